@@ -1,0 +1,62 @@
+"""The one error type that reaches a user, and the exit codes.
+
+Owns what an error says; only `builder.cli` prints errors and exits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What a process status means, in every command."""
+
+    OK = 0
+    USER = 1
+    """The user's input or state is wrong."""
+    USAGE = 2
+    """Wrong usage, or something that was not expected."""
+    CHECK_FAILED = 3
+    APPROVAL_MISSING = 4
+    DIGEST_WRONG = 5
+    """A digest or a signature is wrong."""
+    NOT_MEASURED = 6
+    """Something could not be measured; never a pass."""
+    INTERRUPTED = 130
+
+
+class EnvbuildError(Exception):
+    """Something failed that a user can understand and act upon.
+
+    `what` failed, in one sentence; `why`, one line a cause; `hint`, what to do about it.
+    """
+
+    exit_code = ExitCode.USER
+
+    def __init__(self, what: str, why: str | Sequence[str] = (), hint: str | None = None) -> None:
+        super().__init__(what)
+        self.what = what
+        self.why = (why,) if isinstance(why, str) else tuple(why)
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return "\n".join([self.what, *(f"  Caused by: {line}" for line in self.why)])
+
+
+class CheckFailedError(EnvbuildError):
+    """A check ran and did not hold."""
+
+    exit_code = ExitCode.CHECK_FAILED
+
+
+class DigestMismatchError(EnvbuildError):
+    """Bytes are not those that a digest, a size or a checksum promised."""
+
+    exit_code = ExitCode.DIGEST_WRONG
+
+
+class NotMeasuredError(EnvbuildError):
+    """A check could not run, which is not a pass."""
+
+    exit_code = ExitCode.NOT_MEASURED

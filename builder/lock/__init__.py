@@ -1,0 +1,1 @@
+"""The lock document and the resolvers that fill it."""

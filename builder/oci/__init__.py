@@ -1,0 +1,1 @@
+"""OCI content: digests, documents, the layout that is also the store, archives and validation."""

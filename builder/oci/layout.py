@@ -1,0 +1,170 @@
+"""An OCI image layout on disk (image-spec, image-layout.md): blobs by digest, written atomically.
+
+A blob is written to a temporary name, then renamed; so a blob that is there is whole. A file that a power
+cut left short is noticed by its size, which every use compares.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from builder.errors import DigestMismatchError, EnvbuildError
+from builder.oci.canonical import canonical_json
+from builder.oci.digest import Digest
+from builder.oci.documents import DOCUMENT_LIMIT, Descriptor, Index, Manifest
+
+CHUNK = 1 << 20
+"""Bytes that are read or written at a time."""
+
+
+class Layout:
+    """The blobs of an OCI layout folder. Many processes may read and write it at once."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._blobs = root / "blobs" / "sha256"
+        self._temporary = root / "tmp"
+
+    def create(self) -> None:
+        """Make the folders and the marker file, where they are not there."""
+        self._blobs.mkdir(parents=True, exist_ok=True)
+        self._temporary.mkdir(exist_ok=True)
+        for name, content in (
+            ("oci-layout", canonical_json({"imageLayoutVersion": "1.0.0"})),
+            ("index.json", Index(()).to_bytes()),
+        ):
+            if not (self.root / name).exists():
+                write_atomically(self.root / name, content, self._temporary)
+
+    def path(self, digest: Digest) -> Path:
+        """Where the blob of `digest` is, or would be."""
+        return self._blobs / digest.hex
+
+    def has(self, digest: Digest, size: int) -> bool:
+        """Whether the blob is there with this size in bytes."""
+        try:
+            return self.path(digest).stat().st_size == size
+        except FileNotFoundError:
+            return False
+
+    def read(self, descriptor: Descriptor, limit: int = DOCUMENT_LIMIT) -> bytes:
+        """The bytes of a small blob, verified.
+
+        Raises: EnvbuildError, if it is missing or over `limit` bytes; DigestMismatchError, if it is another.
+        """
+        if descriptor.size > limit:
+            raise EnvbuildError(f"blob {descriptor.digest} is too large to be a document", f"{descriptor.size} bytes")
+        with self.open(descriptor.digest) as file:
+            data = file.read(descriptor.size + 1)
+        if len(data) != descriptor.size or Digest.of(data) != descriptor.digest:
+            raise DigestMismatchError(
+                f"blob {descriptor.digest} does not have the bytes that its digest promises",
+                f"in `{self.root}`",
+                "Delete it, or run `envbuild cache prune --all`, and try again",
+            )
+        return data
+
+    def open(self, digest: Digest) -> IO[bytes]:
+        """The blob as an unbuffered file.
+
+        Raises: EnvbuildError, if it is missing.
+        """
+        try:
+            return open(self.path(digest), "rb", buffering=0)
+        except FileNotFoundError as error:
+            raise EnvbuildError(f"blob {digest} is not in `{self.root}`") from error
+
+    def write(self, data: bytes) -> Digest:
+        """Keep `data` as a blob."""
+        digest = Digest.of(data)
+        if not self.has(digest, len(data)):
+            with self.new_blob() as blob:
+                blob.write(data)
+                blob.commit()
+        return digest
+
+    def new_blob(self) -> BlobWriter:
+        """A blob to stream into, which is kept when it is committed."""
+        return BlobWriter(self)
+
+    def manifest(self, descriptor: Descriptor) -> Manifest:
+        """The verified manifest that `descriptor` names."""
+        return Manifest.from_bytes(self.read(descriptor))
+
+    def index(self, descriptor: Descriptor) -> Index:
+        """The verified index that `descriptor` names."""
+        return Index.from_bytes(self.read(descriptor))
+
+    def blobs(self) -> Iterator[Digest]:
+        """The digest of every blob that is there."""
+        for entry in os.scandir(self._blobs):
+            yield Digest(entry.name)
+
+
+class BlobWriter:
+    """Streams bytes into a layout. Nothing is left behind unless `commit` was called."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._hash = hashlib.sha256()
+        self.size = 0
+
+    def __enter__(self) -> BlobWriter:
+        descriptor, name = tempfile.mkstemp(prefix="blob-", dir=self._layout._temporary)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # a temporary file without a lock belongs to nobody and may be pruned
+        self._path = Path(name)
+        self._file = os.fdopen(descriptor, "wb", buffering=0)
+        return self
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Append `data`."""
+        self._hash.update(data)
+        self.size += len(data)
+        write_all(self._file, data)
+
+    def commit(self, expected: Digest | None = None) -> Digest:
+        """Keep what was written under its digest.
+
+        Raises: DigestMismatchError, if that is not `expected`.
+        """
+        digest = Digest(self._hash.hexdigest())
+        if expected is not None and digest != expected:
+            raise DigestMismatchError(f"{digest} was received where {expected} was expected")
+        os.chmod(self._path, 0o644)
+        os.replace(self._path, self._layout.path(digest))
+        return digest
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._file.close()
+        self._path.unlink(missing_ok=True)
+
+
+def write_all(file: IO[bytes], data: bytes | memoryview) -> None:
+    """Write all of `data` to an unbuffered file, which may take several calls."""
+    view = memoryview(data)
+    while view:
+        view = view[file.write(view) :]
+
+
+def write_atomically(path: Path, data: bytes, temporary: Path | None = None) -> None:
+    """Replace the file at `path` by `data`, durably: a crash leaves the old file or the new one."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=temporary or path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

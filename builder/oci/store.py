@@ -1,0 +1,139 @@
+"""The store: one OCI layout in the user's cache folder, with small indexes from keys to what was made for them.
+
+Everything in it can be made or fetched again, so any file may be deleted at any time, and none is synced to
+disk. Safe for many processes at once.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from builder.oci.canonical import canonical_json
+from builder.oci.layout import Layout
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one part of the store takes on disk."""
+
+    name: str
+    files: int
+    size: int
+    """In bytes."""
+
+
+class Store(Layout):
+    """A layout with keyed records, locks and folders for unpacked layers."""
+
+    def record(self, kind: str, key: str) -> Any | None:
+        """The JSON value kept under `key`, or None if there is none (or it was cut short)."""
+        try:
+            return json.loads(self._record_path(kind, key).read_bytes())
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def keep_record(self, kind: str, key: str, value: Any) -> None:
+        """Keep a JSON value under `key`, atomically."""
+        path = self._record_path(kind, key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix="record-", dir=self._temporary)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(canonical_json(value))
+            os.replace(name, path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+    @contextmanager
+    def locked(self, name: str) -> Iterator[None]:
+        """Keep other processes and threads out of the same work; released when the process ends, however it ends."""
+        path = self._checked(self.root / "locks", name)
+        path.parent.mkdir(exist_ok=True)
+        with open(path, "ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def partial_path(self, name: str) -> Path:
+        """Where an interrupted download of `name` is kept for resuming. Take `locked` before use."""
+        return self._checked(self._temporary, f"partial-{name}")
+
+    def unpacked_path(self, name: str) -> Path:
+        """Where an unpacked layer of `name` is kept."""
+        return self._checked(self.root / "unpacked", name)
+
+    def scratch_folder(self) -> Path:
+        """A new folder for work that is renamed to its place, or removed, by the caller."""
+        return Path(tempfile.mkdtemp(prefix="scratch-", dir=self._temporary))
+
+    def usage(self) -> tuple[Usage, ...]:
+        """What each part of the store takes on disk."""
+        return tuple(
+            _usage(name, self.root / folder)
+            for name, folder in (
+                ("blobs", "blobs"), ("records", "records"), ("unpacked layers", "unpacked"), ("unfinished", "tmp")
+            )
+        )  # fmt: skip
+
+    def prune(self, everything: bool = False) -> int:
+        """Delete what nobody needs: leftovers of killed processes, or `everything`. Returns the bytes freed."""
+        before = sum(part.size for part in self.usage())
+        for entry in self._temporary.iterdir():
+            if everything or not entry.name.startswith("partial-"):
+                _remove_if_unused(entry)
+        if everything:
+            for folder in ("records", "unpacked"):
+                _remove_folder(self.root / folder)
+            for blob in self._blobs.iterdir():
+                blob.unlink(missing_ok=True)
+        return before - sum(part.size for part in self.usage())
+
+    def _record_path(self, kind: str, key: str) -> Path:
+        return self._checked(self.root / "records" / kind, f"{key}.json")
+
+    @staticmethod
+    def _checked(folder: Path, name: str) -> Path:
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"not a name for a file of the store: {name!r}")
+        return folder / name
+
+
+def _remove_if_unused(path: Path) -> None:
+    if path.is_dir():
+        _remove_folder(path)
+        return
+    with suppress(FileNotFoundError), open(path, "rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        path.unlink(missing_ok=True)
+
+
+def _remove_folder(path: Path) -> None:
+    def make_writable(function: Any, name: str, _: Any) -> None:
+        os.chmod(os.path.dirname(name), 0o700)
+        os.chmod(name, 0o700)
+        function(name)
+
+    if path.exists():
+        shutil.rmtree(path, onerror=make_writable)
+
+
+def _usage(name: str, folder: Path) -> Usage:
+    sizes = [
+        os.lstat(os.path.join(root, file)).st_size for root, _, files in os.walk(folder) for file in files
+    ]  # fmt: skip
+    return Usage(name, len(sizes), sum(sizes))
