@@ -1,0 +1,223 @@
+"""Fetching by digest into the store: resumable, in parallel, never trusted until its digest is checked."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import itertools
+import json
+import os
+import re
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import urljoin
+
+from builder.errors import DigestMismatchError, EnvbuildError
+from builder.fetch.mirrors import PYPI_FILES, Mirrors, without_credentials
+from builder.fetch.transport import InterruptedTransferError, Transport, TransportError
+from builder.oci.digest import Digest
+from builder.oci.layout import CHUNK
+from builder.oci.store import Store
+from builder.progress import Progress, Silent
+
+PARALLEL = 8
+_RESUMPTIONS = 4
+_INDEX_PAGE_LIMIT = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file to fetch: its digest and size, and where it may be had, best first."""
+
+    digest: Digest
+    size: int | None
+    """In bytes, where it is known."""
+    urls: tuple[str, ...]
+    name: str
+    """What to call it in progress and messages."""
+
+
+class Fetcher:
+    """Fetches into a store. Safe for several threads and processes on one store."""
+
+    def __init__(self, store: Store, mirrors: Mirrors, progress: Progress | None = None, offline: bool = False) -> None:
+        self._store = store
+        self._mirrors = mirrors
+        self._transport = Transport(mirrors)
+        self._progress = progress or Silent()
+        self._offline = offline
+
+    def read(self, urls: Sequence[str], limit: int) -> bytes:
+        """A small document that has no digest, of `limit` bytes at most, from the first URL that answers.
+
+        Raises: EnvbuildError, with what each URL answered.
+        """
+        if self._offline:
+            raise EnvbuildError(f"`{without_credentials(urls[0])}` is needed, and this run is offline")
+        failures = []
+        for url in itertools.chain.from_iterable(map(self._mirrors.candidates, urls)):
+            try:
+                return self._read(url, limit)
+            except TransportError as error:
+                failures.append(f"{without_credentials(url)}: {error}")
+        raise EnvbuildError("a document could not be fetched", failures, _NETWORK_HINT)
+
+    def blob(self, source: Source) -> Path:
+        """The verified file of `source` in the store, fetched if it is not there.
+
+        Raises: EnvbuildError, if no URL gives it; DigestMismatchError, if what they give has another digest.
+        """
+        path = self._store.path(source.digest)
+        if self._present(source):
+            return path
+        if self._offline:
+            raise EnvbuildError(f"{source.name} is not in the store, and this run is offline", source.urls)
+        with _exclusive(self._store.partial_path(source.digest.hex)) as file:
+            if not self._present(source):
+                self._progress.start(source.name, source.size)
+                try:
+                    self._download(source, file)
+                finally:
+                    self._progress.finish(source.name)
+                os.chmod(file.name, 0o644)
+                os.replace(file.name, path)
+            else:
+                Path(file.name).unlink(missing_ok=True)
+        return path
+
+    def blobs(self, sources: Iterable[Source]) -> dict[Digest, Path]:
+        """The verified files of all sources, fetched in parallel."""
+        wanted = {source.digest: source for source in sources}
+        missing = [source for source in wanted.values() if not self._present(source)]
+        if missing:
+            with ThreadPoolExecutor(PARALLEL) as pool:
+                list(pool.map(self.blob, sorted(missing, key=lambda source: -(source.size or 0))))
+        return {digest: self._store.path(digest) for digest in wanted}
+
+    def _present(self, source: Source) -> bool:
+        if source.size is None:
+            return self._store.path(source.digest).exists()
+        return self._store.has(source.digest, source.size)
+
+    def _download(self, source: Source, file: BinaryIO) -> None:
+        failures: list[str] = []
+        wrong = False
+        for url in source.urls:
+            for candidate in self._candidates(url, source):
+                try:
+                    self._receive(source, candidate, file)
+                    return
+                except TransportError as error:
+                    failures.append(f"{without_credentials(candidate)}: {error}")
+                except DigestMismatchError as error:
+                    wrong = True
+                    file.truncate(0)
+                    failures.append(f"{without_credentials(candidate)}: {error.what}")
+        kind = DigestMismatchError if wrong else EnvbuildError
+        raise kind(f"{source.name} could not be fetched", failures, None if wrong else _NETWORK_HINT)
+
+    def _candidates(self, url: str, source: Source) -> Iterable[str]:
+        if url.startswith(PYPI_FILES) and self._mirrors.python_index:
+            mirrored = self._file_on_index(self._mirrors.python_index, url, source.digest)
+            if mirrored:
+                yield mirrored
+            return
+        yield from self._mirrors.candidates(url)
+
+    def _file_on_index(self, index: str, url: str, digest: Digest) -> str | None:
+        """Where a mirror of PyPI keeps a file: asked of its index (PEP 691, PEP 503), chosen by digest."""
+        file_name = url.rpartition("/")[2]
+        project = re.sub(r"[-_.]+", "-", file_name.split("-")[0]).lower()
+        page = f"{index}{project}/"
+        data = self._read(page, _INDEX_PAGE_LIMIT, "application/vnd.pypi.simple.v1+json, text/html;q=0.1")
+        if data.lstrip().startswith(b"{"):
+            for file in json.loads(data).get("files", []):
+                if file.get("hashes", {}).get("sha256") == digest.hex:
+                    return urljoin(page, str(file["url"]))
+            return None
+        match = re.search(rb'href="([^"#]+)#sha256=' + digest.hex.encode(), data)
+        return urljoin(page, match[1].decode()) if match else None
+
+    def _read(self, url: str, limit: int, accept: str | None = None) -> bytes:
+        with self._transport.open(url, accept=accept) as body:
+            data = bytearray()
+            while chunk := body.read(CHUNK):
+                data += chunk
+                if len(data) > limit:
+                    raise TransportError(f"more than {limit} bytes were sent")
+        return bytes(data)
+
+    def _receive(self, source: Source, url: str, file: BinaryIO) -> None:
+        """Append to the partial `file` until it is whole, resuming where a connection breaks."""
+        for attempt in range(_RESUMPTIONS + 1):
+            try:
+                self._append(source, url, file)
+                return
+            except InterruptedTransferError:
+                if attempt == _RESUMPTIONS:
+                    raise
+                time.sleep(0.2 * 2**attempt)
+
+    def _append(self, source: Source, url: str, file: BinaryIO) -> None:
+        size = file.seek(0, os.SEEK_END)
+        if source.size is not None and size >= source.size:
+            size = file.truncate(0)
+        with self._transport.open(url, offset=size) as body:
+            if body.offset != size:
+                file.truncate(body.offset if body.offset < size else 0)
+                if body.offset > size:
+                    raise TransportError("the server answered with another range than was asked for")
+            checksum = _hash_of(file)
+            while chunk := body.read(CHUNK):
+                file.write(chunk)
+                checksum.update(chunk)
+                self._progress.advance(source.name, len(chunk))
+                if source.size is not None and file.tell() > source.size:
+                    raise DigestMismatchError(f"more than the {source.size} bytes of the lock were sent")
+        file.flush()
+        if source.size is not None and file.tell() < source.size:
+            raise InterruptedTransferError(f"{file.tell()} of {source.size} bytes were sent")
+        if checksum.hexdigest() != source.digest.hex:
+            if body.offset:
+                file.truncate(0)
+                raise InterruptedTransferError("what was there before did not belong to this file")
+            raise DigestMismatchError(f"its sha256 is {checksum.hexdigest()}, where the lock has {source.digest.hex}")
+
+
+_NETWORK_HINT = "Check the network, the proxy settings (`HTTPS_PROXY`) and the mirrors in the environment"
+
+
+class _exclusive:  # noqa: N801 - used like a function
+    """The partial file at `path`, held by this process alone; it stays for resuming when the body fails."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> BinaryIO:
+        while True:
+            self._file = open(self._path, "ab+")
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+            if self._still_there():
+                return self._file
+            self._file.close()  # whoever held it has finished and renamed it
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def _still_there(self) -> bool:
+        try:
+            return os.path.samestat(os.fstat(self._file.fileno()), os.stat(self._path))
+        except FileNotFoundError:
+            return False
+
+
+def _hash_of(file: BinaryIO) -> hashlib._Hash:
+    checksum = hashlib.sha256()
+    file.seek(0)
+    while chunk := file.read(CHUNK):
+        checksum.update(chunk)
+    return checksum

@@ -1,0 +1,162 @@
+"""Opening URLs: http and https through urllib3 (proxies, retries, credentials of this machine), and local files.
+
+Owns what is sent and how often; knows nothing of digests.
+"""
+
+from __future__ import annotations
+
+import netrc
+import os
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+from urllib.parse import unquote, urlsplit
+
+from builder.fetch.mirrors import Mirrors, without_credentials
+
+if TYPE_CHECKING:
+    import urllib3
+
+RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+_ATTEMPTS = 4
+_TIMEOUT = 60.0
+"""Seconds to wait for a connection, and for the next bytes."""
+
+
+class TransportError(Exception):
+    """A URL could not be read; the text says why and holds no credentials."""
+
+
+class InterruptedTransferError(TransportError):
+    """The bytes stopped on the way; asking for the rest may help."""
+
+
+class Body(Protocol):
+    """The bytes of an answer."""
+
+    offset: int
+    """Where in the whole file the first byte stands."""
+
+    def read(self, amount: int) -> bytes:
+        """The next bytes; empty at the end. Raises: TransportError."""
+
+
+class Transport:
+    """Opens URLs. Safe for several threads."""
+
+    def __init__(self, mirrors: Mirrors) -> None:
+        self._mirrors = mirrors
+        self._pools: dict[str | None, urllib3.PoolManager] = {}
+
+    @contextmanager
+    def open(self, url: str, offset: int = 0, accept: str | None = None) -> Iterator[Body]:
+        """The bytes of `url`, from `offset` on where the server can do that (see `Body.offset`).
+
+        Raises: TransportError.
+        """
+        parts = urlsplit(url)
+        if parts.scheme == "file":
+            yield from _open_file(unquote(parts.path), offset)
+        elif parts.scheme in ("http", "https"):
+            yield from self._open_http(url, offset, accept)
+        else:
+            raise TransportError(f"`{parts.scheme}:` URLs cannot be read")
+
+    def _open_http(self, url: str, offset: int, accept: str | None) -> Iterator[Body]:
+        import urllib3
+
+        headers = {"Accept-Encoding": "identity", "User-Agent": "envbuild", **self._credentials(url)}
+        if offset:
+            headers["Range"] = f"bytes={offset}-"
+        if accept:
+            headers["Accept"] = accept
+        try:
+            response = self._pool(url).request("GET", without_credentials(url), headers=headers, preload_content=False)
+        except urllib3.exceptions.HTTPError as error:
+            raise TransportError(_reason(error)) from error
+        try:
+            if response.status not in (200, 206):
+                raise TransportError(f"the server answered {response.status} {response.reason or ''}".rstrip())
+            yield _HttpBody(response, _start(response.headers.get("Content-Range")) if response.status == 206 else 0)
+        finally:
+            response.close()
+
+    def _credentials(self, url: str) -> dict[str, str]:
+        value = self._mirrors.authorization(url) or _netrc_authorization(urlsplit(url).hostname)
+        return {"Authorization": value} if value else {}
+
+    def _pool(self, url: str) -> urllib3.PoolManager:
+        import urllib3
+
+        parts = urlsplit(url)
+        proxies = urllib.request.getproxies()
+        bypassed = parts.hostname is None or urllib.request.proxy_bypass(parts.hostname)
+        proxy = None if bypassed else proxies.get(parts.scheme)
+        if proxy not in self._pools:
+            retries = urllib3.Retry(
+                _ATTEMPTS, redirect=5, status_forcelist=RETRIED_STATUSES, backoff_factor=0.3, raise_on_status=False
+            )
+            settings: dict[str, Any] = {"retries": retries, "timeout": urllib3.Timeout(_TIMEOUT), "maxsize": 8}
+            self._pools[proxy] = urllib3.ProxyManager(proxy, **settings) if proxy else urllib3.PoolManager(**settings)
+        return self._pools[proxy]
+
+
+class _HttpBody:
+    def __init__(self, response: urllib3.BaseHTTPResponse, offset: int) -> None:
+        self._response = response
+        self.offset = offset
+
+    def read(self, amount: int) -> bytes:
+        import urllib3
+
+        try:
+            return self._response.read(amount)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise InterruptedTransferError(_reason(error)) from error
+
+
+class _FileBody:
+    def __init__(self, file: BinaryIO, offset: int) -> None:
+        self._file = file
+        self.offset = offset
+
+    def read(self, amount: int) -> bytes:
+        return self._file.read(amount)
+
+
+def _open_file(path: str, offset: int) -> Iterator[Body]:
+    try:
+        with open(path, "rb") as file:
+            file.seek(offset)
+            yield _FileBody(file, offset)
+    except OSError as error:
+        raise TransportError(error.strerror or str(error)) from error
+
+
+def _start(content_range: str | None) -> int:
+    try:
+        return int((content_range or "").removeprefix("bytes ").partition("-")[0])
+    except ValueError as error:
+        raise TransportError(f"the server answered with the range `{content_range}`") from error
+
+
+def _reason(error: Exception) -> str:
+    cause = getattr(error, "reason", None) or error
+    return f"{type(cause).__name__}: {cause}".partition("(Caused by")[0].strip()
+
+
+def _netrc_authorization(host: str | None) -> str | None:
+    path = os.environ.get("NETRC") or os.path.expanduser("~/.netrc")
+    if host is None or not os.path.exists(path):
+        return None
+    try:
+        entry = netrc.netrc(path).authenticators(host)
+    except (netrc.NetrcParseError, OSError):
+        return None
+    if entry is None:
+        return None
+    import urllib3
+
+    login, _, password = entry
+    return urllib3.make_headers(basic_auth=f"{login}:{password}")["authorization"]

@@ -1,0 +1,135 @@
+"""`envbuild.yaml`: a project's environment, code, model, data and commands. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from builder.spec.environment import ENVIRONMENT_FILE, Environment
+from builder.spec.fields import Form, key
+
+_NAME = Form(r"[a-z0-9]+(?:[._-][a-z0-9]+)*", "a name of lower-case letters, digits and single `.`, `_`, `-` between")
+_VERSION = Form(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", "a version that an image tag can hold")
+_SHA256 = Form(r"[0-9a-f]{64}", "a SHA-256 of 64 lower-case hexadecimal digits")
+_TEXT = Form(r".+", "a command")
+_READY = Form(r"/\S*", "a URL path that starts with `/`")
+_VARIABLE = Form(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable")
+_CREDENTIALS = re.compile(r"[?&](?:[^=&]*(?:token|signature|secret|password)[^=&]*)=", re.IGNORECASE)
+
+
+def _check_url(text: str) -> None:
+    parts = urlsplit(text)
+    if parts.scheme not in ("", "file", "http", "https"):
+        raise ValueError(f"`{parts.scheme}:` is not among `file:`, `http:`, `https:` and paths")
+    if "@" in parts.netloc or _CREDENTIALS.search(text):
+        raise ValueError("it holds credentials, which do not belong into a file that is shared")
+
+
+def _missing_file(folder: Path, path: str) -> str | None:
+    is_there = urlsplit(path).scheme or (folder / path).is_file()
+    return None if is_there else f"the file `{path}` is not there"
+
+
+def _missing_environment(folder: Path, path: str) -> str | None:
+    is_there = (folder / path / ENVIRONMENT_FILE).is_file()
+    return None if is_there else f"`{path}` has no `{ENVIRONMENT_FILE}`"
+
+
+_PATH_PATTERN = r"(?!/)(?!.*(?:^|/)\.\.(?:/|$)).+"
+_PATH = Form(_PATH_PATTERN, "a path inside the project")
+_FILE = Form(_PATH_PATTERN, "a path inside the project", missing_file=_missing_file)
+_FOLDER = Form(r".+", "the folder of an environment", missing_file=_missing_environment)
+_URL = Form(r"\S(?:.*\S)?", "a path or URL of a data file", _check_url, _missing_file)
+
+
+@dataclass(frozen=True, slots=True)
+class DataReference:
+    """A data file: where it is, and which bytes it must have."""
+
+    url: str = key("A path in the project, or a `file:`, `http:` or `https:` URL.", form=_URL)
+    sha256: str = key("The SHA-256 of the file (`sha256sum FILE` prints it).", form=_SHA256)
+    size: int | None = key("The size of the file in bytes.", default=None)
+
+    def problems(self) -> Iterable[tuple[str, str, str | None]]:
+        """What single keys cannot tell."""
+        if self.size is not None and self.size < 0:
+            yield "size", "a size is not negative", None
+
+    @property
+    def is_path(self) -> bool:
+        """Whether `url` is a path in the project."""
+        return not urlsplit(self.url).scheme
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Where the trained model is kept in the project."""
+
+    path: str = key("The folder or file of the model, packed once it is there.", form=_PATH)
+    card: str | None = key("The model card, a Markdown file.", default=None, form=_FILE)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One thing that a bundle can do."""
+
+    run: str | tuple[str, ...] = key(
+        "The program and its arguments; no shell is involved.", form=Form(r".+", "a command")
+    )
+    inputs: tuple[str, ...] = key("Names of data that it reads at /data/<name>.", default=())
+    outputs: tuple[str, ...] = key("Names of what it writes to /out/<name>.", default=(), form=_NAME)
+    params: str | None = key(
+        "A YAML, JSON or TOML file with the parameters and their defaults.", default=None, form=_FILE
+    )
+    seed: int | None = key("The seed, unless one is given at run time.", default=None)
+    port: int | None = key("The port that it listens on.", default=None)
+    ready: str | None = key("The URL path that answers 200 once it is ready.", default=None, form=_READY)
+    env: Mapping[str, str] = key("Environment variables for it.", default=dict, key_form=_VARIABLE)
+
+    def problems(self) -> Iterable[tuple[str, str, str | None]]:
+        """What single keys cannot tell."""
+        if self.run is not None and not self.arguments:
+            yield "run", "it is empty", None
+        if self.ready and self.port is None:
+            yield "ready", "it needs `port`", "say which port the command listens on"
+        if self.port is not None and not 0 < self.port < 65536:
+            yield "port", f"{self.port} is not a port", "1 to 65535"
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """`run` as a list, split as a shell would."""
+        import shlex
+
+        if not isinstance(self.run, str):
+            return self.run
+        try:
+            return tuple(shlex.split(self.run))
+        except ValueError:
+            return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project: what goes into its bundle and what the bundle can do."""
+
+    environment: str | Environment = key("The environment, or the folder of one that is shared.", form=_FOLDER)
+    name: str = key("The name of image and bundle; by default the folder's.", default="", form=_NAME)
+    version: str = key("The version of the bundle, its image's tag.", default="latest", form=_VERSION)
+    description: str = key("What it is for, in a sentence.", default="")
+    code: tuple[str, ...] = key("Files to pack, as globs (`src/**`).", default=(), form=_PATH)
+    model: Model | None = key("The model.", default=None)
+    data: Mapping[str, DataReference] = key("Data that commands read, by name.", default=dict, key_form=_NAME)
+    commands: Mapping[str, Command] = key("What the bundle can do, by name.", default=dict, key_form=_NAME)
+
+    def problems(self) -> Iterable[tuple[str, str, str | None]]:
+        """What single keys cannot tell."""
+        from builder.spec.reader import nearest
+
+        for name, command in self.commands.items():
+            for number, wanted in enumerate(command.inputs):
+                if wanted not in self.data:
+                    place = f"commands.{name}.inputs[{number}]"
+                    yield place, f"`{wanted}` is not among the names under `data`", nearest(wanted, self.data)
