@@ -1,0 +1,192 @@
+"""A package of files that are generated or lie on this machine: system files, code, a model, bundle documents.
+
+Owns the checks on their paths and the way in which they are written as a segment; knows nothing of what they mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import BinaryIO
+
+from builder.errors import EnvbuildError
+from builder.layers import tar_headers
+from builder.layers.encode import EncodedWriter
+from builder.layers.interface import PACKAGE_MTIME, Contents, Directory, Sink
+
+_CHUNK = 1 << 20
+_LONGEST_PATH = 4095
+
+
+class Kind(Enum):
+    """What a path is."""
+
+    FILE = "file"
+    SYMLINK = "symlink"
+    DIRECTORY = "directory"
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """One path of a FileTree, with its content: `data`, or a `source` on disk of exactly `size` bytes."""
+
+    path: str
+    """Relative to the root, `/` between parts."""
+    data: bytes = b""
+    source: Path | None = None
+    """A file to read when the segment is written; `data` is not used then."""
+    size: int = 0
+    """Of `source`, in bytes."""
+    mode: int = 0o644
+    uid: int = 0
+    gid: int = 0
+    mtime: int = PACKAGE_MTIME
+    """Seconds since the epoch."""
+    kind: Kind = Kind.FILE
+    target: str = ""
+    """Where a symbolic link points to, as it is written in the link."""
+
+    @classmethod
+    def link(cls, path: str, target: str) -> FileEntry:
+        """A symbolic link."""
+        return cls(path, kind=Kind.SYMLINK, target=target)
+
+    @classmethod
+    def directory(cls, path: str, mode: int = 0o755, uid: int = 0, gid: int = 0) -> FileEntry:
+        """A directory that is empty, or has a mode or an owner of its own."""
+        return cls(path, mode=mode, uid=uid, gid=gid, kind=Kind.DIRECTORY)
+
+    @classmethod
+    def on_disk(cls, path: str, source: Path, mode: int = 0o644) -> FileEntry:
+        """The regular file `source`, with the size that it has now.
+
+        Raises: EnvbuildError, if it cannot be read or is not a regular file.
+        """
+        try:
+            status = source.stat()
+        except OSError as error:
+            raise EnvbuildError(f"`{source}` cannot be read", str(error)) from error
+        if not source.is_file():
+            raise EnvbuildError(f"`{source}` is not a regular file", "only files, links and directories can be packed")
+        return cls(path, source=source, size=status.st_size, mode=mode)
+
+
+class FileTree:
+    """Entries as a Package: each path once, in the order of its UTF-8 bytes (which is that of its code points).
+
+    With `compress`, the content is compressed; without, stored (weights and data do not compress).
+
+    Raises: EnvbuildError, if a path is not relative and plain, occurs twice, or lies below a file or a link.
+    """
+
+    def __init__(self, entries: Iterable[FileEntry], *, compress: bool = True) -> None:
+        ordered = sorted(entries, key=lambda entry: check_path(entry.path))
+        _check_tree(ordered)
+        self._entries = tuple(entry for entry in ordered if entry.kind is not Kind.DIRECTORY)
+        self._directories = tuple(
+            sorted(
+                Directory(entry.path, entry.mode, entry.uid, entry.gid)
+                for entry in ordered
+                if entry.kind is Kind.DIRECTORY
+            )
+        )
+        self._compress = compress
+
+    def contents(self) -> Contents:
+        """The listing."""
+        return Contents(self._directories, tuple(entry.path for entry in self._entries))
+
+    def write(self, sink: Sink, left_out: Collection[str] = ()) -> None:
+        """Write the segment, without the paths `left_out`.
+
+        Raises: EnvbuildError, if a source on disk cannot be read or does not have its size any more.
+        """
+        writer = EncodedWriter(sink, compress=self._compress)
+        for entry in self._entries:
+            if entry.path not in left_out:
+                _write_entry(writer, entry)
+        writer.finish()
+
+
+def check_path(path: str) -> str:
+    """`path`, if it is relative, plain and fit for a tar header.
+
+    Raises: EnvbuildError, if it is absolute or empty, has empty, `.` or `..` parts, control characters, or is not
+        valid Unicode, or is longer than a Linux path may be.
+    """
+    parts = path.split("/")
+    if any(part in ("", ".", "..") for part in parts):
+        raise EnvbuildError(
+            f"`{path[:200]}` cannot be a path in an image", "a relative path without `.` and `..` is expected"
+        )
+    if any(ord(character) < 32 or ord(character) == 127 for character in path):
+        raise EnvbuildError(f"{path[:200]!r} cannot be a path in an image", "it has control characters")
+    try:
+        encoded = path.encode()
+    except UnicodeEncodeError as error:
+        raise EnvbuildError(f"{path[:200]!r} cannot be a path in an image", "it is not UTF-8") from error
+    if len(encoded) > _LONGEST_PATH or any(len(part.encode()) > 255 for part in parts):
+        raise EnvbuildError(f"`{path[:200]}` cannot be a path in an image", "it is longer than Linux allows")
+    return path
+
+
+def _check_tree(ordered: list[FileEntry]) -> None:
+    kinds: dict[str, Kind] = {}
+    for entry in ordered:
+        if entry.path in kinds:
+            raise EnvbuildError(f"`{entry.path}` occurs twice in one package")
+        kinds[entry.path] = entry.kind
+        if entry.kind is Kind.SYMLINK and (not entry.target or "\0" in entry.target):
+            raise EnvbuildError(f"The link `{entry.path}` has no usable target")
+    for path in kinds:
+        for parent in parents(path):
+            if kinds.get(parent, Kind.DIRECTORY) is not Kind.DIRECTORY:
+                raise EnvbuildError(f"`{path}` lies below `{parent}`, which is not a directory")
+
+
+def parents(path: str) -> Iterator[str]:
+    """The directories above a relative `path`, from the top: `a`, `a/b` for `a/b/c`."""
+    cut = path.find("/")
+    while cut >= 0:
+        yield path[:cut]
+        cut = path.find("/", cut + 1)
+
+
+def _write_entry(writer: EncodedWriter, entry: FileEntry) -> None:
+    owner = {"uid": entry.uid, "gid": entry.gid, "mtime": entry.mtime}
+    if entry.kind is Kind.SYMLINK:
+        writer.write(tar_headers.header(entry.path, kind=tar_headers.SYMBOLIC_LINK, link=entry.target, **owner))
+        return
+    size = len(entry.data) if entry.source is None else entry.size
+    writer.write(tar_headers.header(entry.path, size=size, mode=entry.mode, **owner))
+    if entry.source is None:
+        writer.write(entry.data)
+    else:
+        _copy_source(writer, entry.source, size)
+    writer.write(tar_headers.padding(size))
+
+
+def _copy_source(writer: EncodedWriter, source: Path, size: int) -> None:
+    try:
+        with source.open("rb") as file:
+            _copy_exactly(writer, file, size, source)
+    except OSError as error:
+        raise EnvbuildError(f"`{source}` cannot be read", str(error)) from error
+
+
+def _copy_exactly(writer: EncodedWriter, file: BinaryIO, size: int, source: Path) -> None:
+    left = size
+    while left:
+        chunk = file.read(min(_CHUNK, left))
+        if not chunk:
+            break
+        writer.write(chunk)
+        left -= len(chunk)
+    if left or file.read(1):
+        raise EnvbuildError(
+            f"`{source}` changed while it was read",
+            f"it had {size} bytes at first, and has {'fewer' if left else 'more'} now",
+            "Run the command again when nothing writes to it",
+        )
