@@ -31,7 +31,9 @@ class Digest:
         """
         match = _FORM.fullmatch(text) if isinstance(text, str) else None
         if match is None:
-            raise EnvbuildError(f"`{str(text)[:80]}` is not a digest", "`sha256:` and 64 hexadecimal digits are expected")
+            raise EnvbuildError(
+                f"`{str(text)[:80]}` is not a digest", "`sha256:` and 64 hexadecimal digits are expected"
+            )
         return cls(match[1])
 
     @classmethod

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Self
 
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.oci.canonical import canonical_json
@@ -30,18 +30,18 @@ class Layout:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._blobs = root / "blobs" / "sha256"
-        self._temporary = root / "tmp"
+        self.temporary = root / "tmp"
 
     def create(self) -> None:
         """Make the folders and the marker file, where they are not there."""
         self._blobs.mkdir(parents=True, exist_ok=True)
-        self._temporary.mkdir(exist_ok=True)
+        self.temporary.mkdir(exist_ok=True)
         for name, content in (
             ("oci-layout", canonical_json({"imageLayoutVersion": "1.0.0"})),
             ("index.json", Index(()).to_bytes()),
         ):
             if not (self.root / name).exists():
-                write_atomically(self.root / name, content, self._temporary)
+                write_atomically(self.root / name, content, self.temporary)
 
     def path(self, digest: Digest) -> Path:
         """Where the blob of `digest` is, or would be."""
@@ -116,8 +116,9 @@ class BlobWriter:
         self._hash = hashlib.sha256()
         self.size = 0
 
-    def __enter__(self) -> BlobWriter:
-        descriptor, name = tempfile.mkstemp(prefix="blob-", dir=self._layout._temporary)
+    def __enter__(self) -> Self:
+        """Make the temporary file."""
+        descriptor, name = tempfile.mkstemp(prefix="blob-", dir=self._layout.temporary)
         fcntl.flock(descriptor, fcntl.LOCK_EX)  # a temporary file without a lock belongs to nobody and may be pruned
         self._path = Path(name)
         self._file = os.fdopen(descriptor, "wb", buffering=0)
@@ -144,6 +145,7 @@ class BlobWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        """Remove the temporary file, unless it became a blob."""
         self._file.close()
         self._path.unlink(missing_ok=True)
 

@@ -48,7 +48,7 @@ class Store(Layout):
         """Keep a JSON value under `key`, atomically."""
         path = self._record_path(kind, key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix="record-", dir=self._temporary)
+        descriptor, name = tempfile.mkstemp(prefix="record-", dir=self.temporary)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(canonical_json(value))
@@ -68,7 +68,7 @@ class Store(Layout):
 
     def partial_path(self, name: str) -> Path:
         """Where an interrupted download of `name` is kept for resuming. Take `locked` before use."""
-        return self._checked(self._temporary, f"partial-{name}")
+        return self._checked(self.temporary, f"partial-{name}")
 
     def unpacked_path(self, name: str) -> Path:
         """Where an unpacked layer of `name` is kept."""
@@ -76,7 +76,7 @@ class Store(Layout):
 
     def scratch_folder(self) -> Path:
         """A new folder for work that is renamed to its place, or removed, by the caller."""
-        return Path(tempfile.mkdtemp(prefix="scratch-", dir=self._temporary))
+        return Path(tempfile.mkdtemp(prefix="scratch-", dir=self.temporary))
 
     def usage(self) -> tuple[Usage, ...]:
         """What each part of the store takes on disk."""
@@ -90,7 +90,7 @@ class Store(Layout):
     def prune(self, everything: bool = False) -> int:
         """Delete what nobody needs: leftovers of killed processes, or `everything`. Returns the bytes freed."""
         before = sum(part.size for part in self.usage())
-        for entry in self._temporary.iterdir():
+        for entry in self.temporary.iterdir():
             if everything or not entry.name.startswith("partial-"):
                 _remove_if_unused(entry)
         if everything:

@@ -1,0 +1,161 @@
+"""Which files of a project are its code and its model, and the digest of a set of files.
+
+Owns globs, ignore files and the normalised modes; the bytes are read when a layer is written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from builder.errors import EnvbuildError
+from builder.layers.files import FileEntry, Kind
+from builder.oci.canonical import canonical_json
+from builder.oci.digest import Digest
+from builder.oci.layout import CHUNK
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
+
+IGNORE_FILES = (".gitignore", ".envbuildignore")
+_NEVER = [".git/", "__pycache__/", "*.py[cod]", ".venv/", ".DS_Store"]
+
+
+def code_files(folder: Path, globs: Sequence[str]) -> tuple[FileEntry, ...]:
+    """The files below `folder` that a glob matches and no ignore file excludes, sorted, relative to `folder`.
+
+    A pattern has the form of `.gitignore`'s and starts at the project's folder: `src/**`, `*.py`, `params.yaml`.
+
+    Raises: EnvbuildError, if a glob matches nothing, or a link leads out of the folder.
+    """
+    from pathspec import GitIgnoreSpec
+
+    wanted = [(glob, GitIgnoreSpec.from_lines([f"/{glob.removeprefix('./')}"])) for glob in globs]
+    used = set()
+    entries = []
+    for path in _files(folder):
+        matching = [glob for glob, spec in wanted if spec.match_file(path)]
+        if matching:
+            used.update(matching)
+            entries.append(_entry(folder, path))
+    unused = [glob for glob in globs if glob not in used]
+    if unused:
+        raise EnvbuildError(
+            "a glob of `code` matches no file",
+            [f"`{glob}` in `{folder}`" for glob in unused],
+            "Mind that files in `.gitignore` and `.envbuildignore` are left out",
+        )
+    return tuple(sorted(entries, key=lambda entry: entry.path.encode()))
+
+
+def model_files(folder: Path, path: str) -> tuple[FileEntry, ...]:
+    """The model's files, relative to what `path` names; none where it has not been trained yet."""
+    root = folder / path
+    if root.is_file():
+        return (_entry(root.parent, root.name),)
+    if not root.is_dir():
+        return ()
+    return tuple(sorted((_entry(root, name) for name in _walk(root, "")), key=lambda entry: entry.path.encode()))
+
+
+def below(prefix: str, entries: Iterable[FileEntry]) -> tuple[FileEntry, ...]:
+    """The same files, in the image's folder `prefix`."""
+    return tuple(replace(entry, path=f"{prefix}/{entry.path}") for entry in entries)
+
+
+def content_digest(entries: Iterable[FileEntry]) -> Digest:
+    """The digest of a set of files: of their paths, modes and bytes, whatever their order."""
+    listing = [
+        [entry.path, entry.mode, entry.kind.value, entry.target, _sha256(entry) if entry.kind is Kind.FILE else ""]
+        for entry in entries
+    ]
+    return Digest.of(canonical_json(sorted(listing)))
+
+
+def _entry(folder: Path, path: str) -> FileEntry:
+    source = folder / path
+    if source.is_symlink() and not source.resolve().is_relative_to(folder.resolve()):
+        raise EnvbuildError(f"`{source}` is a link that leads out of `{folder}`", hint="Copy the file into the project")
+    executable = os.access(source, os.X_OK, follow_symlinks=True) and source.stat().st_mode & 0o111
+    return FileEntry.on_disk(path, source, 0o755 if executable else 0o644)
+
+
+def _walk(folder: Path, prefix: str) -> Iterator[str]:
+    """Every file and link below a folder, without entering linked folders."""
+    for entry in sorted(os.scandir(folder / prefix), key=lambda entry: entry.name):
+        path = f"{prefix}{entry.name}"
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(folder, f"{path}/")
+        else:
+            yield path
+
+
+@dataclass(frozen=True, slots=True)
+class _Ignore:
+    """An ignore file, and how it sees a path of the project."""
+
+    spec: GitIgnoreSpec
+    prepended: str = ""
+    """The way from the ignore file's folder down to the project, where it stands above it."""
+    stripped: str = ""
+    """The way from the project down to the ignore file's folder."""
+
+    def verdict(self, path: str) -> bool | None:
+        """Whether the path is ignored, None where this file says nothing."""
+        return self.spec.check_file(self.prepended + path.removeprefix(self.stripped)).include
+
+
+def _files(folder: Path, prefix: str = "", ignores: tuple[_Ignore, ...] = ()) -> Iterator[str]:
+    """Every file below a folder that no ignore file on the way to it excludes."""
+    if not prefix:
+        ignores = tuple(_ignores_above(folder))
+    ignores += tuple(_Ignore(spec, stripped=prefix) for spec in _specs_in(folder / prefix))
+    for entry in sorted(os.scandir(folder / prefix), key=lambda entry: entry.name):
+        path = f"{prefix}{entry.name}"
+        is_folder = entry.is_dir(follow_symlinks=False)
+        if _ignored(path + "/" * is_folder, ignores):
+            continue
+        if is_folder:
+            yield from _files(folder, f"{path}/", ignores)
+        elif entry.is_file():
+            yield path
+
+
+def _ignored(path: str, ignores: Iterable[_Ignore]) -> bool:
+    """The last ignore file that says something decides, as in git."""
+    verdicts = [verdict for ignore in ignores if (verdict := ignore.verdict(path)) is not None]
+    return bool(verdicts and verdicts[-1])
+
+
+def _specs_in(folder: Path) -> Iterator[GitIgnoreSpec]:
+    from pathspec import GitIgnoreSpec
+
+    for name in IGNORE_FILES:
+        if (folder / name).is_file():
+            yield GitIgnoreSpec.from_lines((folder / name).read_text("utf-8").splitlines())
+
+
+def _ignores_above(folder: Path) -> Iterator[_Ignore]:
+    """What is never code, then the ignore files of the repository that the project is a part of, outermost first."""
+    from pathspec import GitIgnoreSpec
+
+    yield _Ignore(GitIgnoreSpec.from_lines(_NEVER))
+    folder = folder.resolve()
+    root = next((parent for parent in (folder, *folder.parents) if (parent / ".git").exists()), folder)
+    for parent in reversed([parent for parent in folder.parents if parent.is_relative_to(root)]):
+        for spec in _specs_in(parent):
+            yield _Ignore(spec, prepended=f"{folder.relative_to(parent).as_posix()}/")
+
+
+def _sha256(entry: FileEntry) -> str:
+    if entry.source is None:
+        return hashlib.sha256(entry.data).hexdigest()
+    checksum = hashlib.sha256()
+    with entry.source.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            checksum.update(chunk)
+    return checksum.hexdigest()

@@ -1,0 +1,95 @@
+"""The documents inside a bundle: `bundle.json` (what the launcher reads), README, diagram, spec, lock. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from builder.image.skeleton import BUNDLE, CODE, DATA, MODEL, OUTPUT
+from builder.layers.files import FileEntry
+from builder.lock.document import Lock
+from builder.oci.canonical import readable_json
+from builder.oci.digest import Digest
+from builder.oci.documents import Platform
+from builder.resources import read_template, render
+from builder.spec import Command, DataReference, Project
+
+BUNDLE_FORMAT = 1
+BUNDLE_FILE = f"{BUNDLE}/bundle.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What goes into a bundle besides the environment."""
+
+    code: tuple[FileEntry, ...]
+    model: tuple[FileEntry, ...]
+    parameters: Mapping[str, Mapping[str, Any]]
+    """The parameters of each command that has some, with their defaults."""
+    code_digest: Digest
+    model_digest: Digest | None
+    """None where there is no model yet."""
+
+
+def bundle_json(project: Project, name: str, lock: Lock, contents: Contents) -> dict[str, Any]:
+    """What the launcher and other tools read: commands, data, and digests of what the bundle is made of."""
+    return {
+        "format": BUNDLE_FORMAT,
+        "name": name,
+        "version": project.version,
+        "description": project.description,
+        "lock": str(lock.digest),
+        "code": str(contents.code_digest),
+        "model": {"path": f"/{MODEL}", "digest": str(contents.model_digest)} if contents.model_digest else None,
+        "data": {name: _data(name, reference) for name, reference in project.data.items()},
+        "commands": {
+            name: _command(command, contents.parameters.get(name, {})) for name, command in project.commands.items()
+        },
+    }
+
+
+def bundle_files(
+    project: Project, name: str, lock: Lock, contents: Contents, spec: bytes, platforms: Iterable[Platform]
+) -> tuple[FileEntry, ...]:
+    """The files of `/bundle`: the launcher and the documents."""
+    document = bundle_json(project, name, lock, contents)
+    shown = {
+        "bundle": document,
+        "lock": lock.document,
+        "wheels": lock.wheels,
+        "platforms": [str(platform) for platform in platforms],
+        "code_files": [entry.path for entry in contents.code],
+        "model_files": [entry.path for entry in contents.model],
+        "folders": {"code": CODE, "model": MODEL, "data": DATA, "bundle": BUNDLE, "output": OUTPUT},
+    }
+    diagram = render("bundle/diagram.mmd.j2", shown)
+    files = {
+        "bundle.json": readable_json(document),
+        "envbuild.yaml": spec,
+        "diagram.mmd": diagram.encode(),
+        "README.md": render("bundle/README.md.j2", {**shown, "diagram": diagram}).encode(),
+        **{f"lock/{file}": data for file, data in lock.files.items()},
+    }
+    launcher = FileEntry(f"{BUNDLE}/launcher.py", read_template("launcher.py"), mode=0o755)
+    return (launcher, *(FileEntry(f"{BUNDLE}/{path}", data) for path, data in files.items()))
+
+
+def _data(name: str, reference: DataReference) -> dict[str, Any]:
+    urls = [reference.url] if urlsplit(reference.url).scheme else []
+    return {"path": f"/{DATA}/{name}", "urls": urls, "sha256": reference.sha256, "size": reference.size}
+
+
+def _command(command: Command, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "run": list(command.arguments),
+        "inputs": list(command.inputs),
+        "outputs": list(command.outputs),
+        "params": command.params,
+        "parameters": dict(parameters),
+        "seed": command.seed,
+        "port": command.port,
+        "ready": command.ready,
+        "environment": dict(command.env),
+    }

@@ -1,0 +1,47 @@
+"""A command's parameter file (YAML, JSON or TOML) as plain JSON data. Pure but for reading the file."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from builder.errors import EnvbuildError
+
+_SIZE_LIMIT = 1 << 20
+
+
+def _read_yaml(text: str) -> Any:
+    import yaml
+
+    return yaml.safe_load(text)
+
+
+_READERS: Mapping[str, Callable[[str], Any]] = {
+    ".yaml": _read_yaml,
+    ".yml": _read_yaml,
+    ".json": json.loads,
+    ".toml": tomllib.loads,
+}
+
+
+def read_parameters(path: Path) -> dict[str, Any]:
+    """The parameters and their defaults.
+
+    Raises: EnvbuildError, if the file is of another kind, cannot be read, or is not a mapping of JSON values.
+    """
+    reader = _READERS.get(path.suffix)
+    if reader is None:
+        raise EnvbuildError(f"`{path}` is no file of parameters", f"its name ends in none of {', '.join(_READERS)}")
+    try:
+        if path.stat().st_size > _SIZE_LIMIT:
+            raise ValueError(f"it is larger than {_SIZE_LIMIT} bytes")
+        value = reader(path.read_text("utf-8"))
+        json.dumps(value, allow_nan=False)
+    except Exception as error:
+        raise EnvbuildError(f"the parameters in `{path}` cannot be read", str(error)) from error
+    if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
+        raise EnvbuildError(f"the parameters in `{path}` are no mapping", "a name and a value for each is expected")
+    return value

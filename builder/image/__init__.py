@@ -1,0 +1,1 @@
+"""Images: layers and a config put together under one digest."""

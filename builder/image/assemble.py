@@ -1,0 +1,181 @@
+"""The native builder: from a plan to an environment image in the store, without daemon, root or network.
+
+Only what is not in the store is made, each piece once, in parallel: the listing of each package, the segment of
+each small one, each layer, the image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from builder.image.config import environment_config
+from builder.image.filesystem import Filesystem, Owner, merge
+from builder.image.kept import (
+    Image,
+    contents_from_value,
+    contents_to_value,
+    kept_image,
+    kept_layer,
+    kept_value,
+    write_image,
+)
+from builder.image.skeleton import environment_files
+from builder.image.workshop import Workshop
+from builder.layers.deb import DebFacts, open_deb
+from builder.layers.files import FileTree
+from builder.layers.interface import Contents, Package
+from builder.layers.join import Fresh, Layer, Segment, write_layer, write_segment
+from builder.layers.system import system_files
+from builder.layers.wheel import WheelTarget, open_wheel
+from builder.lock.artifact import DebianPackage, Wheel
+from builder.oci.digest import Digest
+from builder.plan import ALONE_SIZE, LayerPlan, Plan
+
+SYSTEM, ENVIRONMENT = "the system files", "the environment's own files"
+"""How the two packages that are made here are called in messages."""
+
+
+def build_environment(plan: Plan, workshop: Workshop) -> Image:
+    """The environment image of `plan`, made where it is not in the store yet.
+
+    Raises: EnvbuildError, if an artifact cannot be had or built from; DigestMismatchError.
+    """
+    return kept_image(workshop.store, {"plan": plan.key}, lambda: _Build(plan, workshop).image())
+
+
+class _Build:
+    """One run of the builder over one plan."""
+
+    def __init__(self, plan: Plan, workshop: Workshop) -> None:
+        self._plan = plan
+        self._workshop = workshop
+        self._store = workshop.store
+        major, minor = plan.interpreter.minor.split(".")
+        self._target = WheelTarget(python_version=(int(major), int(minor)))
+        self._paths: Mapping[Digest, Path] = {}
+
+    def image(self) -> Image:
+        """The image, written to the store."""
+        plan, workshop = self._plan, self._workshop
+        self._paths = workshop.fetcher.blobs(artifact.source for artifact in (*plan.debian, *plan.wheels))
+        debs = dict(zip(plan.debian, workshop.each(self._listed_deb, plan.debian), strict=True))
+        listed = dict(zip(plan.wheels, workshop.each(self._listed_wheel, plan.wheels), strict=True))
+        facts = [DebFacts.from_dict(deb["facts"]) for deb in debs.values()]
+        own = {
+            "system": FileTree(system_files(facts, plan.platform.architecture)),
+            "environment": FileTree(environment_files(plan.interpreter)),
+        }
+        filesystem = merge(self._lower_owners(debs, own), [Owner(wheel.file_name, listed[wheel]) for wheel in listed])
+
+        def layer_of(layer: LayerPlan) -> Layer:
+            if layer.kind in own:
+                return self._own_layer(own[layer.kind], filesystem)
+            if layer.kind == "debian":
+                return self._debian_layer(layer, debs, filesystem)
+            return self._python_layer(layer, listed, filesystem)
+
+        layers = workshop.each(layer_of, plan.layers)
+        return write_image(self._store, layers, environment_config(plan, [layer.diff_id for layer in layers]))
+
+    def _listed_deb(self, package: DebianPackage) -> Any:
+        """What a deb holds, the facts that system files are made from, and its segment: one pass gives all three."""
+
+        def make() -> Any:
+            with open_deb(self._paths[package.digest]) as deb:
+                segment = write_segment(self._store, deb)
+                return {
+                    "contents": contents_to_value(deb.contents()),
+                    "facts": deb.facts.to_dict(),
+                    "segment": [str(segment.digest), segment.size],
+                }
+
+        return kept_value(self._store, "debs", {"deb": package.digest.hex}, make)
+
+    def _listed_wheel(self, wheel: Wheel) -> Contents:
+        def make() -> Any:
+            return contents_to_value(self._open_wheel(wheel).contents())
+
+        return contents_from_value(kept_value(self._store, "wheels", self._wheel_key(wheel), make))
+
+    def _lower_owners(self, debs: Mapping[DebianPackage, Any], own: Mapping[str, FileTree]) -> list[Owner]:
+        """In the order of unpacking: base-files makes the root's directories, the others follow by name."""
+        owners = [
+            Owner(package.name, contents_from_value(deb["contents"]), DebFacts.from_dict(deb["facts"]).replaces)
+            for package, deb in debs.items()
+        ]
+        owners.sort(key=lambda owner: (owner.name != "base-files", owner.name))
+        return [*owners, Owner(SYSTEM, own["system"].contents()), Owner(ENVIRONMENT, own["environment"].contents())]
+
+    def _own_layer(self, tree: FileTree, filesystem: Filesystem) -> Layer:
+        return write_layer(self._store, filesystem.directories_for(_all_paths([tree.contents()])), [Fresh(tree)])
+
+    def _debian_layer(self, layer: LayerPlan, debs: Mapping[DebianPackage, Any], filesystem: Filesystem) -> Layer:
+        contents = [contents_from_value(debs[package]["contents"]) for package in layer.debian]
+
+        def parts() -> list[Segment | Fresh]:
+            return [self._debian_part(package, debs[package], filesystem) for package in layer.debian]
+
+        return self._kept_layer(layer, contents, [package.name for package in layer.debian], parts, filesystem)
+
+    def _debian_part(self, package: DebianPackage, deb: Any, filesystem: Filesystem) -> Segment | Fresh:
+        left_out = filesystem.left_out.get(package.name, frozenset())
+        digest, size = Digest.parse(deb["segment"][0]), deb["segment"][1]
+        if left_out or not self._store.has(digest, size):
+            with open_deb(self._paths[package.digest]) as opened:
+                return write_segment(self._store, opened, left_out)
+        return Segment(digest, size)
+
+    def _python_layer(self, layer: LayerPlan, listed: Mapping[Wheel, Contents], filesystem: Filesystem) -> Layer:
+        def parts() -> list[Segment | Fresh]:
+            return [self._python_part(wheel, filesystem) for wheel in layer.wheels]
+
+        contents = [listed[wheel] for wheel in layer.wheels]
+        return self._kept_layer(layer, contents, [wheel.file_name for wheel in layer.wheels], parts, filesystem)
+
+    def _python_part(self, wheel: Wheel, filesystem: Filesystem) -> Segment | Fresh:
+        """A large wheel goes straight into the layer that it has alone; a small one's segment is kept for others."""
+        left_out = filesystem.left_out.get(wheel.file_name, frozenset())
+        if wheel.size >= ALONE_SIZE:
+            return Fresh(self._open_wheel(wheel), left_out)
+
+        def make() -> Any:
+            segment = write_segment(self._store, self._open_wheel(wheel), left_out)
+            return [str(segment.digest), segment.size]
+
+        key = {**self._wheel_key(wheel), "left-out": sorted(left_out)}
+        digest, size = kept_value(self._store, "segments", key, make)
+        if not self._store.has(Digest.parse(digest), size):
+            digest, size = make()
+        return Segment(Digest.parse(digest), size)
+
+    def _kept_layer(
+        self,
+        layer: LayerPlan,
+        contents: Sequence[Contents],
+        names: Sequence[str],
+        parts: Callable[[], list[Segment | Fresh]],
+        filesystem: Filesystem,
+    ) -> Layer:
+        directories = filesystem.directories_for(_all_paths(contents))
+        key = {
+            "packages": [digest.hex for digest in layer.digests],
+            "python": self._plan.interpreter.minor if layer.wheels else None,
+            "left-out": [sorted(filesystem.left_out.get(name, ())) for name in names],
+            "directories": [[entry.path, entry.mode, entry.uid, entry.gid] for entry in directories],
+        }
+        return kept_layer(self._store, key, lambda: write_layer(self._store, directories, parts()))
+
+    def _open_wheel(self, wheel: Wheel) -> Package:
+        path = self._paths[wheel.digest]
+        return open_wheel(path, self._target, expected_name=wheel.name, expected_version=wheel.version)
+
+    def _wheel_key(self, wheel: Wheel) -> dict[str, Any]:
+        return {"wheel": wheel.digest.hex, "name": [wheel.name, wheel.version], "python": self._plan.interpreter.minor}
+
+
+def _all_paths(contents: Iterable[Contents]) -> Iterable[str]:
+    for one in contents:
+        yield from one.paths
+        yield from (directory.path for directory in one.directories)

@@ -1,0 +1,125 @@
+"""What was made before, under a key of its inputs: images, layers and the listings of packages, as store records."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from builder.layers.interface import LAYER_FORMAT, Contents, Directory
+from builder.layers.join import Layer
+from builder.oci.canonical import canonical_json
+from builder.oci.digest import Digest
+from builder.oci.documents import (
+    MEDIA_TYPE_CONFIG,
+    MEDIA_TYPE_LAYER_GZIP,
+    MEDIA_TYPE_MANIFEST,
+    Descriptor,
+    ImageConfig,
+    Manifest,
+)
+from builder.oci.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A finished image of one platform in the store."""
+
+    descriptor: Descriptor
+    """Of the manifest."""
+    manifest: Manifest
+    config: ImageConfig
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """Its layers, lowest first."""
+        return tuple(map(Layer, self.manifest.layers, self.config.diff_ids))
+
+
+def write_image(store: Store, layers: Sequence[Layer], config: ImageConfig) -> Image:
+    """Keep config and manifest of an image in the store; its standard labels are the manifest's annotations too."""
+    data = config.to_bytes()
+    annotations = {name: text for name, text in config.labels.items() if name.startswith("org.opencontainers.image.")}
+    manifest = Manifest(
+        Descriptor(MEDIA_TYPE_CONFIG, store.write(data), len(data)),
+        tuple(layer.descriptor for layer in layers),
+        annotations,
+    )
+    data = manifest.to_bytes()
+    descriptor = Descriptor(MEDIA_TYPE_MANIFEST, store.write(data), len(data), platform=config.platform)
+    return Image(descriptor, manifest, config)
+
+
+def read_image(store: Store, descriptor: Descriptor) -> Image:
+    """The image whose manifest `descriptor` names.
+
+    Raises: EnvbuildError, DigestMismatchError, if a document is missing, foreign or damaged.
+    """
+    manifest = store.manifest(descriptor)
+    return Image(descriptor, manifest, ImageConfig.from_bytes(store.read(manifest.config)))
+
+
+def kept_image(store: Store, key: Mapping[str, Any], make: Callable[[], Image]) -> Image:
+    """The image kept under `key` with all its blobs, or the one that `make` makes, which is kept then."""
+    name = _name(key)
+    image = _known_image(store, name)
+    if image is None:
+        with store.locked(f"image-{name}"):
+            image = _known_image(store, name)
+            if image is None:
+                image = make()
+                store.keep_record("images", name, image.descriptor.to_dict())
+    return image
+
+
+def kept_layer(store: Store, key: Mapping[str, Any], make: Callable[[], Layer]) -> Layer:
+    """The layer kept under `key`, or the one that `make` makes, which is kept then."""
+    name = _name(key)
+    record = store.record("layers", name)
+    if record is not None and store.has(Digest.parse(record["digest"]), record["size"]):
+        descriptor = Descriptor(MEDIA_TYPE_LAYER_GZIP, Digest.parse(record["digest"]), record["size"])
+        return Layer(descriptor, Digest.parse(record["diff_id"]))
+    layer = make()
+    descriptor = layer.descriptor
+    record = {"digest": str(descriptor.digest), "size": descriptor.size, "diff_id": str(layer.diff_id)}
+    store.keep_record("layers", name, record)
+    return layer
+
+
+def kept_value(store: Store, kind: str, key: Mapping[str, Any], make: Callable[[], Any]) -> Any:
+    """The JSON value kept under `key`, or the one that `make` makes, which is kept then."""
+    name = _name(key)
+    value = store.record(kind, name)
+    if value is None:
+        value = make()
+        store.keep_record(kind, name, value)
+    return value
+
+
+def contents_to_value(contents: Contents) -> Any:
+    """A listing as JSON data."""
+    directories = [[entry.path, entry.mode, entry.uid, entry.gid] for entry in contents.directories]
+    return {"directories": directories, "paths": list(contents.paths)}
+
+
+def contents_from_value(value: Any) -> Contents:
+    """A listing from JSON data."""
+    return Contents(tuple(Directory(*entry) for entry in value["directories"]), tuple(value["paths"]))
+
+
+def _known_image(store: Store, name: str) -> Image | None:
+    record = store.record("images", name)
+    if record is None:
+        return None
+    descriptor = Descriptor.from_dict(record)
+    if not store.has(descriptor.digest, descriptor.size):
+        return None
+    manifest = store.manifest(descriptor)
+    if not all(store.has(blob.digest, blob.size) for blob in (manifest.config, *manifest.layers)):
+        return None
+    return Image(descriptor, manifest, ImageConfig.from_bytes(store.read(manifest.config)))
+
+
+def _name(key: Mapping[str, Any]) -> str:
+    return hashlib.sha256(canonical_json({"layer-format": LAYER_FORMAT, **key})).hexdigest()

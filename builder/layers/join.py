@@ -1,0 +1,133 @@
+"""Writing a layer: one small member with its directories, the segments of its packages, the end of the archive."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import IO
+
+from builder.errors import DigestMismatchError
+from builder.layers.encode import EncodedWriter
+from builder.layers.interface import Directory, Package
+from builder.layers.tar_headers import DIRECTORY, END_OF_ARCHIVE, header
+from builder.oci.digest import Digest
+from builder.oci.documents import MEDIA_TYPE_LAYER_GZIP, Descriptor
+from builder.oci.layout import CHUNK, BlobWriter
+from builder.oci.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A finished layer in the store."""
+
+    descriptor: Descriptor
+    """Of the gzip blob."""
+    diff_id: Digest
+    """Of the tar inside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A package's part of a layer, kept in the store as a blob."""
+
+    digest: Digest
+    size: int
+    """In bytes, compressed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """A package that is written straight into its layer."""
+
+    package: Package
+    left_out: Collection[str] = ()
+
+
+class _BlobSink:
+    """A Sink that streams into the store and hashes both sides."""
+
+    def __init__(self, blob: BlobWriter) -> None:
+        self._blob = blob
+        self._diff_id = hashlib.sha256()
+
+    def compressed(self, data: bytes | memoryview) -> None:
+        self._blob.write(data)
+
+    def uncompressed(self, data: bytes | memoryview) -> None:
+        self._diff_id.update(data)
+
+    @property
+    def diff_id(self) -> Digest:
+        return Digest(self._diff_id.hexdigest())
+
+
+class _SegmentSink(_BlobSink):
+    """A Sink that leaves the tar side to the layer that the segment is joined into."""
+
+    def uncompressed(self, data: bytes | memoryview) -> None:
+        pass
+
+
+def write_segment(store: Store, package: Package, left_out: Collection[str] = ()) -> Segment:
+    """Keep the segment of `package` in the store."""
+    with store.new_blob() as blob:
+        package.write(_SegmentSink(blob), left_out)
+        return Segment(blob.commit(), blob.size)
+
+
+def write_layer(store: Store, directories: Iterable[Directory], parts: Iterable[Segment | Fresh]) -> Layer:
+    """Keep a layer of `parts`, in their order, in the store; `directories` are sorted and complete.
+
+    Raises: EnvbuildError, if an artifact is not what it promises; DigestMismatchError, if a segment is damaged.
+    """
+    with store.new_blob() as blob:
+        sink = _BlobSink(blob)
+        _write_text(sink, b"".join(map(_directory_header, directories)))
+        for part in parts:
+            if isinstance(part, Segment):
+                _copy_segment(store, part, sink)
+            else:
+                part.package.write(sink, part.left_out)
+        _write_text(sink, END_OF_ARCHIVE)
+        return Layer(Descriptor(MEDIA_TYPE_LAYER_GZIP, blob.commit(), blob.size), sink.diff_id)
+
+
+def _directory_header(directory: Directory) -> bytes:
+    return header(directory.path, kind=DIRECTORY, mode=directory.mode, uid=directory.uid, gid=directory.gid)
+
+
+def _write_text(sink: _BlobSink, data: bytes) -> None:
+    writer = EncodedWriter(sink)
+    writer.write(data)
+    writer.finish()
+
+
+class _Tee:
+    """A file that passes on what is read from it."""
+
+    def __init__(self, file: IO[bytes], sink: _BlobSink) -> None:
+        self._file = file
+        self._sink = sink
+        self.hash = hashlib.sha256()
+
+    def read(self, amount: int = -1) -> bytes:
+        data = self._file.read(amount)
+        self.hash.update(data)
+        self._sink.compressed(data)
+        return data
+
+
+def _copy_segment(store: Store, segment: Segment, sink: _BlobSink) -> None:
+    from isal import igzip
+
+    with store.open(segment.digest) as file:
+        tee = _Tee(file, sink)
+        with igzip.IGzipFile(fileobj=tee, mode="rb") as inflated:  # type: ignore[no-untyped-call]
+            while data := inflated.read(CHUNK):
+                sink.uncompressed(data)
+    if tee.hash.hexdigest() != segment.digest.hex:
+        store.path(segment.digest).unlink(missing_ok=True)
+        raise DigestMismatchError(
+            f"segment {segment.digest} in the store was damaged", hint="It was deleted; run the command again"
+        )

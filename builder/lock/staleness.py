@@ -1,0 +1,37 @@
+"""Whether a lock still belongs to its spec, and if not, why: in words. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+
+def differences(locked: Any, wanted: Any, path: str = "") -> Iterator[str]:
+    """What changed in a spec since it was locked, a sentence each."""
+    if isinstance(locked, Mapping) and isinstance(wanted, Mapping):
+        for name in sorted({*locked, *wanted}):
+            yield from differences(locked.get(name), wanted.get(name), f"{path}.{name}" if path else name)
+    elif isinstance(locked, list) and isinstance(wanted, list):
+        yield from (f"`{element}` was added to `{path}`" for element in wanted if element not in locked)
+        yield from (f"`{element}` was removed from `{path}`" for element in locked if element not in wanted)
+        if locked != wanted and sorted(map(str, locked)) == sorted(map(str, wanted)):
+            yield f"`{path}` was put in another order"
+    elif isinstance(locked, (list, Mapping)) or isinstance(wanted, (list, Mapping)):
+        yield from _whole(locked, wanted, path)
+    elif locked != wanted:
+        yield f"`{path}` was changed from {_shown(locked)} to {_shown(wanted)}"
+
+
+def _whole(locked: Any, wanted: Any, path: str) -> Iterator[str]:
+    if locked is None and isinstance(wanted, list):
+        yield from differences([], wanted, path)
+    elif wanted is None and isinstance(locked, list):
+        yield from differences(locked, [], path)
+    elif locked is None or wanted is None:
+        yield from differences(locked or {}, wanted or {}, path)
+    else:
+        yield f"`{path}` was changed"
+
+
+def _shown(value: Any) -> str:
+    return "the default" if value is None else f"`{value}`"

@@ -1,0 +1,252 @@
+"""One tar file that is an OCI layout (image-spec, image-layout.md) and an archive for `docker load` at once.
+
+Writing streams and verifies each blob; reading takes only the names that such an archive may have, and trusts no
+blob before its digest is checked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+import tarfile
+import tempfile
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, BinaryIO
+
+from builder.errors import DigestMismatchError, EnvbuildError
+from builder.oci.canonical import canonical_json
+from builder.oci.digest import Digest
+from builder.oci.documents import DOCUMENT_LIMIT, MEDIA_TYPE_INDEX, Descriptor, Index, Manifest
+from builder.oci.layout import CHUNK, Layout, write_atomically
+from builder.progress import Progress, Silent
+
+_MTIME = 315619200
+_MEMBER_LIMIT = 100_000
+_BLOB = re.compile(r"(?:\./)?blobs/sha256/([0-9a-f]{64})")
+_DOCUMENTS = frozenset({"index.json", "oci-layout", "manifest.json", "repositories"})
+_LAYOUT = canonical_json({"imageLayoutVersion": "1.0.0"})
+
+
+@dataclass(frozen=True, slots=True)
+class DockerEntry:
+    """What `docker load` is told of one image."""
+
+    manifest: Manifest
+    names: tuple[str, ...]
+    """`name:tag`."""
+
+
+def write_archive(
+    path: Path, layout: Layout, top: Descriptor, docker: DockerEntry, progress: Progress | None = None
+) -> None:
+    """Write everything below `top` to the file `path`, atomically and durably.
+
+    `top` is the one entry of `index.json`; `docker` says which image the classic engine loads.
+
+    Raises: EnvbuildError, DigestMismatchError, if a blob is missing or damaged.
+    """
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            stream_archive(file, layout, reachable(layout, top), _documents(top, docker), progress)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def write_docker_archive(file: BinaryIO, layout: Layout, docker: DockerEntry, left_out: Collection[Digest]) -> None:
+    """Stream what `docker load` needs, without the layer blobs that the engine has already."""
+    blobs = (docker.manifest.config, *docker.manifest.layers)
+    wanted = {blob.digest: blob for blob in blobs if blob.digest not in left_out}
+    stream_archive(file, layout, wanted.values(), {"manifest.json": _docker_manifest(docker)})
+
+
+def write_layout(folder: Path, source: Layout, top: Descriptor) -> None:
+    """Write everything below `top` as a layout folder; `index.json` comes last and never names what is missing.
+
+    Raises: EnvbuildError, DigestMismatchError.
+    """
+    layout = Layout(folder)
+    layout.create()
+    for blob in reachable(source, top):
+        if not layout.has(blob.digest, blob.size):
+            with source.open(blob.digest) as file, layout.new_blob() as writer:
+                while chunk := file.read(CHUNK):
+                    writer.write(chunk)
+                writer.commit(blob.digest)
+    write_atomically(folder / "index.json", Index((top,)).to_bytes())
+    (folder / "tmp").rmdir()
+
+
+def reachable(layout: Layout, top: Descriptor) -> tuple[Descriptor, ...]:
+    """`top` and every blob below it, each once, documents before what they name."""
+    found: dict[Digest, Descriptor] = {}
+    waiting = [top]
+    while waiting:
+        descriptor = waiting.pop()
+        if descriptor.digest in found:
+            continue
+        found[descriptor.digest] = descriptor
+        if descriptor.media_type == MEDIA_TYPE_INDEX:
+            waiting += reversed(layout.index(descriptor).manifests)
+        elif "manifest" in descriptor.media_type:
+            manifest = layout.manifest(descriptor)
+            waiting += reversed((manifest.config, *manifest.layers))
+    return tuple(found.values())
+
+
+def stream_archive(
+    file: IO[bytes],
+    layout: Layout,
+    blobs: Iterable[Descriptor],
+    documents: dict[str, bytes],
+    progress: Progress | None = None,
+) -> None:
+    """Stream a tar of `documents` and `blobs`, in this order: equal input gives equal bytes."""
+    for name in sorted(documents):
+        data = documents[name]
+        file.write(_header(name, len(data)) + data + bytes(-len(data) % 512))
+    blobs = list(blobs)
+    (progress or Silent()).start("bundle", sum(blob.size for blob in blobs))
+    for blob in blobs:
+        file.write(_header(f"blobs/sha256/{blob.digest.hex}", blob.size))
+        _copy_blob(file, layout, blob, progress or Silent())
+        file.write(bytes(-blob.size % 512))
+    file.write(bytes(2 * 512))
+    (progress or Silent()).finish("bundle")
+
+
+class ArchiveReader(Layout):
+    """The blobs of an archive file, read where they are."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.file_path = path
+        self._offsets = _offsets(path)
+
+    def has(self, digest: Digest, size: int) -> bool:
+        """Whether the blob is there with this size in bytes."""
+        return self._offsets.get(f"blobs/sha256/{digest.hex}", (0, -1))[1] == size
+
+    def open(self, digest: Digest) -> IO[bytes]:
+        """The blob as a file.
+
+        Raises: EnvbuildError, if it is missing.
+        """
+        return self._open(f"blobs/sha256/{digest.hex}")
+
+    def top(self) -> Descriptor:
+        """The one entry of `index.json`.
+
+        Raises: EnvbuildError, if there is none or there are several.
+        """
+        with self._open("index.json") as file:
+            data = file.read(DOCUMENT_LIMIT)
+        return only_entry(data, str(self.file_path))
+
+    def _open(self, name: str) -> IO[bytes]:
+        if name not in self._offsets:
+            raise EnvbuildError(f"`{self.file_path}` has no `{name}`", hint="It may be cut short, or be no bundle")
+        offset, size = self._offsets[name]
+        return _Window(self.file_path, offset, size)
+
+
+def only_entry(index: bytes, place: str) -> Descriptor:
+    """The one descriptor of the bytes of an `index.json`.
+
+    Raises: EnvbuildError, if it has none or several.
+    """
+    manifests = Index.from_bytes(index).manifests
+    if len(manifests) != 1:
+        raise EnvbuildError(f"`{place}` holds {len(manifests)} images, where a bundle holds one")
+    return manifests[0]
+
+
+class _Window(io.RawIOBase):
+    """A part of a file."""
+
+    def __init__(self, path: Path, offset: int, size: int) -> None:
+        self._file = open(path, "rb", buffering=0)
+        self._file.seek(offset)
+        self._left = size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        count = self._file.readinto(memoryview(buffer)[: self._left]) or 0
+        self._left -= count
+        return count
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def _documents(top: Descriptor, docker: DockerEntry) -> dict[str, bytes]:
+    return {
+        "oci-layout": _LAYOUT,
+        "index.json": Index((top,)).to_bytes(),
+        "manifest.json": _docker_manifest(docker),
+    }
+
+
+def _docker_manifest(docker: DockerEntry) -> bytes:
+    """`manifest.json` (moby, image/spec v1.2)."""
+    layers: Sequence[Descriptor] = docker.manifest.layers
+    entry = {
+        "Config": f"blobs/sha256/{docker.manifest.config.digest.hex}",
+        "RepoTags": list(docker.names),
+        "Layers": [f"blobs/sha256/{layer.digest.hex}" for layer in layers],
+    }
+    return canonical_json([entry])
+
+
+def _header(name: str, size: int) -> bytes:
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode, entry.mtime = size, 0o644, _MTIME
+    return entry.tobuf(tarfile.PAX_FORMAT)
+
+
+def _copy_blob(file: IO[bytes], layout: Layout, blob: Descriptor, progress: Progress) -> None:
+    checksum, size = hashlib.sha256(), 0
+    with layout.open(blob.digest) as source:
+        while chunk := source.read(CHUNK):
+            checksum.update(chunk)
+            size += len(chunk)
+            file.write(chunk)
+            progress.advance("bundle", len(chunk))
+    if size != blob.size or checksum.hexdigest() != blob.digest.hex:
+        layout.path(blob.digest).unlink(missing_ok=True)
+        raise DigestMismatchError(
+            f"blob {blob.digest} in the store was damaged", hint="It was deleted; run the command again to make it anew"
+        )
+
+
+def _offsets(path: Path) -> dict[str, tuple[int, int]]:
+    """Where each file of the archive lies: offset and size in bytes."""
+    found: dict[str, tuple[int, int]] = {}
+    try:
+        with tarfile.open(path, "r:") as archive:
+            for member in archive:
+                name = member.name.removeprefix("./")
+                if len(found) >= _MEMBER_LIMIT:
+                    raise EnvbuildError(f"`{path}` has more than {_MEMBER_LIMIT} entries")
+                if not member.isfile() or not (_BLOB.fullmatch(name) or name in _DOCUMENTS):
+                    if member.isdir():
+                        continue
+                    raise EnvbuildError(f"`{path}` is not a bundle", f"it has an entry {member.name[:100]!r}")
+                if name in found:
+                    raise EnvbuildError(f"`{path}` has {name[:100]} twice")
+                found[name] = (member.offset_data, member.size)
+    except (tarfile.TarError, OSError, ValueError) as error:
+        raise EnvbuildError(f"`{path}` cannot be read as a bundle", str(error)) from error
+    return found
