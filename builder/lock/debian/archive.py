@@ -1,0 +1,206 @@
+"""Debian's archives, read and resolved: verified releases, their indexes by digest, and closures with durable URLs.
+
+All IO goes through the fetcher that is handed in. A release is trusted by its signature and an index by the release.
+"""
+
+from __future__ import annotations
+
+import lzma
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from builder.errors import EnvbuildError
+from builder.fetch import Source
+from builder.lock.artifact import DebianPackage
+from builder.lock.debian.mirror import Mirror
+from builder.lock.debian.packages import BinaryPackage, PackagesIndex
+from builder.lock.debian.release import RELEASE_LIMIT, Keyring, Release, verify_release
+from builder.lock.debian.solve import solve
+from builder.lock.debian.suites import ARCHITECTURES, Archive, find_suite
+from builder.lock.debian.universe import Universe
+from builder.oci.digest import Digest
+
+SNAPSHOT_DELAY = timedelta(hours=24)
+"""From a release's date to the timestamp of its snapshot URLs.
+
+The snapshot service answers for the last state that it took at or before a timestamp, and takes one about every six
+hours. A release's own date is too early: its files get there hours later. A superseded file leaves the archive
+36 hours after the release that dropped it at the earliest (the archive's StayOfExecution), and releases of unstable
+are six hours apart, so there are up to some 42 hours to be met. A day leaves room on both sides.
+"""
+
+_CHUNK = 1 << 20
+_INDEX_LIMIT = 1 << 30
+"""Bytes of an uncompressed index whose size the release does not tell."""
+_DECODER_MEMORY = 80 << 20
+"""Bytes; `xz -9` needs 65 MiB to be read, Debian's indexes 9."""
+
+_T = TypeVar("_T")
+
+
+class Fetches(Protocol):
+    """What is needed of `builder.fetch.Fetcher`."""
+
+    def read(self, urls: Sequence[str], limit: int) -> bytes:
+        """A small document that has no digest."""
+
+    def blob(self, source: Source) -> Path:
+        """A file that has one, verified."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveState:
+    """The state of one archive that a resolution has used."""
+
+    url: str
+    """Of its repository."""
+    codename: str
+    """Such as `bookworm-security`."""
+    date: datetime
+    """In UTC, as the archive says."""
+    digest: Digest
+    """Of its InRelease file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """A closure, and the archives that it comes from."""
+
+    suite: str
+    architecture: str
+    packages: tuple[DebianPackage, ...]
+    """Sorted by name."""
+    archives: tuple[ArchiveState, ...]
+
+
+class Archives:
+    """Resolves against one state of the archives: each release is read once, and each index is parsed once.
+
+    For use by one thread.
+    """
+
+    def __init__(
+        self, fetcher: Fetches, now: datetime, mirror: str | None = None, keyring: Keyring | None = None
+    ) -> None:
+        """`now` has a time zone; `mirror` is a URL or two, as `Mirror.parse` has it; `keyring` is Debian's if None."""
+        self._fetcher = fetcher
+        self._now = now
+        self._mirror = Mirror.parse(mirror)
+        self._keyring = keyring or Keyring.shipped()
+        self._releases: dict[Archive, tuple[Release, Digest]] = {}
+        self._universes: dict[tuple[str, str], Universe] = {}
+
+    def resolve(self, suite: str, architecture: str, names: Sequence[str]) -> Resolution:
+        """The closure of `names` for a suite and an architecture, either of which need not be the host's.
+
+        Raises: EnvbuildError, if a name is unknown or the closure is impossible, or an archive cannot be had or is
+        malformed or expired; DigestMismatchError, if a signature or a digest is wrong.
+        """
+        archives = find_suite(suite).archives
+        if architecture not in ARCHITECTURES:
+            raise EnvbuildError(
+                f"`{architecture[:80]}` is not an architecture that can be locked for",
+                hint=f"Use {' or '.join(f'`{name}`' for name in ARCHITECTURES)}",
+            )
+        universe = self._universe(suite, architecture)
+        chosen = solve(universe, names)
+        return Resolution(
+            suite,
+            architecture,
+            tuple(self._locked(package, archives[universe.position(package)]) for package in chosen),
+            tuple(self._state(archive) for archive in archives),
+        )
+
+    def _universe(self, suite: str, architecture: str) -> Universe:
+        key = suite, architecture
+        if key not in self._universes:
+            archives = find_suite(suite).archives
+            for archive in archives:
+                self._release(archive)
+            self._universes[key] = Universe([self._index(a, architecture) for a in archives], architecture)
+        return self._universes[key]
+
+    def _release(self, archive: Archive) -> tuple[Release, Digest]:
+        if archive not in self._releases:
+            url = f"{self._mirror.root(archive.repository)}/dists/{archive.codename}/InRelease"
+            raw = self._fetch(lambda: self._fetcher.read([url], RELEASE_LIMIT))
+            what = f"The InRelease file of Debian's archive `{archive.codename}`"
+            release = verify_release(raw, archive.codename, self._now, self._keyring, what)
+            self._releases[archive] = release, Digest.of(raw)
+        return self._releases[archive]
+
+    def _index(self, archive: Archive, architecture: str) -> PackagesIndex:
+        release, _ = self._release(archive)
+        folder = f"main/binary-{architecture}"
+        what = f"The index of packages for {architecture} in Debian's archive `{archive.codename}`"
+        listed = release.indexes.get(f"{folder}/Packages.xz")
+        if listed is None:
+            raise EnvbuildError(f"{what} is not there", "the InRelease file does not list it")
+        root = f"{self._mirror.root(archive.repository)}/dists/{archive.codename}/{folder}"
+        by_hash = (f"{root}/by-hash/SHA256/{listed.digest.hex}",) if release.by_hash else ()
+        source = Source(
+            listed.digest, listed.size, (*by_hash, f"{root}/Packages.xz"), f"{archive.codename} {architecture} packages"
+        )
+        path = self._fetch(lambda: self._fetcher.blob(source))
+        uncompressed = release.indexes.get(f"{folder}/Packages")
+        limit = min(uncompressed.size, _INDEX_LIMIT) if uncompressed else _INDEX_LIMIT
+        return PackagesIndex(_decompressed(path, limit, what), what, architecture)
+
+    def _fetch(self, fetch: Callable[[], _T]) -> _T:
+        """What `fetch` returns; an error of it is told without the mirror's password."""
+        try:
+            return fetch()
+        except EnvbuildError as error:
+            error.what = self._mirror.redact(error.what)
+            error.why = tuple(map(self._mirror.redact, error.why))
+            error.hint = self._mirror.redact(error.hint) if error.hint else error.hint
+            error.args = (error.what,)
+            raise error from None
+
+    def _locked(self, package: BinaryPackage, archive: Archive) -> DebianPackage:
+        location = package.location()
+        release, _ = self._release(archive)
+        timestamp = (release.date.astimezone(UTC) + SNAPSHOT_DELAY).strftime("%Y%m%dT%H%M%SZ")
+        urls = (
+            f"{archive.repository.url}/{location.path}",
+            f"{archive.repository.snapshot_url}/{timestamp}/{location.path}",
+        )
+        return DebianPackage(
+            package.name, package.version, package.architecture, location.digest, location.size, urls
+        )  # fmt: skip
+
+    def _state(self, archive: Archive) -> ArchiveState:
+        release, digest = self._release(archive)
+        return ArchiveState(archive.repository.url, archive.codename, release.date, digest)
+
+
+def resolve(
+    suite: str, architecture: str, names: Sequence[str], fetcher: Fetches, now: datetime, mirror: str | None = None
+) -> Resolution:
+    """`Archives.resolve` for a single target."""
+    return Archives(fetcher, now, mirror).resolve(suite, architecture, names)
+
+
+def _decompressed(path: Path, limit: int, what: str) -> Iterator[bytes]:
+    """The content of an xz file, in chunks.
+
+    Raises: EnvbuildError, if it is damaged or holds more than `limit` bytes.
+    """
+    decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_DECODER_MEMORY)
+    total = 0
+    with open(path, "rb") as file:
+        while not decoder.eof:
+            data = file.read(_CHUNK) if decoder.needs_input else b""
+            if decoder.needs_input and not data:
+                raise EnvbuildError(f"{what} is cut short")
+            try:
+                chunk = decoder.decompress(data, _CHUNK)
+            except lzma.LZMAError as error:
+                raise EnvbuildError(f"{what} cannot be decompressed", str(error)) from error
+            total += len(chunk)
+            if total > limit:
+                raise EnvbuildError(f"{what} is larger than its release says", f"more than {limit} bytes")
+            yield chunk

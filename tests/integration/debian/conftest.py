@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import os
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from builder.errors import DigestMismatchError
+from builder.fetch import Source
+from builder.lock.debian.archive import Archives
+from builder.lock.debian.mirror import Mirror
+from builder.lock.debian.suites import SUITES, Archive
+from builder.oci.digest import Digest
+
+
+@dataclass
+class LocalCopy:
+    """Keeps what is read of the archives in a folder, laid out so that apt can use it as a mirror of its own."""
+
+    root: Path
+    mirror: Mirror = field(default_factory=lambda: Mirror.parse(os.environ.get("ENVBUILD_DEBIAN_MIRROR")))
+
+    def read(self, urls: Sequence[str], limit: int) -> bytes:
+        data = self._keep(urls[0]).read_bytes()
+        assert len(data) <= limit
+        return data
+
+    def blob(self, source: Source) -> Path:
+        path = self._keep(source.urls[0])
+        if Digest.of(path.read_bytes()) != source.digest:
+            raise DigestMismatchError(f"{source.name} is not what the release promises")
+        return path
+
+    def _keep(self, url: str) -> Path:
+        path = self.root / urlsplit(url).path.lstrip("/")
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with urllib.request.urlopen(self.mirror.locate(url), timeout=120) as answer:
+                path.write_bytes(answer.read())
+        return path
+
+
+@dataclass
+class Session:
+    """One state of all archives, resolved for every test at the time at which it was made."""
+
+    copy: LocalCopy
+    resolvers: dict[str, Archives] = field(default_factory=dict)
+
+    def resolver(self, suite: str) -> Archives:
+        if suite not in self.resolvers:
+            now = max(self.date(archive) for archive in SUITES[suite].archives) + timedelta(hours=1)
+            self.resolvers[suite] = Archives(self.copy, now)
+        return self.resolvers[suite]
+
+    def date(self, archive: Archive) -> datetime:
+        raw = self.copy.read([f"{archive.repository.url}/dists/{archive.codename}/InRelease"], 1 << 23).decode()
+        (line,) = (line for line in raw.splitlines() if line.startswith("Date:"))
+        return parsedate_to_datetime(line.removeprefix("Date:").strip())
+
+
+@pytest.fixture(scope="session")
+def archives(tmp_path_factory: pytest.TempPathFactory) -> Session:
+    return Session(LocalCopy(tmp_path_factory.mktemp("archives")))
