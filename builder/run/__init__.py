@@ -1,0 +1,1 @@
+"""Running images: one interface, and an engine a file."""

@@ -1,0 +1,97 @@
+"""What running an image means, for every engine: the request, the image, and the two methods of an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from builder.oci.documents import Descriptor, ImageConfig, Manifest
+from builder.oci.store import Store
+
+Network = Literal["default", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A file or folder of the host that the command sees."""
+
+    source: Path
+    """On the host; must be there."""
+    target: str
+    """Absolute, in the image. Made if it is not there."""
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PortMapping:
+    """A TCP port of the command that is reached on the host."""
+
+    host_address: str
+    """An address of the host, or empty for all of them."""
+    host_port: int
+    container_port: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """How to run a command of an image."""
+
+    arguments: tuple[str, ...] = ()
+    """Follow the entry point. Without any, the image's own `Cmd` does, unless `entrypoint` is given."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Added to the image's own variables, and wins over them. Nothing of the caller's environment is passed on."""
+    mounts: tuple[Mount, ...] = ()
+    user: str | None = None
+    """`uid[:gid]` or names of the image's `/etc/passwd` and `/etc/group`, instead of the image's own user."""
+    network: Network = "default"
+    """`none` leaves a loopback interface only."""
+    read_only: bool = False
+    """The root cannot be written to. `/tmp` is then memory, writable and executable."""
+    memory: int | None = None
+    """Bytes that the command and its children may use, without swap."""
+    shared_memory: int | None = None
+    """Bytes of `/dev/shm`; without it 64 MiB."""
+    ports: tuple[PortMapping, ...] = ()
+    working_directory: str | None = None
+    entrypoint: tuple[str, ...] | None = None
+    """Instead of the image's own entry point and its `Cmd`."""
+    interactive: bool = True
+    """Standard input is passed on; otherwise it is empty."""
+    tty: bool = False
+    """The command gets a terminal, joined to the caller's."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalImage:
+    """An image of one platform whose blobs are all in a store."""
+
+    store: Store
+    descriptor: Descriptor
+    """Of the manifest."""
+    manifest: Manifest
+    config: ImageConfig
+    name: str
+    """What to call it in messages."""
+
+
+class Engine(Protocol):
+    """Runs images on this machine."""
+
+    name: str
+
+    def unavailable(self) -> str | None:
+        """Why this engine cannot run anything here, in one sentence with the way out, or None if it can. Fast."""
+
+    def run(self, image: LocalImage, request: RunRequest) -> int:
+        """Run a command and wait for it: its exit code, or 128 and the number of the signal that ended it.
+
+        Standard input, output and error are the caller's; SIGINT, SIGTERM and SIGHUP are passed on to the command.
+
+        Raises: EnvbuildError, if the command cannot be started, or a wish of the request cannot be granted.
+        """
+
+
+SHARED_MEMORY = 64 << 20
+"""Bytes of `/dev/shm` where a request says nothing."""

@@ -1,0 +1,320 @@
+"""Layers as folders: each is unpacked once into the store, verified both ways while it streams.
+
+A layer may hold anything. No entry leaves the folder: every parent is a directory that this layer made, which is
+checked before anything is put into it. Whiteouts (image-spec, layer.md) become those of overlayfs.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import os
+import shutil
+import stat
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO, cast
+
+from isal import igzip
+
+from builder.errors import DigestMismatchError, EnvbuildError
+from builder.oci.digest import Digest
+from builder.oci.documents import Descriptor, ImageConfig, Manifest
+from builder.oci.layout import CHUNK
+from builder.oci.store import Store
+from builder.progress import Progress, Silent
+from builder.run.privileges import keeps_owners
+from builder.run.tar_entries import Entry, TarError, TarReader
+
+_WHITEOUT = b".wh."
+_OPAQUE = b".wh..wh..opq"
+_DIRECTORY_LIMIT = 1_000_000
+"""Directories of one layer at most; their modes are kept in memory until the end."""
+
+
+def unpack_image(store: Store, manifest: Manifest, config: ImageConfig, progress: Progress | None = None) -> list[Path]:
+    """The unpacked layers of an image, lowest first; those that are missing are unpacked, in parallel.
+
+    Raises: EnvbuildError, if a layer cannot be unpacked; DigestMismatchError, if it is not what was promised.
+    """
+    if len(manifest.layers) != len(config.diff_ids):
+        raise EnvbuildError(
+            "the image is inconsistent",
+            f"its manifest has {len(manifest.layers)} layers and its config {len(config.diff_ids)}",
+        )
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        jobs = [
+            pool.submit(unpack_layer, store, layer, diff_id, progress or Silent())
+            for layer, diff_id in zip(manifest.layers, config.diff_ids, strict=True)
+        ]
+        try:
+            return [job.result() for job in jobs]
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def unpack_layer(store: Store, layer: Descriptor, diff_id: Digest, progress: Progress) -> Path:
+    """The folder of one unpacked layer, which is made if it is not there.
+
+    Owners are kept where this process may give files away; otherwise everything belongs to the caller, and the
+    folder is one of their own.
+
+    Raises: EnvbuildError, if the layer cannot be unpacked; DigestMismatchError, if it is not what was promised.
+    """
+    owners = keeps_owners()
+    name = diff_id.hex if owners else f"{diff_id.hex}-{os.geteuid()}"
+    target = store.unpacked_path(name)
+    if target.exists():
+        return target
+    with store.locked(f"unpack-{name}"):
+        if target.exists():
+            return target
+        # Nobody but the owner may walk into it: it can hold setuid files of an image.
+        target.parent.mkdir(mode=0o700, exist_ok=True)
+        target.parent.chmod(0o700)
+        _unpack_atomically(store, layer, diff_id, target, _Destination(store.scratch_folder(), owners), progress)
+    return target
+
+
+def _unpack_atomically(
+    store: Store, layer: Descriptor, diff_id: Digest, target: Path, destination: _Destination, progress: Progress
+) -> None:
+    try:
+        with store.open(layer.digest) as blob:
+            _unpack_verified(blob, layer, diff_id, destination, progress)
+        destination.root.chmod(0o755)
+        destination.root.rename(target)
+    except (OSError, EOFError, zlib.error, TarError) as error:
+        remove_tree(destination.root)
+        raise EnvbuildError(f"layer {layer.digest} cannot be unpacked", str(error)) from error
+    except BaseException:
+        remove_tree(destination.root)
+        raise
+
+
+def _unpack_verified(
+    blob: IO[bytes], layer: Descriptor, diff_id: Digest, destination: _Destination, progress: Progress
+) -> None:
+    label = f"unpacking {layer.digest.hex[:12]}"
+    progress.start(label, layer.size)
+    compressed = _Hashing(cast("io.RawIOBase", blob), label, progress)
+    buffered = io.BufferedReader(compressed, CHUNK)
+    uncompressed = _Hashing(_inflated(buffered))
+    stream = io.BufferedReader(uncompressed, CHUNK)
+    reader = TarReader(stream)
+    for entry in reader:
+        destination.put(entry, reader)
+    while stream.read(CHUNK):
+        pass
+    while buffered.read(CHUNK):
+        pass
+    if compressed.digest() != layer.digest or uncompressed.digest() != diff_id:
+        raise DigestMismatchError(
+            f"layer {layer.digest} does not have the bytes that its digests promise",
+            f"compressed it is {compressed.digest()}, uncompressed {uncompressed.digest()} instead of {diff_id}",
+            "Delete it, or run `envbuild cache prune --all`, and try again",
+        )
+    destination.finish()
+    progress.finish(label)
+
+
+def _inflated(buffered: io.BufferedReader[_Hashing]) -> io.RawIOBase:
+    magic = buffered.peek(4)[:4]
+    if magic.startswith(b"\x1f\x8b"):
+        return cast("io.RawIOBase", igzip.IGzipFile(None, "rb", 9, buffered))  # type: ignore[no-untyped-call]
+    if magic == b"\x28\xb5\x2f\xfd":
+        raise TarError("it is compressed with zstd, which is not supported; use the docker engine")
+    return cast("io.RawIOBase", buffered)
+
+
+class _Hashing(io.RawIOBase):
+    """Passes bytes on and remembers their digest."""
+
+    def __init__(self, inner: io.RawIOBase, label: str = "", progress: Progress | None = None) -> None:
+        self._inner = inner
+        self._hash = hashlib.sha256()
+        self._label = label
+        self._progress = progress
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        size = self._inner.readinto(buffer) or 0
+        self._hash.update(memoryview(buffer)[:size])
+        if self._progress:
+            self._progress.advance(self._label, size)
+        return size
+
+    def digest(self) -> Digest:
+        return Digest(self._hash.hexdigest())
+
+
+class _Destination:
+    """A new folder that entries are put into. Nobody else writes to it."""
+
+    def __init__(self, root: Path, owners: bool) -> None:
+        self.root = root
+        self._owners = owners
+        self._base = os.fsencode(root) + b"/"
+        self._directories: dict[bytes, Entry | None] = {b"": None}
+        self._whiteouts: set[bytes] = set()
+
+    def put(self, entry: Entry, reader: TarReader) -> None:
+        """Make what `entry` names.
+
+        Raises: TarError, if it would lie outside, or is of a kind that is not taken.
+        """
+        path = _inside(entry.path)
+        if not path:
+            return
+        parent, _, name = path.rpartition(b"/")
+        self._make_parents(parent)
+        if name.startswith(_WHITEOUT):
+            self._white_out(parent, name)
+        elif entry.kind == b"5":
+            self._put_directory(path, entry)
+        else:
+            self._make_room(path)
+            self._put_other(path, entry, reader)
+
+    def finish(self) -> None:
+        """Give the directories their modes and times, the deepest first: one may forbid to enter it."""
+        for path, entry in sorted(self._directories.items(), reverse=True):
+            if path:
+                full = self._base + path
+                if entry and self._owners:
+                    os.chown(full, entry.uid, entry.gid)
+                os.chmod(full, entry.mode if entry else 0o755)
+                if entry:
+                    os.utime(full, (entry.mtime, entry.mtime))
+
+    def _make_parents(self, path: bytes) -> None:
+        if path in self._directories:
+            return
+        self._make_parents(path.rpartition(b"/")[0])
+        self._put_directory(path, None)
+
+    def _put_directory(self, path: bytes, entry: Entry | None) -> None:
+        if path not in self._directories:
+            opaque = path in self._whiteouts
+            if opaque:
+                self._make_room(path)
+            try:
+                os.mkdir(self._base + path, 0o700)
+            except FileExistsError as error:
+                raise TarError(f"`{_shown(path)}` is used as a directory, which it is not") from error
+            if opaque:
+                self._make_opaque(path)
+            if len(self._directories) > _DIRECTORY_LIMIT:
+                raise TarError(f"it holds more than {_DIRECTORY_LIMIT} directories")
+        self._directories[path] = entry
+
+    def _put_other(self, path: bytes, entry: Entry, reader: TarReader) -> None:
+        full = self._base + path
+        if entry.kind == b"0":
+            self._write_file(full, entry, reader)
+        elif entry.kind == b"1":
+            self._link(full, entry)
+        elif entry.kind == b"2":
+            os.symlink(entry.link, full)
+            self._stamp_link(full, entry)
+        elif entry.kind == b"6":
+            os.mkfifo(full, entry.mode & 0o777)
+            self._stamp_link(full, entry)
+        else:
+            kind = "a device" if entry.kind in (b"3", b"4") else f"of kind {entry.kind.decode('latin-1')!r}"
+            raise TarError(f"`{_shown(path)}` is {kind}, which is not taken")
+
+    def _write_file(self, full: bytes, entry: Entry, reader: TarReader) -> None:
+        descriptor = os.open(full, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            for data in reader.content():
+                view = memoryview(data)
+                while view:
+                    view = view[os.write(descriptor, view) :]
+            if self._owners:
+                os.fchown(descriptor, entry.uid, entry.gid)
+            os.fchmod(descriptor, entry.mode if self._owners else entry.mode & 0o777)
+            os.utime(descriptor, (entry.mtime, entry.mtime))
+        finally:
+            os.close(descriptor)
+
+    def _link(self, full: bytes, entry: Entry) -> None:
+        target = _inside(entry.link)
+        if target.rpartition(b"/")[0] not in self._directories or not _is_plain(self._base + target):
+            raise TarError(
+                f"`{_shown(entry.path)}` is a hard link to `{_shown(target)}`, which the layer does not hold"
+            )
+        os.link(self._base + target, full, follow_symlinks=False)
+
+    def _stamp_link(self, full: bytes, entry: Entry) -> None:
+        if self._owners:
+            os.chown(full, entry.uid, entry.gid, follow_symlinks=False)
+        os.utime(full, (entry.mtime, entry.mtime), follow_symlinks=False)
+
+    def _make_room(self, path: bytes) -> None:
+        """Remove what stands at `path`: of two entries the later counts."""
+        if path in self._directories:
+            raise TarError(f"`{_shown(path)}` is both a directory and something else")
+        try:
+            os.unlink(self._base + path)
+        except FileNotFoundError:
+            return
+
+    def _white_out(self, parent: bytes, name: bytes) -> None:
+        if name == _OPAQUE:
+            self._make_opaque(parent)
+        elif not name.startswith(_WHITEOUT * 2):
+            hidden = name[len(_WHITEOUT) :]
+            path = parent + b"/" + hidden if parent else hidden
+            if hidden in (b"", b".", b".."):
+                raise TarError(f"`{_shown(path)}` cannot be hidden")
+            if path in self._directories:
+                self._make_opaque(path)
+            elif not os.path.lexists(self._base + path):
+                os.mknod(self._base + path, stat.S_IFCHR, os.makedev(0, 0))  # needs no privilege from Linux 5.8 on
+                self._whiteouts.add(path)
+
+    def _make_opaque(self, path: bytes) -> None:
+        os.setxattr(self._base + path, b"user.overlay.opaque", b"y")
+        try:
+            os.setxattr(self._base + path, b"trusted.overlay.opaque", b"y")
+        except OSError as error:
+            if error.errno not in (errno.EPERM, errno.EOPNOTSUPP):
+                raise
+
+
+def _inside(path: bytes) -> bytes:
+    """`path` relative to the root of the layer, without empty parts.
+
+    Raises: TarError, if it leaves the layer.
+    """
+    parts = [part for part in path.split(b"/") if part not in (b"", b".")]
+    if b".." in parts or b"\0" in path:
+        raise TarError(f"`{_shown(path)}` leads out of the layer")
+    return b"/".join(parts)
+
+
+def _is_plain(full: bytes) -> bool:
+    try:
+        return not stat.S_ISDIR(os.lstat(full).st_mode)
+    except FileNotFoundError:
+        return False
+
+
+def _shown(path: bytes) -> str:
+    return path[:200].decode(errors="backslashreplace")
+
+
+def remove_tree(root: Path) -> None:
+    """Remove a folder with whatever modes its directories have; what is not there is no error."""
+    for folder, folders, _ in os.walk(root):
+        for name in folders:
+            path = os.path.join(folder, name)
+            if not os.path.islink(path):
+                os.chmod(path, 0o700)
+    shutil.rmtree(root, ignore_errors=True)

@@ -1,0 +1,239 @@
+"""A small image of this machine's own Python and shell, and a way to run code as another user with real pipes."""
+
+from __future__ import annotations
+
+import ctypes
+import concurrent.futures.thread  # noqa: F401  # a user without access to the interpreter cannot import it later
+import gzip
+import hashlib
+import io
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from builder.errors import EnvbuildError
+from builder.oci.digest import Digest
+from builder.oci.documents import (
+    MEDIA_TYPE_CONFIG,
+    MEDIA_TYPE_LAYER_GZIP,
+    MEDIA_TYPE_MANIFEST,
+    Descriptor,
+    ImageConfig,
+    Manifest,
+    Platform,
+)
+from builder.oci.store import Store
+from builder.run.embedded import EmbeddedEngine
+from builder.run.embedded.system_calls import fork
+from builder.run.interface import LocalImage, RunRequest
+
+UNPRIVILEGED = 47110
+PYTHON = "/usr/bin/python"
+_SKIPPED = {"test", "idlelib", "ensurepip", "site-packages", "dist-packages", "__pycache__", "tkinter", "lib2to3"}
+_TOOLS = ("sh", "cat", "sleep")
+
+Entry = tuple[tarfile.TarInfo, bytes]
+
+
+@dataclass(frozen=True)
+class Result:
+    code: int | None
+    output: str
+    errors: str
+    failure: str
+
+
+@dataclass
+class Running:
+    """A forked caller of the engine, to be signalled."""
+
+    process: int
+    output: int
+
+    def line(self) -> str:
+        text = b""
+        while not text.endswith(b"\n"):
+            data = os.read(self.output, 1)
+            if not data:
+                break
+            text += data
+        return text.decode()
+
+    def wait(self) -> int:
+        os.close(self.output)
+        return os.waitstatus_to_exitcode(os.waitpid(self.process, 0)[1])
+
+
+def layer(entries: Sequence[Entry]) -> tuple[bytes, bytes]:
+    """The gzip blob and the tar of a layer."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for info, data in entries:
+            archive.addfile(info, io.BytesIO(data) if info.isreg() else None)
+    return gzip.compress(buffer.getvalue(), 1, mtime=0), buffer.getvalue()
+
+
+def file(name: str, data: bytes = b"", **fields: object) -> Entry:
+    info = tarfile.TarInfo(name)
+    info.size = len(data)
+    info.mode = 0o644
+    for key, value in fields.items():
+        setattr(info, key, value)
+    return info, data
+
+
+def folder(name: str, mode: int = 0o755, **fields: object) -> Entry:
+    return file(name, type=tarfile.DIRTYPE, mode=mode, **fields)
+
+
+class Images:
+    """Makes images in a store."""
+
+    def __init__(self, store: Store, base: tuple[bytes, bytes]) -> None:
+        self.store = store
+        self.base = base
+
+    def image(self, *layers: Sequence[Entry], blobs: Sequence[tuple[bytes, bytes]] = (), **config: object) -> LocalImage:
+        pairs = [self.base, *blobs, *(layer(entries) for entries in layers)]
+        descriptors = []
+        for blob, _ in pairs:
+            descriptors.append(Descriptor(MEDIA_TYPE_LAYER_GZIP, self.store.write(blob), len(blob)))
+        machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+        diff_ids = tuple(Digest(hashlib.sha256(tar).hexdigest()) for _, tar in pairs)
+        image_config = ImageConfig(Platform(machine), "1970-01-01T00:00:00Z", diff_ids, ("",) * len(pairs))
+        image_config = replace(image_config, env=("PATH=/usr/bin:/bin",))
+        image_config = replace(image_config, **config)  # type: ignore[arg-type]
+        data = image_config.to_bytes()
+        manifest = Manifest(Descriptor(MEDIA_TYPE_CONFIG, self.store.write(data), len(data)), tuple(descriptors))
+        data = manifest.to_bytes()
+        descriptor = Descriptor(MEDIA_TYPE_MANIFEST, self.store.write(data), len(data))
+        return LocalImage(self.store, descriptor, manifest, image_config, "test")
+
+
+@pytest.fixture(scope="session")
+def base_layer() -> tuple[bytes, bytes]:
+    python = os.path.realpath(sys.executable)
+    library = Path(sysconfig.get_path("stdlib"))
+    entries = [folder(name) for name in ("etc", "usr", "usr/bin", "out", "data")] + [folder("tmp", 0o1777)]
+    entries += [file("etc/passwd", b"root:x:0:0::/:/bin/sh\nuser:x:1000:1001::/:/bin/sh\n"), file("etc/group", b"team:x:77:\n")]
+    entries.append(file("bin", type=tarfile.SYMTYPE, linkname="usr/bin"))
+    binaries = {tool: os.path.realpath(shutil.which(tool) or tool) for tool in _TOOLS} | {"python": python}
+    for name, path in binaries.items():
+        entries.append(file(f"usr/bin/{name}", Path(path).read_bytes(), mode=0o755))
+    for path in sorted(_libraries(list(binaries.values()))):
+        entries.append(file(path.lstrip("/"), Path(path).read_bytes(), mode=0o755))
+    for root, folders, names in os.walk(library):
+        folders[:] = [name for name in folders if name not in _SKIPPED and not name.startswith("config-")]
+        for name in names:
+            source = Path(root, name)
+            target = f"usr/lib/{library.name}/{source.relative_to(library)}"
+            entries.append(file(target, source.read_bytes(), mode=0o644))
+    return layer(entries)
+
+
+def _libraries(binaries: list[str]) -> set[str]:
+    text = subprocess.run(["ldd", *binaries], capture_output=True, text=True, check=True).stdout
+    return {word for line in text.splitlines() for word in line.split() if word.startswith("/") and not word.endswith(":")}
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user can walk into, which `tmp_path` is not."""
+    path = Path(tempfile.mkdtemp())
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def users() -> list[str]:
+    return ["root", "unprivileged"] if os.geteuid() == 0 else ["unprivileged"]
+
+
+@dataclass
+class Caller:
+    """Runs the engine as a user, in a process of its own."""
+
+    name: str
+    images: Images
+    folder: Path
+    drop: Callable[[], None] | None = None
+
+    @property
+    def uid(self) -> int:
+        return UNPRIVILEGED if self.name == "unprivileged" and os.geteuid() == 0 else os.geteuid()
+
+    def own(self, path: Path) -> Path:
+        """Give a folder to this user."""
+        path.mkdir(exist_ok=True)
+        os.chown(path, self.uid, self.uid if self.uid == UNPRIVILEGED else os.getegid())
+        return path
+
+    def run(self, image: LocalImage, *arguments: str, stdin: bytes = b"", **request: object) -> Result:
+        paths = [Path(tempfile.mkstemp(dir=self.folder)[1]) for _ in range(4)]
+        paths[0].write_bytes(stdin)
+        files = [os.open(paths[0], os.O_RDONLY), *(os.open(path, os.O_WRONLY) for path in paths[1:])]
+        child = fork()
+        if child == 0:
+            self._call(image, RunRequest(arguments, **request), files)  # type: ignore[arg-type]
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        for number in files:
+            os.close(number)
+        output, errors, failure = (path.read_text(errors="replace") for path in paths[1:])
+        return Result(None if failure else code, output, errors, failure)
+
+    def python(self, image: LocalImage, code: str, **request: object) -> Result:
+        return self.run(image, PYTHON, "-SEsc", code, **request)
+
+    def start(self, image: LocalImage, *arguments: str, **request: object) -> Running:
+        read, write = os.pipe()
+        child = fork()
+        if child == 0:
+            os.close(read)
+            self._call(image, RunRequest(arguments, **request), [os.open("/dev/null", os.O_RDONLY), write, 2, 2])  # type: ignore[arg-type]
+        os.close(write)
+        return Running(child, read)
+
+    def _call(self, image: LocalImage, request: RunRequest, files: list[int]) -> None:
+        code = 99
+        try:
+            for number in range(3):
+                os.dup2(files[number], number)
+            if self.uid != os.geteuid():
+                os.setgroups([])
+                os.setresgid(self.uid, self.uid, self.uid)
+                os.setresuid(self.uid, self.uid, self.uid)
+                ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)  # dumpable again, as a program that a user starts is
+            code = EmbeddedEngine().run(image, request)
+        except EnvbuildError as error:
+            os.write(files[3], f"{error}\nhint: {error.hint}".encode())
+        except BaseException:
+            os.write(files[3], traceback.format_exc().encode())
+        finally:
+            os._exit(code)
+
+
+@pytest.fixture(params=users())
+def caller(request: pytest.FixtureRequest, open_folder: Path, base_layer: tuple[bytes, bytes]) -> Caller:
+    store = Store(open_folder / "store")
+    store.create()
+    result = Caller(request.param, Images(store, base_layer), open_folder)
+    for path in [store.root, *store.root.rglob("*")]:
+        os.chown(path, result.uid, -1)
+    _need_namespaces(result)
+    return result
+
+
+def _need_namespaces(caller: Caller) -> None:
+    result = caller.run(caller.images.image(), PYTHON, "-SEc", "pass")
+    if result.failure and not os.environ.get("CI"):
+        pytest.skip(result.failure)
