@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from builder.bundle.code import below, code_files, content_digest, model_files
-from builder.bundle.documents import Contents, bundle_files
+from builder.bundle.documents import DOCUMENTS_LAYER, Contents, bundle_files
 from builder.bundle.parameters import read_parameters
 from builder.errors import EnvbuildError
 from builder.image.assemble import build_environment
@@ -21,12 +21,10 @@ from builder.layers.files import FileEntry, FileTree, parents
 from builder.layers.interface import Directory
 from builder.layers.join import Fresh, Layer, write_layer
 from builder.lock.document import Lock
-from builder.oci.documents import MEDIA_TYPE_INDEX, REF_NAME, Descriptor, Index, Platform
+from builder.oci.documents import MEDIA_TYPE_INDEX, Descriptor, Index, Platform, name_annotations
 from builder.oci.store import Store
 from builder.plan import make_plan
 from builder.spec import LoadedProject
-
-CONTAINERD_NAME = "io.containerd.image.name"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +104,7 @@ def _build_one(
         added = [
             ("model", _layer(workshop.store, below(MODEL, contents.model), MODEL, compress=False)),
             ("code", _layer(workshop.store, below(CODE, contents.code), CODE)),
-            ("bundle documents", _layer(workshop.store, documents, BUNDLE)),
+            (DOCUMENTS_LAYER, _layer(workshop.store, documents, BUNDLE)),
         ]
         layers = [(name, layer) for name, layer in added if layer is not None]
         config = bundle_config(
@@ -149,7 +147,5 @@ def _built(store: Store, name: str, images: Sequence[Image]) -> Built:
     if not images:
         raise EnvbuildError("no platform is to be built")
     data = Index(tuple(image.descriptor for image in images)).to_bytes()
-    annotations = {REF_NAME: name, CONTAINERD_NAME: f"docker.io/library/{name}"}
-    return Built(
-        name, Descriptor(MEDIA_TYPE_INDEX, store.write(data), len(data), annotations), tuple(images)
-    )  # fmt: skip
+    index = Descriptor(MEDIA_TYPE_INDEX, store.write(data), len(data), name_annotations(name))
+    return Built(name, index, tuple(images))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from builder.image.skeleton import BUNDLE, CODE, DATA, MODEL, OUTPUT
 from builder.layers.files import FileEntry
@@ -18,6 +17,8 @@ from builder.spec import Command, DataReference, Project
 
 BUNDLE_FORMAT = 1
 BUNDLE_FILE = f"{BUNDLE}/bundle.json"
+DOCUMENTS_LAYER = "bundle documents"
+"""The history entry of the layer that holds them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +78,14 @@ def bundle_files(
 
 
 def _data(name: str, reference: DataReference) -> dict[str, Any]:
-    urls = [reference.url] if urlsplit(reference.url).scheme else []
-    return {"path": f"/{DATA}/{name}", "urls": urls, "sha256": reference.sha256, "size": reference.size}
+    urls = [] if reference.is_path else [reference.url]
+    return {
+        "path": f"/{DATA}/{name}",
+        "local": reference.url if reference.is_path else None,
+        "urls": urls,
+        "sha256": reference.sha256,
+        "size": reference.size,
+    }
 
 
 def _command(command: Command, parameters: Mapping[str, Any]) -> dict[str, Any]:

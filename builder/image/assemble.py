@@ -6,6 +6,7 @@ each small one, each layer, the image.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,13 @@ from builder.image.kept import (
 )
 from builder.image.skeleton import environment_files
 from builder.image.workshop import Workshop
-from builder.layers.deb import DebFacts, open_deb
-from builder.layers.files import FileTree
-from builder.layers.interface import Contents, Package
+from builder.layers.deb import open_deb
+from builder.layers.files import FileEntry, FileTree
+from builder.layers.interface import Contents, Directory, Package
 from builder.layers.join import Fresh, Layer, Segment, write_layer, write_segment
-from builder.layers.system import system_files
-from builder.layers.wheel import WheelTarget, open_wheel
+from builder.layers.system import FACTS_FORMAT, DebFacts, system_directories, system_files
+from builder.layers.wheel import open_wheel
+from builder.layers.wheel_layout import WheelTarget
 from builder.lock.artifact import DebianPackage, Wheel
 from builder.oci.digest import Digest
 from builder.plan import ALONE_SIZE, LayerPlan, Plan
@@ -59,15 +61,20 @@ class _Build:
     def image(self) -> Image:
         """The image, written to the store."""
         plan, workshop = self._plan, self._workshop
-        self._paths = workshop.fetcher.blobs(artifact.source for artifact in (*plan.debian, *plan.wheels))
+        sources = [package.source for package in plan.debian] + [wheel.source for wheel in plan.wheels]
+        self._paths = workshop.fetcher.blobs(sources)
         debs = dict(zip(plan.debian, workshop.each(self._listed_deb, plan.debian), strict=True))
         listed = dict(zip(plan.wheels, workshop.each(self._listed_wheel, plan.wheels), strict=True))
-        facts = [DebFacts.from_dict(deb["facts"]) for deb in debs.values()]
+        facts = {package: _facts(deb) for package, deb in debs.items()}
+        architecture = plan.platform.architecture
+        settled = system_directories(list(facts.values()), architecture)
         own = {
-            "system": FileTree(system_files(facts, plan.platform.architecture)),
+            "system": FileTree((*system_files(list(facts.values()), architecture), *_entries(settled))),
             "environment": FileTree(environment_files(plan.interpreter)),
         }
-        filesystem = merge(self._lower_owners(debs, own), [Owner(wheel.file_name, listed[wheel]) for wheel in listed])
+        later = [Owner(SYSTEM, own["system"].contents()), Owner(ENVIRONMENT, own["environment"].contents())]
+        later += [Owner(wheel.file_name, contents) for wheel, contents in listed.items()]
+        filesystem = merge(_debian_owners(debs, facts), later, settled)
 
         def layer_of(layer: LayerPlan) -> Layer:
             if layer.kind in own:
@@ -83,7 +90,7 @@ class _Build:
         """What a deb holds, the facts that system files are made from, and its segment: one pass gives all three."""
 
         def make() -> Any:
-            with open_deb(self._paths[package.digest]) as deb:
+            with open_deb(self._paths[package.digest], self._store.temporary) as deb:
                 segment = write_segment(self._store, deb)
                 return {
                     "contents": contents_to_value(deb.contents()),
@@ -91,22 +98,13 @@ class _Build:
                     "segment": [str(segment.digest), segment.size],
                 }
 
-        return kept_value(self._store, "debs", {"deb": package.digest.hex}, make)
+        return kept_value(self._store, "debs", {"deb": package.digest.hex, "facts": FACTS_FORMAT}, make)
 
     def _listed_wheel(self, wheel: Wheel) -> Contents:
         def make() -> Any:
             return contents_to_value(self._open_wheel(wheel).contents())
 
         return contents_from_value(kept_value(self._store, "wheels", self._wheel_key(wheel), make))
-
-    def _lower_owners(self, debs: Mapping[DebianPackage, Any], own: Mapping[str, FileTree]) -> list[Owner]:
-        """In the order of unpacking: base-files makes the root's directories, the others follow by name."""
-        owners = [
-            Owner(package.name, contents_from_value(deb["contents"]), DebFacts.from_dict(deb["facts"]).replaces)
-            for package, deb in debs.items()
-        ]
-        owners.sort(key=lambda owner: (owner.name != "base-files", owner.name))
-        return [*owners, Owner(SYSTEM, own["system"].contents()), Owner(ENVIRONMENT, own["environment"].contents())]
 
     def _own_layer(self, tree: FileTree, filesystem: Filesystem) -> Layer:
         return write_layer(self._store, filesystem.directories_for(_all_paths([tree.contents()])), [Fresh(tree)])
@@ -123,7 +121,7 @@ class _Build:
         left_out = filesystem.left_out.get(package.name, frozenset())
         digest, size = Digest.parse(deb["segment"][0]), deb["segment"][1]
         if left_out or not self._store.has(digest, size):
-            with open_deb(self._paths[package.digest]) as opened:
+            with open_deb(self._paths[package.digest], self._store.temporary) as opened:
                 return write_segment(self._store, opened, left_out)
         return Segment(digest, size)
 
@@ -173,6 +171,31 @@ class _Build:
 
     def _wheel_key(self, wheel: Wheel) -> dict[str, Any]:
         return {"wheel": wheel.digest.hex, "name": [wheel.name, wheel.version], "python": self._plan.interpreter.minor}
+
+
+def _debian_owners(debs: Mapping[DebianPackage, Any], facts: Mapping[DebianPackage, DebFacts]) -> list[Owner]:
+    """In the order of unpacking: base-files makes the root's directories, the others follow by name."""
+    owners = [
+        Owner(package.name, contents_from_value(deb["contents"]), _names(facts[package].field("Replaces")))
+        for package, deb in debs.items()
+    ]
+    return sorted(owners, key=lambda owner: (owner.name != "base-files", owner.name))
+
+
+def _entries(directories: Iterable[Directory]) -> Iterable[FileEntry]:
+    return (FileEntry.directory(entry.path, entry.mode, entry.uid, entry.gid) for entry in directories)
+
+
+def _facts(deb: Any) -> DebFacts:
+    facts = DebFacts.from_dict(deb["facts"])
+    if facts is None:  # the record's key names the revision
+        raise ValueError("facts of another revision under the key of this one")
+    return facts
+
+
+def _names(relation: str) -> frozenset[str]:
+    """The packages that a relation field names, whatever their versions."""
+    return frozenset(re.findall(r"(?:^|,)\s*([a-z0-9][a-z0-9+.-]+)", relation))
 
 
 def _all_paths(contents: Iterable[Contents]) -> Iterable[str]:

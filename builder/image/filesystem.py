@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from builder.errors import EnvbuildError
-from builder.layers.interface import Contents, Directory
 from builder.layers.files import parents
+from builder.layers.interface import Contents, Directory
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,31 +40,31 @@ class Filesystem:
         return tuple(self.directories.get(path, Directory(path)) for path in sorted(wanted, key=str.encode))
 
 
-def merge(debian: Sequence[Owner], wheels: Sequence[Owner]) -> Filesystem:
+def merge(debian: Sequence[Owner], later: Sequence[Owner], settled: Iterable[Directory] = ()) -> Filesystem:
     """The file system of these packages, in their order of unpacking.
 
-    A directory has the mode of the first package that declares it, as dpkg has it. Of two Debian packages with
-    one path, the one that declares `Replaces` provides it; of two wheels the last by name, as if installed in
-    that order.
+    A directory has the mode of the first package that declares it, as dpkg has it, unless it is among `settled`. Of
+    two Debian packages with one path, the one that declares `Replaces` provides it; what comes `later` (system files,
+    wheels) replaces what was there, as if installed in that order.
 
     Raises: EnvbuildError, if two packages cannot be put together.
     """
-    names_of_wheels = {owner.name for owner in wheels}
+    names_of_later = {owner.name for owner in later}
     provider: dict[str, Owner] = {}
     left_out: dict[str, set[str]] = {}
-    for owner in (*debian, *wheels):
+    for owner in (*debian, *later):
         for path in owner.contents.paths:
             other = provider.get(path)
-            loser = _loser(path, other, owner, owner.name in names_of_wheels) if other is not None else None
+            loser = _loser(path, other, owner, owner.name in names_of_later) if other is not None else None
             if loser is not None:
                 left_out.setdefault(loser.name, set()).add(path)
             if loser is not owner:
                 provider[path] = owner
-    directories: dict[str, Directory] = {}
-    for owner in (*debian, *wheels):
+    directories = {directory.path: directory for directory in settled}
+    for owner in (*debian, *later):
         for directory in owner.contents.directories:
             directories.setdefault(directory.path, directory)
-    _refuse_paths_through_files(provider, directories, (*debian, *wheels))
+    _refuse_paths_through_files(provider, directories, (*debian, *later))
     return Filesystem({name: frozenset(paths) for name, paths in left_out.items()}, directories)
 
 

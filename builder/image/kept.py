@@ -19,6 +19,7 @@ from builder.oci.documents import (
     ImageConfig,
     Manifest,
 )
+from builder.oci.layout import Layout
 from builder.oci.store import Store
 
 
@@ -51,13 +52,13 @@ def write_image(store: Store, layers: Sequence[Layer], config: ImageConfig) -> I
     return Image(descriptor, manifest, config)
 
 
-def read_image(store: Store, descriptor: Descriptor) -> Image:
+def read_image(layout: Layout, descriptor: Descriptor) -> Image:
     """The image whose manifest `descriptor` names.
 
     Raises: EnvbuildError, DigestMismatchError, if a document is missing, foreign or damaged.
     """
-    manifest = store.manifest(descriptor)
-    return Image(descriptor, manifest, ImageConfig.from_bytes(store.read(manifest.config)))
+    manifest = layout.manifest(descriptor)
+    return Image(descriptor, manifest, ImageConfig.from_bytes(layout.read(manifest.config)))
 
 
 def kept_image(store: Store, key: Mapping[str, Any], make: Callable[[], Image]) -> Image:
@@ -115,10 +116,9 @@ def _known_image(store: Store, name: str) -> Image | None:
     descriptor = Descriptor.from_dict(record)
     if not store.has(descriptor.digest, descriptor.size):
         return None
-    manifest = store.manifest(descriptor)
-    if not all(store.has(blob.digest, blob.size) for blob in (manifest.config, *manifest.layers)):
-        return None
-    return Image(descriptor, manifest, ImageConfig.from_bytes(store.read(manifest.config)))
+    image = read_image(store, descriptor)
+    blobs = (image.manifest.config, *image.manifest.layers)
+    return image if all(store.has(blob.digest, blob.size) for blob in blobs) else None
 
 
 def _name(key: Mapping[str, Any]) -> str:

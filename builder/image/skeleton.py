@@ -1,4 +1,4 @@
-"""What every environment image has besides packages: the virtual environment's own files and the agreed folders. Pure."""
+"""What every environment image has besides packages: a virtual environment's own files and agreed folders. Pure."""
 
 from __future__ import annotations
 

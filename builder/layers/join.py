@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import IO
 
 from builder.errors import DigestMismatchError
 from builder.layers.encode import EncodedWriter
@@ -15,6 +14,7 @@ from builder.oci.digest import Digest
 from builder.oci.documents import MEDIA_TYPE_LAYER_GZIP, Descriptor
 from builder.oci.layout import CHUNK, BlobWriter
 from builder.oci.store import Store
+from builder.oci.streams import ObservedStream, gunzip
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,31 +103,14 @@ def _write_text(sink: _BlobSink, data: bytes) -> None:
     writer.finish()
 
 
-class _Tee:
-    """A file that passes on what is read from it."""
-
-    def __init__(self, file: IO[bytes], sink: _BlobSink) -> None:
-        self._file = file
-        self._sink = sink
-        self.hash = hashlib.sha256()
-
-    def read(self, amount: int = -1) -> bytes:
-        data = self._file.read(amount)
-        self.hash.update(data)
-        self._sink.compressed(data)
-        return data
-
-
 def _copy_segment(store: Store, segment: Segment, sink: _BlobSink) -> None:
-    from isal import igzip
-
     with store.open(segment.digest) as file:
-        tee = _Tee(file, sink)
-        with igzip.IGzipFile(fileobj=tee, mode="rb") as inflated:  # type: ignore[no-untyped-call]
+        stream = ObservedStream(file, segment.size, f"segment {segment.digest}", sink.compressed)
+        with gunzip(stream) as inflated:
             while data := inflated.read(CHUNK):
                 sink.uncompressed(data)
-    if tee.hash.hexdigest() != segment.digest.hex:
-        store.path(segment.digest).unlink(missing_ok=True)
+    if stream.digest != segment.digest:
+        store.discard(segment.digest)
         raise DigestMismatchError(
             f"segment {segment.digest} in the store was damaged", hint="It was deleted; run the command again"
         )

@@ -15,13 +15,13 @@ import tempfile
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO, cast
 
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.oci.canonical import canonical_json
 from builder.oci.digest import Digest
 from builder.oci.documents import DOCUMENT_LIMIT, MEDIA_TYPE_INDEX, Descriptor, Index, Manifest
-from builder.oci.layout import CHUNK, Layout, write_atomically
+from builder.oci.layout import CHUNK, Layout, copy_blob, write_atomically
 from builder.progress import Progress, Silent
 
 _MTIME = 315619200
@@ -52,7 +52,7 @@ def write_archive(
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            stream_archive(file, layout, reachable(layout, top), _documents(top, docker), progress)
+            write_archive_to(file, layout, top, docker, progress)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(name, 0o644)
@@ -62,7 +62,14 @@ def write_archive(
         raise
 
 
-def write_docker_archive(file: BinaryIO, layout: Layout, docker: DockerEntry, left_out: Collection[Digest]) -> None:
+def write_archive_to(
+    file: IO[bytes], layout: Layout, top: Descriptor, docker: DockerEntry, progress: Progress | None = None
+) -> None:
+    """Stream everything below `top`, as `write_archive` does, to an open file."""
+    stream_archive(file, layout, reachable(layout, top), _documents(top, docker), progress)
+
+
+def write_docker_archive(file: IO[bytes], layout: Layout, docker: DockerEntry, left_out: Collection[Digest]) -> None:
     """Stream what `docker load` needs, without the layer blobs that the engine has already."""
     blobs = (docker.manifest.config, *docker.manifest.layers)
     wanted = {blob.digest: blob for blob in blobs if blob.digest not in left_out}
@@ -77,11 +84,7 @@ def write_layout(folder: Path, source: Layout, top: Descriptor) -> None:
     layout = Layout(folder)
     layout.create()
     for blob in reachable(source, top):
-        if not layout.has(blob.digest, blob.size):
-            with source.open(blob.digest) as file, layout.new_blob() as writer:
-                while chunk := file.read(CHUNK):
-                    writer.write(chunk)
-                writer.commit(blob.digest)
+        copy_blob(source, layout, blob)
     write_atomically(folder / "index.json", Index((top,)).to_bytes())
     (folder / "tmp").rmdir()
 
@@ -143,6 +146,9 @@ class ArchiveReader(Layout):
         """
         return self._open(f"blobs/sha256/{digest.hex}")
 
+    def discard(self, digest: Digest) -> None:
+        """Change nothing: the archive belongs to its user."""
+
     def top(self) -> Descriptor:
         """The one entry of `index.json`.
 
@@ -156,7 +162,7 @@ class ArchiveReader(Layout):
         if name not in self._offsets:
             raise EnvbuildError(f"`{self.file_path}` has no `{name}`", hint="It may be cut short, or be no bundle")
         offset, size = self._offsets[name]
-        return _Window(self.file_path, offset, size)
+        return cast("IO[bytes]", _Window(self.file_path, offset, size))
 
 
 def only_entry(index: bytes, place: str) -> Descriptor:
@@ -174,7 +180,7 @@ class _Window(io.RawIOBase):
     """A part of a file."""
 
     def __init__(self, path: Path, offset: int, size: int) -> None:
-        self._file = open(path, "rb", buffering=0)
+        self._file = open(path, "rb", buffering=0)  # noqa: SIM115 - closed by close()
         self._file.seek(offset)
         self._left = size
 
@@ -225,7 +231,7 @@ def _copy_blob(file: IO[bytes], layout: Layout, blob: Descriptor, progress: Prog
             file.write(chunk)
             progress.advance("bundle", len(chunk))
     if size != blob.size or checksum.hexdigest() != blob.digest.hex:
-        layout.path(blob.digest).unlink(missing_ok=True)
+        layout.discard(blob.digest)
         raise DigestMismatchError(
             f"blob {blob.digest} in the store was damaged", hint="It was deleted; run the command again to make it anew"
         )

@@ -20,9 +20,15 @@ MEDIA_TYPE_LAYER = "application/vnd.oci.image.layer.v1.tar"
 MEDIA_TYPE_LAYER_GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
 
 REF_NAME = "org.opencontainers.image.ref.name"
+CONTAINERD_NAME = "io.containerd.image.name"
 
 DOCUMENT_LIMIT = 4 * 1024 * 1024
 """Bytes of a manifest, index or config at most, as registries have it."""
+
+
+def name_annotations(name: str) -> dict[str, str]:
+    """What gives an entry of `index.json` its `name:tag`, for readers of the specification and for containerd."""
+    return {REF_NAME: name, CONTAINERD_NAME: f"docker.io/library/{name}"}
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -94,6 +94,10 @@ class Layout:
         """A blob to stream into, which is kept when it is committed."""
         return BlobWriter(self)
 
+    def discard(self, digest: Digest) -> None:
+        """Delete a blob that was found to be damaged, so that it is made or fetched again."""
+        self.path(digest).unlink(missing_ok=True)
+
     def manifest(self, descriptor: Descriptor) -> Manifest:
         """The verified manifest that `descriptor` names."""
         return Manifest.from_bytes(self.read(descriptor))
@@ -106,6 +110,26 @@ class Layout:
         """The digest of every blob that is there."""
         for entry in os.scandir(self._blobs):
             yield Digest(entry.name)
+
+
+def copy_blob(source: Layout, target: Layout, descriptor: Descriptor) -> None:
+    """Keep a blob of `source` in `target`, where it is not there yet, checking its digest on the way.
+
+    Raises: EnvbuildError, if it is missing; DigestMismatchError, if it is damaged.
+    """
+    if target.has(descriptor.digest, descriptor.size):
+        return
+    with source.open(descriptor.digest) as file, target.new_blob() as blob:
+        while chunk := file.read(CHUNK):
+            blob.write(chunk)
+            if blob.size > descriptor.size:
+                break
+        if blob.size != descriptor.size:
+            raise DigestMismatchError(
+                f"blob {descriptor.digest} of `{source.root}` is not of {descriptor.size} bytes",
+                hint="The file was cut short or changed; get it again",
+            )
+        blob.commit(descriptor.digest)
 
 
 class BlobWriter:
@@ -137,7 +161,9 @@ class BlobWriter:
         """
         digest = Digest(self._hash.hexdigest())
         if expected is not None and digest != expected:
-            raise DigestMismatchError(f"{digest} was received where {expected} was expected")
+            raise DigestMismatchError(
+                f"the bytes of blob {expected} have the digest {digest}", hint="The source was changed; get it again"
+            )
         os.chmod(self._path, 0o644)
         os.replace(self._path, self._layout.path(digest))
         return digest

@@ -1,0 +1,31 @@
+"""Packing built images into one file or folder that changes hands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from builder.bundle.build import Built
+from builder.errors import EnvbuildError
+from builder.oci.archive import DockerEntry, reachable, write_archive, write_layout
+from builder.oci.store import Store
+from builder.progress import Progress
+
+
+def pack(built: Built, store: Store, target: Path, progress: Progress) -> int:
+    """Write a bundle to `target`: an archive if its name ends in `.tar`, else a layout folder. Returns its bytes.
+
+    An archive's `manifest.json`, which is for the classic Docker Engine, names the first platform.
+
+    Raises: EnvbuildError, if the target cannot be written.
+    """
+    if not target.absolute().parent.is_dir():
+        raise EnvbuildError(f"`{target.parent}` is not a folder", hint="Make it, or name another with `-o`")
+    if target.suffix == ".tar":
+        if target.is_dir():
+            raise EnvbuildError(f"`{target}` is a folder", hint="Name a file with `-o`")
+        write_archive(target, store, built.index, DockerEntry(built.images[0].manifest, (built.name,)), progress)
+        return target.stat().st_size
+    if target.exists() and not (target / "oci-layout").is_file() and (target.is_file() or any(target.iterdir())):
+        raise EnvbuildError(f"`{target}` is there and is no bundle", hint="Name another, or one that ends in `.tar`")
+    write_layout(target, store, built.index)
+    return sum(blob.size for blob in reachable(store, built.index))

@@ -1,0 +1,83 @@
+"""`envbuild build`: the image of a project or an environment, from its lock alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from builder.cli.machine import chosen_platforms, current_lock, make_workshop
+from builder.cli.options import path_argument, platform_option, workers_option
+from builder.cli.output import Output, print_json, size_text
+from builder.spec.load import PROJECT_FILE, find_spec, load_environment, load_project
+
+
+@click.command("build", short_help="Build the image of a project or an environment from its lock.")
+@path_argument
+@platform_option
+@workers_option
+@click.option("--load", is_flag=True, help="Also load the image into Docker Engine.")
+@click.option("--dry-run", is_flag=True, help="Print the plan and build nothing.")
+@click.option("--offline", is_flag=True, help="Fetch nothing; fail if something is not in the store.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.pass_obj
+def command(
+    output: Output,
+    path: Path,
+    platforms: tuple[str, ...],
+    workers: int | None,
+    load: bool,
+    dry_run: bool,
+    offline: bool,
+    as_json: bool,
+) -> None:
+    """Build the image of the project or environment in PATH from its lock alone.
+
+    Needs no daemon, no root, and no network once the locked files are in the store. Prints one reference: the
+    digest of the image, or of the index over the images if there are several platforms.
+    """
+    from builder.bundle.build import build_environments, build_project
+    from builder.plan import make_plan
+
+    file = find_spec(path)
+    project = load_project(file) if file.name == PROJECT_FILE else None
+    environment = project.environment if project else load_environment(file)
+    lock = current_lock(environment)
+    targets = chosen_platforms(lock, platforms)
+    if dry_run:
+        _print_plans([make_plan(lock, target) for target in targets], as_json)
+        return
+    workshop = make_workshop(output, workers, offline=offline)
+    if project:
+        built = build_project(project, lock, targets, workshop)
+    else:
+        built = build_environments(environment.name, lock, targets, workshop)
+    for image in built.images:
+        size = sum(layer.size for layer in image.manifest.layers)
+        output.say(f"{image.config.platform}: {len(image.manifest.layers)} layers, {size_text(size)}")
+    if load:
+        from builder.cli.engines import load_into_docker
+
+        load_into_docker(built, workshop.store, output)
+    if as_json:
+        images = {str(image.config.platform): str(image.descriptor.digest) for image in built.images}
+        print_json({"name": built.name, "digest": built.digest, "images": images})
+    else:
+        click.echo(built.reference)
+
+
+def _print_plans(plans: list, as_json: bool) -> None:  # type: ignore[type-arg]
+    if as_json:
+        layers = {
+            str(plan.platform): [
+                {"name": layer.name, "inputs": [digest.hex for digest in layer.digests]} for layer in plan.layers
+            ]
+            for plan in plans
+        }
+        print_json(layers)
+        return
+    for plan in plans:
+        for layer in plan.layers:
+            size = sum(artifact.size for artifact in (*layer.debian, *layer.wheels))
+            what = layer.name if layer.kind in ("system", "environment") else f"{layer.name} ({size_text(size)})"
+            click.echo(f"{plan.platform}  {what}")

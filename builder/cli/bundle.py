@@ -1,0 +1,51 @@
+"""`envbuild bundle`: one file with the image, code, model and documents of a project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from builder.cli.machine import chosen_platforms, current_lock, make_workshop
+from builder.cli.options import path_argument, platform_option, workers_option
+from builder.cli.output import Output, print_json, size_text
+from builder.spec.load import load_project
+
+
+@click.command("bundle", short_help="Pack a project into one file that trains and serves anywhere.")
+@path_argument
+@click.option(
+    "-o", "--output", "target", type=click.Path(path_type=Path), help="FILE.tar, or a folder [default: NAME.tar]."
+)
+@platform_option
+@workers_option
+@click.option("--offline", is_flag=True, help="Fetch nothing; fail if something is not in the store.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.pass_obj
+def command(
+    output: Output,
+    path: Path,
+    target: Path | None,
+    platforms: tuple[str, ...],
+    workers: int | None,
+    offline: bool,
+    as_json: bool,
+) -> None:
+    """Pack the project in PATH: environment, code, model and documents in one OCI layout.
+
+    A FILE.tar is also an archive for `docker load -i`. Prints one reference, as `build` does.
+    """
+    from builder.bundle.build import build_project
+    from builder.bundle.pack import pack
+
+    loaded = load_project(path)
+    lock = current_lock(loaded.environment)
+    workshop = make_workshop(output, workers, offline=offline)
+    built = build_project(loaded, lock, chosen_platforms(lock, platforms), workshop)
+    target = target or Path(f"{loaded.name}.tar")
+    size = pack(built, workshop.store, target, workshop.progress)
+    output.say(f"wrote {target} ({size_text(size)})")
+    if as_json:
+        print_json({"name": built.name, "digest": built.digest, "file": str(target), "size": size})
+    else:
+        click.echo(built.reference)

@@ -1,0 +1,66 @@
+"""The list of commands, imported when they are called, so that every command starts fast."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+from builder import __version__
+
+COMMANDS = {
+    "init": "Start a project from a template.",
+    "lock": "Lock an environment: every package of every platform by hash.",
+    "build": "Build the image of a project or an environment from its lock.",
+    "bundle": "Pack a project into one file that trains and serves anywhere.",
+    "inspect": "Show what is in a bundle.",
+    "run": "Run a command of a project or a bundle.",
+    "verify": "Check an image or a bundle against every digest that it promises.",
+    "cache": "Show or clean the store.",
+    "schema": "Print the JSON Schema of a document.",
+}
+"""Each command and the first line of its help, in the order of use."""
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"builder.cli.{name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            import difflib
+
+            near = difflib.get_close_matches(args[0], COMMANDS, 1)
+            hint = f" Did you mean `{near[0]}`?" if near else ""
+            raise click.UsageError(f"There is no command `{args[0]}`.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("-q", "--quiet", is_flag=True, help="No progress; errors only.")
+@click.option("-v", "--verbose", is_flag=True, help="Say more of what is done.")
+@click.version_option(__version__, "-V", "--version", message="envbuild %(version)s")
+@click.pass_context
+def envbuild(context: click.Context, quiet: bool, verbose: bool) -> None:
+    """Turn one lock into one image digest and one bundle that trains and serves anywhere.
+
+    The way of the data: spec, lock, image, bundle, run.
+
+    Exit codes: 0 ok, 1 the input or state is wrong, 2 wrong usage or something unexpected, 3 a check failed,
+    5 a digest is wrong, 6 could not be measured, 130 interrupted; `run` returns the command's own.
+    """
+    from builder.cli.output import Output
+
+    context.obj = Output(quiet=quiet, verbose=verbose)

@@ -1,0 +1,78 @@
+"""`envbuild lock`: from an environment's spec to hashes of everything that it becomes."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from builder.cli.options import path_argument
+from builder.cli.output import Output, print_json
+from builder.errors import EnvbuildError
+from builder.layers.interface import LAYER_FORMAT
+from builder.lock.document import Lock
+from builder.lock.folder import parse_lock, read_current_lock, read_lock, write_lock
+from builder.spec import LoadedEnvironment, load_environment
+
+
+@click.command("lock", short_help="Lock an environment: every package of every platform by hash.")
+@path_argument
+@click.option("--check", is_flag=True, help="Change nothing; exit 1 with the reason if the lock is stale.")
+@click.option("--upgrade", is_flag=True, help="Resolve anew, although the lock is current.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.pass_obj
+def command(output: Output, path: Path, check: bool, upgrade: bool, as_json: bool) -> None:
+    """Write `lock/` beside the spec of the environment (or the project's environment) in PATH.
+
+    Debian packages come from signed indexes, wheels through uv, each platform for itself and from any host. A lock
+    that is current is left alone unless `--upgrade` is given. `--check` needs no network.
+    """
+    loaded = load_environment(path)
+    if check:
+        lock, changed = read_current_lock(loaded, LAYER_FORMAT), False
+        output.say(f"the lock in `{loaded.lock_folder}` is current")
+    else:
+        lock, changed = _lock(loaded, upgrade, output)
+    if as_json:
+        platforms = {
+            str(platform): {"debian": len(locked.debian), "python": len(lock.wheels[platform])}
+            for platform, locked in sorted(lock.document.platforms.items())
+        }
+        print_json({"digest": str(lock.digest), "changed": changed, "platforms": platforms})
+    else:
+        click.echo(str(lock.digest))
+
+
+def _lock(loaded: LoadedEnvironment, upgrade: bool, output: Output) -> tuple[Lock, bool]:
+    if not upgrade:
+        try:
+            lock = read_current_lock(loaded, LAYER_FORMAT)
+        except EnvbuildError as error:
+            output.detail("\n".join((error.what, *error.why)))
+        else:
+            output.say(f"the lock in `{loaded.lock_folder}` is current; `--upgrade` resolves anew")
+            return lock, False
+    files = _resolve(loaded, output)
+    write_lock(loaded.lock_folder, files)
+    lock = parse_lock(files, str(loaded.lock_folder))
+    for platform in lock.platforms:
+        counts = len(lock.document.platforms[platform].debian), len(lock.wheels[platform])
+        output.say("{}: {} Debian packages, {} wheels".format(platform, *counts))
+    return lock, True
+
+
+def _resolve(loaded: LoadedEnvironment, output: Output) -> dict[str, bytes]:
+    from builder.cli.machine import make_fetcher, open_store
+    from builder.lock.debian.archive import Archives
+    from builder.lock.make import make_lock
+    from builder.lock.pypi_uv import UvResolver
+
+    fetcher = make_fetcher(open_store(), output)
+    try:
+        previous = read_lock(loaded.lock_folder)
+    except EnvbuildError:
+        previous = None
+    resolvers = {"uv": UvResolver(os.environ, fetcher)}
+    return make_lock(loaded.environment, LAYER_FORMAT, Archives(fetcher, datetime.now(UTC)), resolvers, previous)

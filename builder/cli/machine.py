@@ -1,0 +1,71 @@
+"""What commands take from the machine: environment variables, the store, workers, the host's platform."""
+
+from __future__ import annotations
+
+import os
+import platform as host
+from pathlib import Path
+
+from builder.cli.output import Output
+from builder.errors import EnvbuildError
+from builder.fetch import Fetcher, Mirrors
+from builder.image.workshop import Workshop
+from builder.layers.interface import LAYER_FORMAT
+from builder.lock.document import Lock
+from builder.lock.folder import read_current_lock
+from builder.oci.documents import Platform
+from builder.oci.store import Store
+from builder.progress import Silent
+from builder.spec import LoadedEnvironment
+
+_ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+
+
+def open_store() -> Store:
+    """The store in `ENVBUILD_CACHE`, or in the user's cache folder."""
+    root = os.environ.get("ENVBUILD_CACHE")
+    if not root:
+        import platformdirs
+
+        root = platformdirs.user_cache_dir("envbuild", appauthor=False)
+    store = Store(Path(root).absolute())
+    try:
+        store.create()
+    except OSError as error:
+        raise EnvbuildError(
+            f"the store `{root}` cannot be used", error.strerror or str(error), "Name a folder in `ENVBUILD_CACHE`"
+        ) from error
+    return store
+
+
+def make_fetcher(store: Store, output: Output, *, offline: bool = False) -> Fetcher:
+    """A downloader with this machine's mirrors."""
+    return Fetcher(store, Mirrors.from_environment(os.environ), output.progress() or Silent(), offline)
+
+
+def make_workshop(output: Output, workers: int | None = None, *, offline: bool = False) -> Workshop:
+    """What a build needs."""
+    store = open_store()
+    count = workers or os.cpu_count() or 1
+    return Workshop(store, make_fetcher(store, output, offline=offline), count, output.progress() or Silent())
+
+
+def current_lock(loaded: LoadedEnvironment) -> Lock:
+    """The lock of an environment, refused if it is stale."""
+    return read_current_lock(loaded, LAYER_FORMAT)
+
+
+def host_platform() -> Platform:
+    """The platform whose images this machine runs.
+
+    Raises: EnvbuildError, if no image is built for this processor.
+    """
+    architecture = _ARCHITECTURES.get(host.machine().lower())
+    if architecture is None:
+        raise EnvbuildError(f"no image is built for this processor, `{host.machine()}`")
+    return Platform(architecture)
+
+
+def chosen_platforms(lock: Lock, names: tuple[str, ...]) -> tuple[Platform, ...]:
+    """The platforms that were named, or all of the lock."""
+    return tuple(sorted({Platform.parse(name) for name in names})) or lock.platforms

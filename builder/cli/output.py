@@ -1,0 +1,109 @@
+"""What is printed and how: data on standard output, everything else on standard error."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from builder.errors import EnvbuildError
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """How much is said."""
+
+    quiet: bool = False
+    verbose: bool = False
+
+    def say(self, text: str) -> None:
+        """A line for a person, on standard error."""
+        if not self.quiet:
+            click.echo(text, err=True)
+
+    def detail(self, text: str) -> None:
+        """A line that only `--verbose` shows."""
+        if self.verbose:
+            click.echo(text, err=True)
+
+    def progress(self) -> ProgressLine | None:
+        """Progress on a terminal, None elsewhere."""
+        return None if self.quiet or not sys.stderr.isatty() else ProgressLine()
+
+
+def print_json(value: Any) -> None:
+    """A value as JSON on standard output."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def show_error(error: EnvbuildError) -> None:
+    """What failed, why and what to do, on standard error."""
+    coloured = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    click.echo(click.style("error", fg="red", bold=True) if coloured else "error", err=True, nl=False)
+    click.echo(f": {printable(error.what)}", err=True)
+    for line in error.why:
+        click.echo(f"  Caused by: {printable(line)}", err=True)
+    if error.hint:
+        click.echo(f"\nhint: {printable(error.hint)}", err=True)
+
+
+def printable(text: str) -> str:
+    """`text` without control characters, which could be commands to a terminal."""
+    return "".join(character if character.isprintable() or character == "\n" else "�" for character in text)
+
+
+def size_text(size: int) -> str:
+    """A number of bytes for people."""
+    amount = float(size)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if amount < 1000 or unit == "GB":
+            return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    raise AssertionError
+
+
+class ProgressLine:
+    """A Progress that rewrites one line of a terminal."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: dict[str, list[int | None]] = {}
+        self._shown = 0.0
+
+    def start(self, label: str, total: int | None = None) -> None:
+        """Show that work begins."""
+        with self._lock:
+            self._running[label] = [0, total]
+            self._draw()
+
+    def advance(self, label: str, amount: int) -> None:
+        """Show how far it is."""
+        with self._lock:
+            done, total = self._running.get(label, [0, None])
+            self._running[label] = [(done or 0) + amount, total]
+            if time.monotonic() - self._shown > 0.1:
+                self._draw()
+
+    def finish(self, label: str) -> None:
+        """Show that work has ended; the line goes with the last."""
+        with self._lock:
+            self._running.pop(label, None)
+            self._draw()
+
+    def _draw(self) -> None:
+        self._shown = time.monotonic()
+        text = ""
+        if self._running:
+            label, (done, total) = next(iter(self._running.items()))
+            amount = size_text(done or 0) + (f" of {size_text(total)}" if total else "")
+            others = f" and {len(self._running) - 1} more" if len(self._running) > 1 else ""
+            text = f"{printable(label)}: {amount}{others}"
+        width = max(20, os.get_terminal_size(sys.stderr.fileno()).columns - 1)
+        sys.stderr.write(f"\r\x1b[K{text[:width]}")
+        sys.stderr.flush()

@@ -1,0 +1,153 @@
+"""`envbuild run`: a command of a project or a bundle, on Docker Engine or on the embedded engine."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from builder.cli.machine import current_lock, host_platform, make_workshop
+from builder.cli.options import Size
+from builder.cli.output import Output
+from builder.errors import EnvbuildError
+from builder.image.workshop import Workshop
+from builder.spec.environment import ENVIRONMENT_FILE
+from builder.spec.load import PROJECT_FILE, load_project
+
+if TYPE_CHECKING:
+    from builder.run.interface import LocalImage, PortMapping
+
+
+@click.command(
+    "run",
+    short_help="Run a command of a project or a bundle.",
+)
+@click.argument("target", type=click.Path(path_type=Path))
+@click.argument("name", metavar="[COMMAND]", required=False)
+@click.argument("arguments", nargs=-1)
+@click.option("--engine", type=click.Choice(["docker", "embedded"]), help="[default: docker if it answers]")
+@click.option("--param", "parameters", multiple=True, metavar="NAME=VALUE", help="Set a parameter.")
+@click.option("--seed", type=int, help="Set the seed.")
+@click.option("--data", "data", multiple=True, metavar="NAME=PATH", help="Use this file as data NAME.")
+@click.option("--out", "out", type=click.Path(path_type=Path), help="Where outputs go [default: out].")
+@click.option(
+    "-p", "--publish", "ports", multiple=True, metavar="[ADDRESS:]PORT:PORT", help="Publish a port (on 127.0.0.1)."
+)
+@click.option("-e", "--env", "environment", multiple=True, metavar="NAME[=VALUE]", help="Set an environment variable.")
+@click.option("--env-file", type=click.Path(exists=True, path_type=Path), help="A file of NAME=VALUE lines.")
+@click.option("--memory", type=Size(), help="Memory that it may use at most: 512m, 2g.")
+@click.option("--shm-size", type=Size(), help="Size of /dev/shm.")
+@click.option("--network", type=click.Choice(["default", "none"]), default="default", show_default=True)
+@click.option("--read-only", is_flag=True, help="Give it a root that cannot be written to.")
+@click.option("--user", metavar="UID[:GID]", help="Run as this user [default: yours].")
+@click.option("--mount-code", is_flag=True, help="Use the working tree instead of the packed code.")
+@click.option("--offline", is_flag=True, help="Fetch nothing; fail if something is not in the store.")
+@click.pass_obj
+def command(output: Output, /, target: Path, name: str | None, arguments: tuple[str, ...], **options: Any) -> int:
+    """Run COMMAND of the project, bundle file or bundle folder TARGET; without COMMAND, list the commands.
+
+    Arguments behind `--` go to the command. Its exit code is the exit code of `run`.
+    """
+    from builder.cli.engines import choose_engine
+    from builder.run.prepare import Wish, prepare
+
+    engine = choose_engine(options["engine"])
+    workshop = make_workshop(output, offline=options["offline"])
+    image, document, folder = _open(target, workshop, options["mount_code"])
+    if name is not None and name in document.get("commands", {}):
+        output.say(f"running `{name}` of {image.name} on the {engine.name} engine")
+    wish = Wish(
+        command=name,
+        arguments=arguments,
+        parameters=options["parameters"],
+        seed=options["seed"],
+        data={key: Path(value) for key, value in _pairs("--data", options["data"]).items()},
+        output=options["out"] or (folder or Path()) / "out",
+        code=folder if options["mount_code"] else None,
+        environment={**_read_env_file(options["env_file"]), **_variables(options["environment"])},
+        ports=tuple(_port(text) for text in options["ports"]),
+        network=options["network"],
+        memory=options["memory"],
+        shared_memory=options["shm_size"],
+        read_only=options["read_only"],
+        user=options["user"],
+    )
+    request = prepare(wish, image, document, folder or Path(), workshop.fetcher)
+    return engine.run(image, request)
+
+
+def _open(target: Path, workshop: Workshop, mounts_code: bool) -> tuple[LocalImage, dict[str, Any], Path | None]:
+    """The image for this machine, its `bundle.json`, and the project's folder where the target is a project."""
+    from builder.bundle.build import build_project
+    from builder.bundle.reader import open_bundle, read_document
+    from builder.run.interface import LocalImage
+
+    platform = host_platform()
+    store = workshop.store
+    if target.name in (PROJECT_FILE, ENVIRONMENT_FILE) or (target / PROJECT_FILE).is_file():
+        project = load_project(target)
+        built = build_project(project, current_lock(project.environment), [platform], workshop)
+        image = built.images[0]
+        local = LocalImage(store, image.descriptor, image.manifest, image.config, built.name)
+        return local, read_document(store, image), project.folder
+    if mounts_code:
+        raise EnvbuildError(f"`{target}` is not a project", hint="`--mount-code` needs the folder of a project")
+    if not target.exists():
+        raise EnvbuildError(f"`{target}` is not there", hint="Name a project's folder or a bundle")
+    bundle = open_bundle(target)
+    image = bundle.import_image(platform, store)
+    local = LocalImage(store, image.descriptor, image.manifest, image.config, bundle.name)
+    return local, read_document(store, image), None
+
+
+def _pairs(option: str, values: tuple[str, ...]) -> dict[str, str]:
+    pairs = [value.partition("=") for value in values]
+    for name, separator, value in pairs:
+        if not separator or not name or not value:
+            raise click.BadParameter(f"`{name}` is not of the form NAME=VALUE", param_hint=option)
+    return {name: value for name, _, value in pairs}
+
+
+def _variables(values: tuple[str, ...]) -> dict[str, str]:
+    """`NAME=VALUE`, or `NAME` alone for the value that it has here."""
+    import os
+
+    pairs = [value.partition("=") for value in values]
+    missing = [name for name, separator, _ in pairs if not separator and name not in os.environ]
+    if missing:
+        raise EnvbuildError(f"the variable `{missing[0]}` is not set here", hint=f"Use `--env {missing[0]}=VALUE`")
+    return {name: value if separator else os.environ[name] for name, separator, value in pairs}
+
+
+def _read_env_file(path: Path | None) -> dict[str, str]:
+    if path is None:
+        return {}
+    result = {}
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+        name, separator, value = line.partition("=")
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        if not separator or not name.strip():
+            raise EnvbuildError(f"`{path}` cannot be read", f"line {number} is not of the form NAME=VALUE")
+        result[name.strip()] = value
+    return result
+
+
+def _port(text: str) -> PortMapping:
+    """`8080:80` or `0.0.0.0:8080:80`; without an address the port is reached from this machine alone."""
+    from builder.run.interface import PortMapping
+
+    parts = text.split(":")
+    try:
+        if len(parts) == 1:
+            parts *= 2
+        address, host, container = ["127.0.0.1", *parts] if len(parts) == 2 else parts
+        ipaddress.ip_address(address)
+        mapping = PortMapping(address, int(host), int(container))
+        if not (0 < mapping.host_port < 65536 and 0 < mapping.container_port < 65536):
+            raise ValueError
+    except ValueError:
+        raise click.BadParameter(f"`{text}` is not of the form [ADDRESS:]PORT:PORT", param_hint="--publish") from None
+    return mapping

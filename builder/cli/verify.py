@@ -1,0 +1,80 @@
+"""`envbuild verify`: an image or a bundle against every digest that it promises."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import click
+
+from builder.cli.machine import chosen_platforms, current_lock, make_workshop
+from builder.cli.options import platform_option, workers_option
+from builder.cli.output import Output, print_json
+from builder.errors import DigestMismatchError, EnvbuildError
+from builder.spec.load import PROJECT_FILE, find_spec, load_environment, load_project
+
+
+@click.command("verify", short_help="Check an image or a bundle against every digest that it promises.")
+@click.argument("target", type=click.Path(path_type=Path), default=Path())
+@click.option("--rebuild", is_flag=True, help="Build again into an empty store and compare the digest.")
+@platform_option
+@workers_option
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.pass_obj
+def command(
+    output: Output, target: Path, rebuild: bool, platforms: tuple[str, ...], workers: int | None, as_json: bool
+) -> None:
+    """Recompute every digest, size and diff_id of the bundle TARGET, or of the image of the project TARGET.
+
+    `--rebuild` takes a project or an environment and proves that its lock gives the same digest again. Exits 5 if
+    anything differs.
+    """
+    from builder.oci.validate import validate
+
+    if target.suffix == ".tar" or (target / "oci-layout").is_file():
+        from builder.bundle.reader import open_bundle
+
+        if rebuild:
+            raise EnvbuildError("a bundle cannot be rebuilt from itself", hint="Name the project or the environment")
+        bundle = open_bundle(target)
+        digest, problems = str(bundle.top.digest), validate(bundle.layout, bundle.top)
+    else:
+        digest, problems = _verify_project(target, rebuild, platforms, workers, output)
+    if problems:
+        raise DigestMismatchError(f"`{target}` is not what it promises to be", problems)
+    output.say("rebuilt into an empty store: the same digest" if rebuild else "every digest, size and diff_id holds")
+    if as_json:
+        print_json({"digest": digest, "rebuilt": rebuild, "problems": []})
+    else:
+        click.echo(digest)
+
+
+def _verify_project(
+    target: Path, rebuild: bool, platforms: tuple[str, ...], workers: int | None, output: Output
+) -> tuple[str, tuple[str, ...]]:
+    from builder.bundle.build import Built, build_environments, build_project
+    from builder.image.rebuild import differences, empty_workshop
+    from builder.image.workshop import Workshop
+    from builder.oci.validate import validate
+
+    file = find_spec(target)
+    project = load_project(file) if file.name == PROJECT_FILE else None
+    environment = project.environment if project else load_environment(file)
+    lock = current_lock(environment)
+    targets = chosen_platforms(lock, platforms)
+
+    def build(workshop: Workshop) -> Built:
+        if project:
+            return build_project(project, lock, targets, workshop)
+        return build_environments(environment.name, lock, targets, workshop)
+
+    workshop = make_workshop(output, workers)
+    built = build(workshop)
+    problems = validate(workshop.store, built.index)
+    if rebuild and not problems:
+        scratch = empty_workshop(workshop)
+        try:
+            problems = tuple(differences(built.images, build(scratch).images))
+        finally:
+            shutil.rmtree(scratch.store.root)
+    return built.digest, problems

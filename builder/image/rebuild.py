@@ -1,0 +1,49 @@
+"""Proving a digest: building once more into an empty store, and saying where the results differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from builder.fetch import Fetcher, Mirrors, Source
+from builder.image.kept import Image
+from builder.image.workshop import Workshop
+from builder.oci.store import Store
+
+
+def empty_workshop(workshop: Workshop) -> Workshop:
+    """A workshop with an empty store of its own, which the caller removes.
+
+    Locked files are taken from the old store where it has them; their digests are checked again.
+    """
+    store = Store(workshop.store.scratch_folder())
+    store.create()
+    return replace(workshop, store=store, fetcher=_Nearby(store, workshop.store, workshop.fetcher))
+
+
+def differences(first: Sequence[Image], second: Sequence[Image]) -> Iterator[str]:
+    """What differs between two builds of the same platforms, a sentence each."""
+    for one, other in zip(first, second, strict=True):
+        if one.descriptor.digest == other.descriptor.digest:
+            continue
+        platform = one.config.platform
+        yield f"{platform}: {one.descriptor.digest} was built first and {other.descriptor.digest} then"
+        for name, before, after in zip(one.config.history, one.layers, other.layers, strict=False):
+            if before != after:
+                yield f"{platform}: layer `{name}` is {before.diff_id} first and {after.diff_id} then"
+                break
+
+
+class _Nearby(Fetcher):
+    """Takes from another store what it has."""
+
+    def __init__(self, store: Store, other: Store, fetcher: Fetcher) -> None:
+        super().__init__(store, Mirrors())
+        self._other = other
+        self._remote = fetcher
+
+    def blob(self, source: Source) -> Path:
+        if not self._other.path(source.digest).exists():
+            self._remote.blob(source)
+        return super().blob(replace(source, urls=(self._other.path(source.digest).as_uri(),)))

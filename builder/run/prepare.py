@@ -1,0 +1,118 @@
+"""From what a user asks for to a request for an engine: data fetched and mounted, outputs, parameters, the digest."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from builder.errors import EnvbuildError
+from builder.fetch import Fetcher, Source
+from builder.oci.digest import Digest
+from builder.run.interface import LocalImage, Mount, Network, PortMapping, RunRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a user asks to be run, and how."""
+
+    command: str | None
+    """None lists the commands."""
+    arguments: tuple[str, ...] = ()
+    parameters: tuple[str, ...] = ()
+    """`name=value`."""
+    seed: int | None = None
+    data: Mapping[str, Path] = field(default_factory=dict)
+    """Files to use for data of these names, instead of fetching them."""
+    output: Path | None = None
+    code: Path | None = None
+    """A working tree to use instead of the packed code."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    ports: tuple[PortMapping, ...] = ()
+    network: Network = "default"
+    memory: int | None = None
+    shared_memory: int | None = None
+    read_only: bool = False
+    user: str | None = None
+
+
+def prepare(wish: Wish, image: LocalImage, document: Mapping[str, Any], folder: Path, fetcher: Fetcher) -> RunRequest:
+    """The request for `wish`; `document` is the bundle's `bundle.json`, `folder` is where its data paths start.
+
+    Raises: EnvbuildError, if the command is unknown to the bundle, or its data cannot be had.
+    """
+    command = _command(wish.command, document)
+    mounts = list(_data_mounts(wish, document, command, folder, fetcher))
+    if wish.output and wish.command:
+        wish.output.mkdir(parents=True, exist_ok=True)
+        mounts.append(Mount(wish.output.resolve(), "/out"))
+    if wish.code:
+        mounts.append(Mount(wish.code.resolve(), "/app", read_only=True))
+    return RunRequest(
+        arguments=_arguments(wish),
+        environment={**wish.environment, "ENVBUILD_IMAGE_DIGEST": str(image.descriptor.digest)},
+        mounts=tuple(mounts),
+        user=wish.user or f"{os.getuid()}:{os.getgid()}",
+        network=wish.network,
+        read_only=wish.read_only,
+        memory=wish.memory,
+        shared_memory=wish.shared_memory,
+        ports=wish.ports,
+    )
+
+
+def _command(name: str | None, document: Mapping[str, Any]) -> Mapping[str, Any]:
+    from builder.spec.reader import nearest
+
+    commands: Mapping[str, Any] = document.get("commands", {})
+    if name is None:
+        return {}
+    if name not in commands:
+        raise EnvbuildError(f"the bundle has no command `{name}`", hint=_sentence(nearest(name, commands)))
+    command: Mapping[str, Any] = commands[name]
+    return command
+
+
+def _data_mounts(
+    wish: Wish, document: Mapping[str, Any], command: Mapping[str, Any], folder: Path, fetcher: Fetcher
+) -> list[Mount]:
+    known: Mapping[str, Any] = document.get("data", {})
+    for name, path in wish.data.items():
+        if name not in known:
+            raise EnvbuildError(f"the bundle has no data `{name}`", hint=f"It has {', '.join(known) or 'none'}")
+        if not path.exists():
+            raise EnvbuildError(f"`{path}` for the data `{name}` is not there")
+    return [
+        Mount(_data_file(name, known[name], wish, folder, fetcher), known[name]["path"], read_only=True)
+        for name in dict.fromkeys((*command.get("inputs", ()), *wish.data))
+    ]
+
+
+def _data_file(name: str, reference: Mapping[str, Any], wish: Wish, folder: Path, fetcher: Fetcher) -> Path:
+    if name in wish.data:
+        return wish.data[name].resolve()
+    local = folder / str(reference.get("local") or "")
+    if reference.get("local") and local.is_file():
+        return local.resolve()
+    urls = tuple(reference.get("urls", ()))
+    if not urls:
+        raise EnvbuildError(
+            f"the data `{name}` is not in the bundle, and no URL is known for it",
+            hint=f"Get the file whose SHA-256 is {reference['sha256']} and add `--data {name}=FILE`",
+        )
+    return fetcher.blob(Source(Digest(reference["sha256"]), reference.get("size"), urls, f"data {name}"))
+
+
+def _arguments(wish: Wish) -> tuple[str, ...]:
+    if wish.command is None:
+        return ()
+    options = [option for parameter in wish.parameters for option in ("--param", parameter)]
+    if wish.seed is not None:
+        options += ["--seed", str(wish.seed)]
+    return (wish.command, *options, *(("--", *wish.arguments) if wish.arguments else ()))
+
+
+def _sentence(hint: str | None) -> str | None:
+    return hint[:1].upper() + hint[1:] if hint else None
