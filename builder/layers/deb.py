@@ -29,12 +29,10 @@ from builder.layers.encode import EncodedWriter
 from builder.layers.files import parents
 from builder.layers.interface import Contents, Directory, Sink
 from builder.layers.system.elf import read_shared_object
+from builder.layers.system.paths import MERGED, MOVED, merged_path
 from builder.layers.system.facts import DebFacts, Library, is_captured, is_kept_link, is_library_name, is_listed
 
 __all__ = ["DebFacts", "DebPackage", "merged_path", "open_deb"]
-
-MERGED = frozenset(("bin", "sbin", "lib", "lib32", "lib64", "libo32", "libx32"))
-"""The folders of the root that are links to those of the same name in `/usr`."""
 
 _CHUNK = 1 << 20
 
@@ -44,8 +42,10 @@ class _Item:
     """A file or a link of the package, with the place of its content in the temporary file."""
 
     entry: TarEntry
+    number: int
+    """In the order of the archive; equal for hard links to one file."""
     offset: int
-    """Of the content; equal for hard links to one file."""
+    """Of the content."""
     size: int
 
 
@@ -77,10 +77,10 @@ class DebPackage:
             owner = {"mode": entry.mode, "uid": entry.uid, "gid": entry.gid}
             if entry.kind == tar_headers.SYMBOLIC_LINK:
                 writer.write(tar_headers.header(path, kind=entry.kind, link=entry.target, uid=entry.uid, gid=entry.gid))
-            elif item.size and item.offset in first:
-                writer.write(tar_headers.header(path, kind=tar_headers.HARD_LINK, link=first[item.offset], **owner))
+            elif item.number in first:
+                writer.write(tar_headers.header(path, kind=tar_headers.HARD_LINK, link=first[item.number], **owner))
             else:
-                first[item.offset] = path
+                first[item.number] = path
                 writer.write(tar_headers.header(path, size=item.size, **owner))
                 self._copy(writer, item)
         writer.finish()
@@ -128,11 +128,6 @@ def open_deb(path: Path, scratch: Path | None = None) -> DebPackage:
         raise EnvbuildError(f"The package `{path.name}` cannot be read", str(error)) from error
 
 
-def merged_path(path: str) -> str:
-    """Where a relative `path` lies once `/usr` is merged: `lib/x` is `usr/lib/x`. `/sbin` stays apart from `/bin`."""
-    return "usr/" + path if path.partition("/")[0] in MERGED else path
-
-
 class _Unpacking:
     """The state of one pass over the data part."""
 
@@ -153,7 +148,7 @@ class _Unpacking:
 
     def _add(self, reader: TarReader, entry: TarEntry) -> None:
         is_link = entry.kind == tar_headers.SYMBOLIC_LINK
-        place = entry.path if is_link and entry.path in MERGED else merged_path(entry.path)
+        place = entry.path if is_link and entry.path in (*MERGED, *MOVED) else merged_path(entry.path)
         if place in self._items:
             raise EnvbuildError(f"It holds `{place}` twice")
         offset = self._file.tell()
@@ -167,7 +162,7 @@ class _Unpacking:
             _check_moved_link(entry, place)
         for chunk in reader.content(entry) if entry.kind == tar_headers.FILE else ():
             self._file.write(chunk)
-        self._items[place] = _Item(entry, offset, entry.size)
+        self._items[place] = _Item(entry, len(self._items), offset, entry.size)
 
     def _check_tree(self) -> None:
         for path in (*self._items, *self._directories):
