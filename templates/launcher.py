@@ -1,0 +1,607 @@
+"""The entry point of a bundle's image: lists and runs the commands that the bundle declares.
+
+One file, the standard library only, Python 3.8 or later. It fetches and verifies data that is not mounted, hands
+over parameters and a seed, passes signals and the exit code on, and leaves a record of the run in `/out`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import hashlib
+import json
+import os
+import platform
+import pwd
+import re
+import shlex
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any, Iterator, NoReturn, Sequence  # noqa: UP035  # Python 3.8 cannot subscript the others
+
+USER, USAGE, DIGEST_WRONG, NOT_FOUND = 1, 2, 5, 127
+CHUNK = 1 << 20
+FRUITLESS_ATTEMPTS = 4
+TIMEOUT = 60.0
+METRICS_LIMIT = 1 << 20
+FORWARDED = (
+    signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH,
+)  # fmt: skip
+_SHELL_SYNTAX = re.compile(r"[|&;<>()$`*?\[\]{}~#\n]|^\s*\w+=")
+
+
+class LauncherError(Exception):
+    """Something that the person who started the container can understand and act upon."""
+
+    def __init__(self, what: str, hint: str = "", exit_code: int = USER) -> None:
+        super().__init__(what)
+        self.hint = hint
+        self.exit_code = exit_code
+
+
+class Stopped(BaseException):
+    """A signal came before the command was started."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """A data file that a command reads."""
+
+    name: str
+    path: str
+    urls: list[str]
+    sha256: str | None
+    size: int | None
+
+
+@dataclass
+class Run:
+    """One run of one command: what was asked for, and what is known about it so far."""
+
+    name: str
+    command: dict[str, Any]
+    arguments: list[str]
+    parameters: dict[str, Any]
+    seed: int | None
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what the arguments say; the exit code."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, _stop)  # the first process of a container ignores what it does not handle
+    try:
+        bundle = read_bundle(os.environ.get("ENVBUILD_BUNDLE") or place("/bundle/bundle.json"))
+        options = parse(arguments, bundle)
+        if options.command is None:
+            say(listing(bundle), sys.stdout)
+            return 0
+        return launch(make_run(options, bundle), bundle)
+    except LauncherError as error:
+        say(f"error: {error}" + (f"\n\nhint: {error.hint}" if error.hint else ""))
+        return error.exit_code
+    except Stopped as stopped:
+        return 128 + int(str(stopped))
+
+
+def place(path: str) -> str:
+    """A path of the image, below a root that only tests move."""
+    return os.environ.get("ENVBUILD_ROOT", "") + path
+
+
+def say(text: str, stream: Any = None) -> None:
+    """Write a line, on standard error where nothing else is asked for."""
+    print(text, file=stream or sys.stderr)
+
+
+def _stop(number: int, _: object) -> NoReturn:
+    raise Stopped(number)
+
+
+def read_bundle(path: str) -> dict[str, Any]:
+    """The bundle's own description."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            bundle = json.load(file)
+    except (OSError, ValueError) as error:
+        raise LauncherError(f"`{path}` cannot be read: {error}") from error
+    if not isinstance(bundle, dict) or bundle.get("format") != 1:
+        raise LauncherError(f"`{path}` is not of format 1, which is all that this launcher reads")
+    return bundle
+
+
+def parse(arguments: Sequence[str], bundle: dict[str, Any]) -> argparse.Namespace:
+    """The command line; what follows `--` is the command's own."""
+    given = list(arguments)
+    cut = given.index("--") if "--" in given else len(given)
+    parser = argparse.ArgumentParser(
+        prog="IMAGE",
+        usage="IMAGE [COMMAND] [--param NAME=VALUE]... [--seed N] [-- ARGUMENT...]",
+        epilog=listing(bundle),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("command", nargs="?", help="one of those below; without any they are listed")
+    parser.add_argument("--param", action="append", default=[], metavar="NAME=VALUE", help="instead of its default")
+    parser.add_argument("--seed", type=int, metavar="N", help="0 to 4294967295, instead of the declared one")
+    options = parser.parse_args(given[:cut])
+    options.arguments = given[cut + 1 :]
+    return options
+
+
+def listing(bundle: dict[str, Any]) -> str:
+    """What the bundle is and which commands it has."""
+    lines = [" ".join(str(bundle[key]) for key in ("name", "version") if bundle.get(key)), "", "Commands:"]
+    for name, command in sorted(bundle.get("commands", {}).items()):
+        run = command["run"]
+        lines.append(f"  {name}: {run if isinstance(run, str) else ' '.join(map(shlex.quote, run))}")
+        for label, value in (
+            ("reads", ", ".join(f"/data/{item}" for item in command.get("inputs") or ())),
+            ("writes", ", ".join(f"/out/{item}" for item in command.get("outputs") or ())),
+            ("parameters", ", ".join(f"{key}={show(value)}" for key, value in leaves(command.get("parameters") or {}))),
+            ("seed", show(command.get("seed")) if command.get("seed") is not None else ""),
+            ("port", str(command.get("port") or "")),
+        ):
+            if value:
+                lines.append(f"      {label}: {value}")
+    return "\n".join(lines)
+
+
+def make_run(options: argparse.Namespace, bundle: dict[str, Any]) -> Run:
+    """The run that was asked for.
+
+    Raises: LauncherError, if there is no such command or parameter, or a value is of the wrong type.
+    """
+    commands = bundle.get("commands", {})
+    if options.command not in commands:
+        raise LauncherError(f"there is no command `{options.command}`", _near(options.command, commands), USAGE)
+    command = commands[options.command]
+    seed = command.get("seed") if options.seed is None else options.seed
+    if seed is not None and not 0 <= seed < 1 << 32:
+        raise LauncherError(f"seed {seed} is out of range", "It is from 0 to 4294967295", USAGE)
+    parameters = json.loads(json.dumps(command.get("parameters") or {}))
+    for assignment in options.param:
+        name, equals, text = assignment.partition("=")
+        if not equals:
+            raise LauncherError(f"`--param {assignment}` has no value", "Write `--param NAME=VALUE`", USAGE)
+        set_parameter(parameters, name, text)
+    return Run(options.command, command, options.arguments, parameters, seed)
+
+
+def leaves(parameters: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every single parameter; one inside a group has a dotted name."""
+    for key, value in parameters.items():
+        if isinstance(value, dict) and value:
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def set_parameter(parameters: dict[str, Any], name: str, text: str) -> None:
+    """Replace one parameter by `text`, read as the type of its default.
+
+    Raises: LauncherError, if there is no such parameter, or the text is of another type.
+    """
+    known = dict(leaves(parameters))
+    if name not in known:
+        raise LauncherError(f"there is no parameter `{name}`", _near(name, known), USAGE)
+    try:
+        value = convert(text, known[name])
+    except ValueError as error:
+        kind = type(known[name]).__name__
+        raise LauncherError(
+            f"parameter `{name}` cannot be `{text}`: its default is of type {kind}", "", USAGE
+        ) from error
+    group = parameters
+    key = name
+    while key not in group or isinstance(group[key], dict):
+        head = next(head for head in group if key.startswith(f"{head}.") and isinstance(group[head], dict))
+        group, key = group[head], key[len(head) + 1 :]
+    group[key] = value
+
+
+def convert(text: str, default: Any) -> Any:
+    """`text` as a value of the type of `default`; lists and nothing are written as JSON."""
+    if isinstance(default, bool):
+        if text.lower() not in ("true", "false"):
+            raise ValueError(text)
+        return text.lower() == "true"
+    if isinstance(default, (int, float, str)):
+        return type(default)(text)
+    try:
+        return json.loads(text)
+    except ValueError:
+        if default is None:
+            return text
+        raise
+
+
+def show(value: Any) -> str:
+    """A value as a command line or an environment variable has it."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _near(name: str, known: Any) -> str:
+    close = difflib.get_close_matches(name, known, 1)
+    return f"Did you mean `{close[0]}`?" if close else f"There are: {', '.join(sorted(known)) or 'none'}"
+
+
+def launch(run: Run, bundle: dict[str, Any]) -> int:
+    """Check what the command needs, run it and record it; the exit code."""
+    out = place("/out")
+    recorded = _can_write(out)
+    if run.command.get("outputs") and not recorded:
+        raise LauncherError(
+            f"`{run.name}` writes to `{out}`, which cannot be written by user {os.getuid()}",
+            'Give it a folder of yours: `docker run -v "$PWD/out:/out" --user $(id -u):$(id -g) …`',
+        )
+    for name in run.command.get("inputs") or ():
+        run.data[name] = provide(_input(name, bundle))
+    folder = _temporary_folder()
+    try:
+        environment = make_environment(run, bundle, folder)
+        program = make_command(run, environment)
+        return _run_recorded(run, bundle, program, environment, recorded)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def make_environment(run: Run, bundle: dict[str, Any], folder: str) -> dict[str, str]:
+    """The command's environment variables: the container's, and what the launcher tells."""
+    environment = dict(os.environ)
+    _make_homely(environment)
+    environment.update({key: str(value) for key, value in (run.command.get("environment") or {}).items()})
+    parameters = os.path.join(folder, "parameters.json")
+    with open(parameters, "w", encoding="utf-8") as file:
+        json.dump(run.parameters, file, indent=2, sort_keys=True)
+    environment.update({"ENVBUILD_COMMAND": run.name, "ENVBUILD_PARAMS": parameters, "ENVBUILD_OUT": place("/out")})
+    for name, value in leaves(run.parameters):
+        environment[f"ENVBUILD_PARAM_{_variable(name)}"] = show(value)
+    for name in run.data:
+        environment[f"ENVBUILD_DATA_{_variable(name)}"] = place(bundle["data"][name]["path"])
+    if run.seed is not None:
+        environment["ENVBUILD_SEED"] = environment["PYTHONHASHSEED"] = str(run.seed)
+    if run.command.get("port"):
+        environment["ENVBUILD_PORT"] = str(run.command["port"])
+    packed = place((bundle.get("model") or {}).get("path") or "/model")
+    for model in (place("/out/model"), packed):
+        if "ENVBUILD_MODEL" not in environment and os.path.exists(model):
+            environment["ENVBUILD_MODEL"] = model
+    return environment
+
+
+def _make_homely(environment: dict[str, str]) -> None:
+    """A home and a name, which programs ask for and a user id without a passwd entry does not have."""
+    home = environment.get("HOME", "")
+    if not (os.path.isdir(home) and os.access(home, os.W_OK)):
+        environment["HOME"] = "/tmp"  # noqa: S108
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        name = f"user-{os.getuid()}"
+    for key in ("USER", "LOGNAME"):
+        environment.setdefault(key, name)
+
+
+def make_command(run: Run, environment: dict[str, str]) -> list[str]:
+    """The program and its arguments. A shell is used only where the command is written in its language."""
+    text = run.command["run"]
+    if isinstance(text, list):
+        words = [*text, *run.arguments]
+    elif _SHELL_SYNTAX.search(text):
+        if not os.path.exists("/bin/sh"):
+            raise LauncherError(f"`{run.name}` needs a shell, and the image has no /bin/sh: {text}", "", NOT_FOUND)
+        words = ["/bin/sh", "-c", text + (' "$@"' if run.arguments else ""), run.name, *run.arguments]
+    else:
+        words = [*shlex.split(text), *run.arguments]
+    program = shutil.which(words[0], path=environment.get("PATH", os.defpath))
+    if program is None:
+        raise LauncherError(f"`{words[0]}`, which `{run.name}` runs, is not in the image", "", NOT_FOUND)
+    return [program, *words]
+
+
+def _run_recorded(
+    run: Run, bundle: dict[str, Any], program: list[str], environment: dict[str, str], recorded: bool
+) -> int:
+    record = make_record(run, bundle)
+    out, metrics = place("/out"), place("/out/metrics.json")
+    before, started = _identity(metrics), time.monotonic()
+    if recorded:
+        write_record(out, record)
+    in_shell = program[1:3] == ["/bin/sh", "-c"]
+    code = execute(program[0], program[1:], environment, place("/app"), in_shell)
+    record.update(
+        state="finished",
+        end=_now(),
+        duration=round(time.monotonic() - started, 3),
+        exit_code=128 - code if code < 0 else code,
+        signal=signal.Signals(-code).name if code < 0 else None,
+        metrics=_read_metrics(metrics) if _identity(metrics) != before else None,
+    )
+    if recorded:
+        write_record(out, record)
+    _warn_of_missing(run, code)
+    return int(record["exit_code"])
+
+
+def execute(program: str, words: list[str], environment: dict[str, str], folder: str, in_shell: bool) -> int:
+    """Run a program until it ends, passing signals on and reaping orphans: its exit code, or minus its signal."""
+    if os.path.isdir(folder):
+        os.chdir(folder)
+    waited = {*FORWARDED, signal.SIGCHLD}
+    signal.pthread_sigmask(signal.SIG_BLOCK, waited)
+    defaults = [*waited, signal.SIGPIPE, signal.SIGXFSZ]
+    try:
+        child = os.posix_spawn(program, words, environment, setpgroup=0, setsigmask=(), setsigdef=defaults)
+    except OSError as error:
+        raise LauncherError(f"`{program}` cannot be executed: {error.strerror}", "", 126) from error
+    _give_terminal(child)
+    while True:
+        number = signal.sigwait(waited)
+        if number != signal.SIGCHLD:
+            # A shell passes nothing on, so its whole group is told; a program tells its own children.
+            os.kill(-child if in_shell else child, number)
+            continue
+        status = _reap(child)
+        if status is not None:
+            return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+
+
+def _give_terminal(child: int) -> None:
+    """Keys such as Ctrl-C reach the command alone; it may have stopped while it waited for the terminal."""
+    if os.isatty(0):
+        with suppress(OSError):
+            os.tcsetpgrp(0, child)
+            os.kill(child, signal.SIGCONT)
+
+
+def _reap(child: int) -> int | None:
+    found = None
+    with suppress(ChildProcessError):
+        while True:
+            process, status = os.waitpid(-1, os.WNOHANG)
+            if process == 0:
+                break
+            if process == child:
+                found = status
+    return found
+
+
+def make_record(run: Run, bundle: dict[str, Any]) -> dict[str, Any]:
+    """What is known of a run when it starts. Values of environment variables are never in it."""
+    return {
+        "format": 1,
+        "state": "running",
+        "bundle": {"name": bundle.get("name"), "version": bundle.get("version")},
+        "command": run.name,
+        "arguments": run.arguments,
+        "params": run.parameters,
+        "seed": run.seed,
+        "data": run.data,
+        "lock": bundle.get("lock"),
+        "image": os.environ.get("ENVBUILD_IMAGE_DIGEST") or None,
+        "start": _now(),
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+    }
+
+
+def write_record(out: str, record: dict[str, Any]) -> None:
+    """Replace `run.json` by a new one, atomically."""
+    descriptor, name = tempfile.mkstemp(prefix=".run-", dir=out)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(record, file, indent=2, sort_keys=True)
+        file.write("\n")
+    os.chmod(name, 0o644)
+    os.replace(name, os.path.join(out, "run.json"))
+
+
+def _identity(path: str) -> tuple[int, ...] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+def _read_metrics(path: str) -> Any:
+    try:
+        with open(path, "rb") as file:
+            return json.loads(file.read(METRICS_LIMIT))
+    except (OSError, ValueError) as error:
+        say(f"warning: `{path}` is not recorded: {error}")
+        return None
+
+
+def _warn_of_missing(run: Run, code: int) -> None:
+    for name in run.command.get("outputs") or ():
+        if code == 0 and not os.path.exists(place(f"/out/{name}")):
+            say(f"warning: `{run.name}` declares the output `{name}` and has not written it")
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")  # noqa: UP017
+
+
+def _variable(name: str) -> str:
+    return re.sub(r"[^A-Z0-9]", "_", name.upper())
+
+
+def _can_write(folder: str) -> bool:
+    with suppress(OSError):
+        os.makedirs(folder, exist_ok=True)
+    return os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK)
+
+
+def _temporary_folder() -> str:
+    for parent in (None, "/dev/shm", place("/out")):  # noqa: S108  # a read-only root leaves the second one
+        with suppress(OSError):
+            return tempfile.mkdtemp(prefix="envbuild-", dir=parent)
+    raise LauncherError("there is no folder for temporary files", "Give one: `docker run --tmpfs /tmp …`")
+
+
+def _input(name: str, bundle: dict[str, Any]) -> Input:
+    try:
+        entry = bundle["data"][name]
+        digest = entry.get("sha256")
+        urls = list(entry.get("urls") or ())
+        return Input(name, place(entry["path"]), urls, digest and digest.replace("sha256:", ""), entry.get("size"))
+    except KeyError as error:
+        raise LauncherError(f"the bundle does not describe the data `{name}`: {error} is missing") from error
+
+
+def provide(wanted: Input) -> dict[str, Any]:
+    """Make sure that a data file is there and is the right one; what the record says of it.
+
+    Raises: LauncherError, if it is another, or cannot be had.
+    """
+    source = "present"
+    if not os.path.exists(wanted.path):
+        fetch(wanted)
+        source = "fetched"
+    elif os.path.isdir(wanted.path):
+        raise LauncherError(f"`{wanted.path}` is a folder, and a file is expected", _mount_hint(wanted))
+    digest, size = verify(wanted, wanted.path)
+    return {"sha256": digest, "size": size, "source": source}
+
+
+def verify(wanted: Input, path: str) -> tuple[str, int]:
+    """The SHA-256 and the size in bytes of a file, which must be those that are `wanted`."""
+    digest, size = hashlib.sha256(), 0
+    try:
+        with open(path, "rb") as file:
+            for data in iter(lambda: file.read(CHUNK), b""):
+                digest.update(data)
+                size += len(data)
+    except OSError as error:
+        raise LauncherError(f"`{path}` cannot be read by user {os.getuid()}: {error.strerror}") from error
+    for what, expected, found in (("size", wanted.size, size), ("SHA-256", wanted.sha256, digest.hexdigest())):
+        if expected is not None and expected != found:
+            raise LauncherError(
+                f"the data `{wanted.name}` is another: its {what} is {found} instead of {expected}",
+                _mount_hint(wanted),
+                DIGEST_WRONG,
+            )
+    return digest.hexdigest(), size
+
+
+def fetch(wanted: Input) -> None:
+    """Download a data file to its place, from the first URL that has it.
+
+    Raises: LauncherError, if none has, or the place cannot be written to.
+    """
+    folder = os.path.dirname(wanted.path)
+    if not wanted.urls:
+        raise LauncherError(f"the data `{wanted.name}` is not mounted, and has no URL", _mount_hint(wanted))
+    if not _can_write(folder):
+        raise LauncherError(
+            f"the data `{wanted.name}` is not mounted, and user {os.getuid()} cannot write to `{folder}` to fetch it",
+            f"{_mount_hint(wanted)}, or let it be fetched into memory: `--tmpfs {folder}`",
+        )
+    descriptor, part = tempfile.mkstemp(prefix=f".{wanted.name}-", dir=folder)
+    os.close(descriptor)
+    try:
+        _fetch_any(wanted, part)
+        verify(wanted, part)
+        os.chmod(part, 0o644)
+        os.replace(part, wanted.path)
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(part)
+
+
+def _fetch_any(wanted: Input, part: str) -> None:
+    failures = []
+    for url in wanted.urls:
+        say(f"fetching {wanted.name} from {_public(url)}")
+        os.truncate(part, 0)
+        failure = _fetch_url(url, part, wanted.size)
+        if failure is None:
+            return
+        failures.append(f"{_public(url)}: {failure}")
+    raise LauncherError(f"the data `{wanted.name}` cannot be fetched: " + "; ".join(failures), _mount_hint(wanted))
+
+
+def _fetch_url(url: str, part: str, size: int | None) -> str | None:
+    """Download into `part`, going on where a broken connection left off; what failed, or None."""
+    from http.client import HTTPException
+    from urllib.error import HTTPError
+
+    if url.partition("://")[0] not in ("http", "https", "file"):
+        return "only http, https and file are fetched here"
+    fruitless, failure = 0, "no answer"
+    while fruitless < FRUITLESS_ATTEMPTS:
+        before = os.path.getsize(part)
+        try:
+            _append(url, part, size)
+        except HTTPError as error:
+            failure = f"HTTP status {error.code}"
+            error.close()
+            if error.code == 416:
+                os.truncate(part, 0)
+            elif error.code < 500 and error.code not in (408, 429):
+                return failure
+        except (OSError, HTTPException) as error:
+            failure = str(error)
+            if url.startswith("file:"):
+                return failure
+        else:
+            return None
+        fruitless = 0 if os.path.getsize(part) > before else fruitless + 1
+        if fruitless and fruitless < FRUITLESS_ATTEMPTS:
+            time.sleep(float(os.environ.get("ENVBUILD_RETRY_WAIT", "1")) * 2 ** (fruitless - 1))
+    return failure
+
+
+def _append(url: str, part: str, size: int | None) -> None:
+    from urllib.request import urlopen
+
+    start = os.path.getsize(part)
+    with urlopen(_request(url, start), timeout=TIMEOUT) as answer:  # noqa: S310  # the scheme was checked
+        partial = getattr(answer, "status", None) == 206
+        length = answer.headers.get("Content-Length")
+        total = start if partial else 0
+        expected = total + int(length) if length and length.isdigit() else None
+        with open(part, "ab" if partial else "wb") as file:
+            for data in iter(lambda: answer.read(CHUNK), b""):
+                total += len(data)
+                if size is not None and total > size:
+                    raise LauncherError(f"{_public(url)} gives more than the {size} bytes expected", "", DIGEST_WRONG)
+                file.write(data)
+    if expected is not None and total < expected:
+        raise OSError(f"the connection ended after {total} of {expected} bytes")
+
+
+def _request(url: str, start: int) -> Any:
+    from base64 import b64encode
+    from urllib.parse import unquote
+    from urllib.request import Request
+
+    headers = {"User-Agent": "envbuild-launcher/1", "Accept-Encoding": "identity"}
+    if start and not url.startswith("file:"):
+        headers["Range"] = f"bytes={start}-"
+    user = re.match(r"https?://([^/@?#]*)@", url)
+    request = Request(url.replace(f"{user[1]}@", "", 1) if user else url, headers=headers)  # noqa: S310  # as above
+    if user:  # never sent on to where a redirection leads
+        request.add_unredirected_header("Authorization", f"Basic {b64encode(unquote(user[1]).encode()).decode()}")
+    return request
+
+
+def _public(url: str) -> str:
+    """A URL without what may be secret: user, password and query."""
+    return re.sub(r"//[^/@]*@", "//", re.split(r"[?#]", url)[0])
+
+
+def _mount_hint(wanted: Input) -> str:
+    hint = f"Mount the right file: `-v FILE:/data/{wanted.name}:ro`"
+    return hint + (f", as it is had from {_public(wanted.urls[0])}" if wanted.urls else "")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,428 @@
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import http.server
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+import pytest
+
+LAUNCHER = Path(__file__).parents[2] / "templates" / "launcher.py"
+DATA = bytes(range(256)) * 4096
+SHOW = "import json,os,sys; print(json.dumps([sys.argv[1:], dict(os.environ), os.getcwd()]))"
+
+
+class Site:
+    """A server of one file that can break off, move, refuse ranges or lie, and tells what was asked for."""
+
+    def __init__(self) -> None:
+        self.credentials: list[str | None] = []
+        self.ranges: list[str | None] = []
+        self.break_after: list[int] = []
+        self.knows_ranges = True
+        self.content = DATA
+        site = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                site.answer(self)
+
+            def log_message(self, *arguments: object) -> None:
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    def answer(self, request: http.server.BaseHTTPRequestHandler) -> None:
+        if request.path == "/moved":
+            self.credentials.append(request.headers.get("Authorization"))
+            request.send_response(302)
+            request.send_header("Location", "/file")
+            request.end_headers()
+            return
+        if request.path != "/file":
+            request.send_error(404)
+            return
+        self.credentials.append(request.headers.get("Authorization"))
+        wanted = request.headers.get("Range")
+        self.ranges.append(wanted)
+        start = int(wanted[6:-1]) if wanted and self.knows_ranges else 0
+        body = self.content[start:]
+        request.send_response(206 if start else 200)
+        request.send_header("Content-Length", str(len(body)))
+        request.end_headers()
+        request.wfile.write(body[: self.break_after.pop(0)] if self.break_after else body)
+
+
+@pytest.fixture
+def site():
+    site = Site()
+    thread = threading.Thread(target=functools.partial(site.server.serve_forever, poll_interval=0.01))
+    thread.start()
+    yield site
+    site.server.shutdown()
+    site.server.server_close()
+    thread.join()
+
+
+class Bundle:
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.interpreter: tuple[str, ...] = (sys.executable,)
+        self.commands: dict[str, dict] = {}
+        self.data: dict[str, dict] = {}
+        for name in ("bundle", "out", "data", "app", "tmp"):
+            (root / name).mkdir()
+
+    def command(self, name: str, code: str | list[str], *arguments: str, **fields: object) -> None:
+        run = [sys.executable, "-c", code, *arguments] if isinstance(code, str) else code
+        self.commands[name] = {"run": run, **fields}
+
+    def input(self, *urls: str, content: bytes = DATA, **fields: object) -> None:
+        entry = {
+            "path": "/data/train",
+            "urls": list(urls),
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "size": len(content),
+        }
+        self.data["train"] = entry | fields
+
+    def popen(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        document = {"format": 1, "name": "penguins", "version": "3", "lock": "sha256:" + "1" * 64}
+        document |= {"commands": self.commands, "data": self.data, "model": None}
+        (self.root / "bundle/bundle.json").write_text(json.dumps(document))
+        launcher = self.root / "bundle/launcher.py"
+        launcher.write_bytes(LAUNCHER.read_bytes())
+        variables = {"PATH": os.environ["PATH"], "ENVBUILD_ROOT": str(self.root), "ENVBUILD_RETRY_WAIT": "0"}
+        variables |= {"TMPDIR": str(self.root / "tmp")} | environment
+        return subprocess.Popen(
+            [*self.interpreter, "-I", str(launcher), *arguments],
+            env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        process = self.popen(*arguments, **environment)
+        output, errors = process.communicate()
+        assert "Traceback" not in errors
+        return subprocess.CompletedProcess((), process.returncode, output, errors)
+
+    def record(self) -> dict:
+        return json.loads((self.root / "out/run.json").read_text())
+
+
+@pytest.fixture
+def bundle(tmp_path):
+    return Bundle(tmp_path)
+
+
+def test_without_a_command_the_commands_are_listed_with_what_they_need(bundle):
+    bundle.command(
+        "train", ["python", "-m", "x y"], inputs=["train"], outputs=["model"], parameters={"a": {"b": 1}}, seed=7
+    )
+    bundle.command("serve", ["serve"], port=8080)
+    result = bundle.run()
+    assert result.returncode == 0
+    for text in ("penguins 3", "train: python -m 'x y'", "/data/train", "/out/model", "a.b=1", "seed: 7", "port: 8080"):
+        assert text in result.stdout
+    assert bundle.run("--help").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["trian"], "`train`"),
+        (["train", "--param", "deepth=3"], "`depth`"),
+        (["train", "--param", "depth=x"], "type int"),
+        (["train", "--param", "depth"], "NAME=VALUE"),
+        (["train", "--seed", "-1"], "4294967295"),
+        (["train", "--frobnicate"], "unrecognized"),
+    ],
+)
+def test_wrong_usage_is_2_and_says_what_was_meant(bundle, arguments, hint):
+    bundle.command("train", "print(1)", parameters={"depth": 1})
+    result = bundle.run(*arguments)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert hint in result.stderr
+
+
+def test_parameters_are_typed_like_their_defaults_and_reach_the_command_both_ways(bundle):
+    defaults = {
+        "depth": 1,
+        "rate": 0.5,
+        "deep": False,
+        "name": "x",
+        "layers": [1],
+        "none": None,
+        "group": {"a.b": {"c": 1}},
+    }
+    code = (
+        "import os; print(open(os.environ['ENVBUILD_PARAMS']).read()); print(os.environ['ENVBUILD_PARAM_GROUP_A_B_C'])"
+    )
+    bundle.command("train", code, parameters=defaults)
+    given = ["depth=3", "rate=1", "deep=true", "name=a=b", "layers=[1, 2]", "none=text", "group.a.b.c=5"]
+    result = bundle.run("train", *(word for item in given for word in ("--param", item)))
+    expected = {"depth": 3, "rate": 1.0, "deep": True, "name": "a=b", "layers": [1, 2], "none": "text"}
+    body, _, variable = result.stdout.strip().rpartition("\n")
+    assert json.loads(body) == expected | {"group": {"a.b": {"c": 5}}}
+    assert variable == "5"
+    assert bundle.record()["params"] == json.loads(body)
+    assert list((bundle.root / "tmp").iterdir()) == []
+
+
+def test_seed_arguments_environment_and_folder_reach_the_command(bundle):
+    bundle.command("train", SHOW, "first", seed=7, port=80, environment={"MODE": "fast"})
+    arguments, environment, folder = json.loads(bundle.run("train", "--seed", "9", "--", "--more", "--").stdout)
+    assert arguments == ["first", "--more", "--"]
+    assert environment["ENVBUILD_SEED"] == environment["PYTHONHASHSEED"] == "9"
+    assert (environment["MODE"], environment["ENVBUILD_PORT"], environment["HOME"]) == ("fast", "80", "/tmp")
+    assert environment["USER"]
+    assert environment["LOGNAME"]
+    assert folder == str(bundle.root / "app")
+
+
+def test_a_written_command_needs_no_shell_unless_it_uses_one(bundle):
+    bundle.commands = {"plain": {"run": "printf '%s|' 'a b' c"}, "shell": {"run": 'echo "$ENVBUILD_COMMAND" && exit 7'}}
+    bundle.commands |= {"more": {"run": "VALUE=1 printf '%s|' x"}}
+    assert bundle.run("plain", "--", "d e").stdout == "a b|c|d e|"
+    result = bundle.run("shell")
+    assert (result.stdout, result.returncode) == ("shell\n", 7)
+    assert bundle.run("more", "--", "y z").stdout == "x|y z|"
+
+
+def test_a_missing_program_is_127(bundle):
+    bundle.command("train", ["no-such-program"])
+    result = bundle.run("train")
+    assert result.returncode == 127
+    assert "no-such-program" in result.stderr
+
+
+def test_model_is_the_given_one_then_the_new_one_then_the_packed_one(bundle):
+    bundle.command("serve", "import os; print(os.environ.get('ENVBUILD_MODEL'))")
+    assert bundle.run("serve").stdout == "None\n"
+    for name in ("model", "out/model"):
+        (bundle.root / name).mkdir()
+        assert bundle.run("serve").stdout == f"{bundle.root}/{name}\n"
+    assert bundle.run("serve", ENVBUILD_MODEL="/mine").stdout == "/mine\n"
+
+
+def test_children_are_ordinary_python_processes(bundle):
+    (bundle.root / "app/mine.py").write_text("import sys; print(sys.flags.isolated)")
+    bundle.command("train", [sys.executable, "-m", "mine"])
+    assert bundle.run("train").stdout == "0\n"
+
+
+def test_a_run_leaves_a_complete_record_without_secrets(bundle):
+    bundle.input()
+    (bundle.root / "data/train").write_bytes(DATA)
+    code = "import os,sys; open(os.environ['ENVBUILD_OUT'] + '/metrics.json', 'w').write('[0.9]'); sys.exit(3)"
+    bundle.command("train", code, inputs=["train"], seed=1)
+    image = "sha256:" + "2" * 64
+    assert bundle.run("train", "--", "x", TOKEN="hush", ENVBUILD_IMAGE_DIGEST=image).returncode == 3
+    record = bundle.record()
+    assert "hush" not in json.dumps(record)
+    assert record["data"] == {
+        "train": {"sha256": hashlib.sha256(DATA).hexdigest(), "size": len(DATA), "source": "present"}
+    }
+    expected = {"format": 1, "state": "finished", "command": "train", "arguments": ["x"], "seed": 1, "exit_code": 3}
+    expected |= {"signal": None, "metrics": [0.9], "image": image, "lock": "sha256:" + "1" * 64}
+    assert expected.items() <= record.items()
+    assert record["start"] <= record["end"]
+    assert record["start"].endswith("Z")
+    assert record["duration"] >= 0
+    assert sorted(path.name for path in (bundle.root / "out").iterdir()) == ["metrics.json", "run.json"]
+
+
+def test_metrics_of_an_earlier_run_are_not_recorded(bundle):
+    (bundle.root / "out/metrics.json").write_text("{}")
+    bundle.command("train", "pass")
+    bundle.run("train")
+    assert bundle.record()["metrics"] is None
+
+
+def test_a_killed_run_stays_marked_as_running(bundle):
+    bundle.command("train", "import os,signal; os.kill(os.getppid(), signal.SIGKILL)")
+    assert bundle.run("train").returncode == -signal.SIGKILL
+    assert bundle.record()["state"] == "running"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
+def test_signals_reach_the_command_and_its_end_is_told(bundle, number):
+    code = "import sys,time; print('up', flush=True); time.sleep(60)"
+    bundle.command("train", f"import signal; signal.signal(signal.SIGINT, signal.SIG_DFL); {code}")
+    process = bundle.popen("train")
+    assert process.stdout.readline() == "up\n"
+    process.send_signal(number)
+    process.communicate()
+    assert process.returncode == 128 + number
+    assert bundle.record()["signal"] == number.name
+
+
+def test_a_command_may_end_well_after_sigterm(bundle):
+    code = "import signal,sys; signal.signal(15, lambda *_: sys.exit(0)); print('up', flush=True); signal.pause()"
+    bundle.command("serve", code)
+    process = bundle.popen("serve")
+    process.stdout.readline()
+    process.terminate()
+    process.communicate()
+    assert process.returncode == 0
+
+
+def test_signals_reach_what_a_shell_has_started(bundle):
+    bundle.commands["train"] = {
+        "run": f"{sys.executable} -c 'import signal; print(1, flush=True); signal.pause()'; exit 5"
+    }
+    process = bundle.popen("train")
+    process.stdout.readline()
+    process.terminate()
+    process.communicate()
+    assert process.returncode == 128 + signal.SIGTERM
+
+
+@pytest.fixture
+def open_folder():
+    """A folder that every user can walk into, which `tmp_path` is not."""
+    path = Path(tempfile.mkdtemp())
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a folder that somebody else cannot write to")
+@pytest.mark.skipif(not os.path.exists("/usr/bin/python3"), reason="there is no Python that every user may execute")
+@pytest.mark.parametrize(("outputs", "code"), [(["model"], 1), ([], 0)])
+def test_outputs_without_a_writable_folder_are_refused_before_the_work_starts(open_folder, outputs, code):
+    bundle = Bundle(open_folder)
+    bundle.command("train", ["echo", "worked"], outputs=outputs)
+    bundle.interpreter = ("setpriv", "--reuid=47110", "--regid=47110", "--clear-groups", "/usr/bin/python3")
+    result = bundle.run("train", TMPDIR="/tmp")
+    assert result.returncode == code, result.stderr
+    assert ("worked" in result.stdout) == (code == 0)
+    assert ("--user $(id -u):$(id -g)" in result.stderr) == (code == 1)
+    assert not (open_folder / "out/run.json").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a folder that somebody else cannot write to")
+@pytest.mark.skipif(not os.path.exists("/usr/bin/python3"), reason="there is no Python that every user may execute")
+def test_data_that_has_no_place_to_be_fetched_to_names_both_flags(open_folder):
+    bundle = Bundle(open_folder)
+    bundle.input("http://127.0.0.1:1/file")
+    bundle.command("train", ["echo", "worked"], inputs=["train"])
+    bundle.interpreter = ("setpriv", "--reuid=47110", "--regid=47110", "--clear-groups", "/usr/bin/python3")
+    result = bundle.run("train", TMPDIR="/tmp")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "-v FILE:/data/train:ro" in result.stderr
+    assert f"--tmpfs {open_folder}/data" in result.stderr
+
+
+@pytest.mark.parametrize("path", ["/file", "/moved"])
+def test_data_is_fetched_verified_and_put_in_its_place(bundle, site, path):
+    bundle.input(site.url + path)
+    bundle.command(
+        "train", "import os; print(len(open(os.environ['ENVBUILD_DATA_TRAIN'], 'rb').read()))", inputs=["train"]
+    )
+    result = bundle.run("train")
+    assert (result.returncode, result.stdout) == (0, f"{len(DATA)}\n")
+    assert bundle.record()["data"]["train"]["source"] == "fetched"
+    assert [path.name for path in (bundle.root / "data").iterdir()] == ["train"]
+
+
+@pytest.mark.parametrize("knows_ranges", [True, False])
+def test_a_broken_download_goes_on_where_it_stopped(bundle, site, knows_ranges):
+    site.break_after = [1000, 5000]
+    site.knows_ranges = knows_ranges
+    bundle.input(site.url + "/file")
+    bundle.command("train", "pass", inputs=["train"])
+    assert bundle.run("train").returncode == 0
+    assert site.ranges == [None, "bytes=1000-", "bytes=6000-" if knows_ranges else "bytes=5000-"]
+
+
+def test_the_next_url_is_tried(bundle, site, tmp_path):
+    (tmp_path / "copy").write_bytes(DATA)
+    bundle.input(site.url + "/gone", "http://127.0.0.1:1/", "s3://bucket/x", (tmp_path / "copy").as_uri())
+    bundle.command("train", "pass", inputs=["train"])
+    assert bundle.run("train").returncode == 0
+
+
+def test_data_that_cannot_be_had_names_url_and_flag_but_no_secret(bundle, site):
+    bundle.input(site.url.replace("//", "//user:hush@") + "/gone?token=hush")
+    bundle.command("train", ["echo", "worked"], inputs=["train"])
+    result = bundle.run("train")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "-v FILE:/data/train:ro" in result.stderr
+    assert f"{site.url}/gone: HTTP status 404" in result.stderr
+    assert "hush" not in result.stderr
+
+
+def test_credentials_of_a_url_are_used_and_not_passed_on(bundle, site):
+    bundle.input(site.url.replace("//", "//user:h%40@") + "/moved")
+    bundle.command("train", "pass", inputs=["train"])
+    assert bundle.run("train").returncode == 0
+    assert site.credentials == ["Basic dXNlcjpoQA==", None]
+
+
+@pytest.mark.parametrize("fields", [{}, {"size": None}, {"sha256": None}])
+def test_wrong_mounted_data_is_refused(bundle, fields):
+    bundle.input(**fields)
+    (bundle.root / "data/train").write_bytes(DATA[1:])
+    bundle.command("train", ["echo", "worked"], inputs=["train"])
+    result = bundle.run("train")
+    assert (result.returncode, result.stdout) == (5, "")
+
+
+@pytest.mark.parametrize("content", [DATA[:-1] + b"x", DATA + b"x"])
+def test_wrong_fetched_data_is_refused_and_not_left_behind(bundle, site, content):
+    site.content = content
+    bundle.input(site.url + "/file")
+    bundle.command("train", ["echo", "worked"], inputs=["train"])
+    result = bundle.run("train")
+    assert (result.returncode, result.stdout) == (5, "")
+    assert list((bundle.root / "data").iterdir()) == []
+
+
+def test_orphans_are_reaped_by_process_1(bundle):
+    unshare = ("unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc")
+    if subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this machine does not allow process namespaces")
+    code = """
+import os, subprocess, time
+subprocess.run(["sh", "-c", "(exit 0) & (exec 3>&-; read x < /dev/null) & exit 0"])
+states = None
+while states is None or "Z" in states:
+    states = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            states.append(open(f"/proc/{name}/stat").read().rpartition(")")[2].split()[0])
+        except FileNotFoundError:
+            pass
+print("clean")
+"""
+    bundle.command("train", code)
+    bundle.interpreter = (*unshare, sys.executable)
+    assert bundle.run("train").stdout == "clean\n"
+
+
+def test_a_bundle_of_another_format_is_refused(bundle, tmp_path):
+    other = tmp_path / "other.json"
+    other.write_text('{"format": 2}')
+    result = bundle.run("train", ENVBUILD_BUNDLE=str(other))
+    assert result.returncode == 1
+    assert "format 1" in result.stderr
+
+
+def test_a_signal_before_the_command_starts_ends_the_launcher(bundle, tmp_path):
+    fifo = tmp_path / "bundle.fifo"
+    os.mkfifo(fifo)
+    process = bundle.popen("train", ENVBUILD_BUNDLE=str(fifo))
+    with contextlib.closing(open(fifo, "w")):  # returns once the launcher reads it
+        process.terminate()
+        process.communicate()
+    assert process.returncode == 128 + signal.SIGTERM
