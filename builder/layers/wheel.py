@@ -43,7 +43,8 @@ def open_wheel(
     except OSError as error:
         raise EnvbuildError(f"The wheel `{path}` can't be read", str(error)) from error
     except LayoutError as error:
-        raise EnvbuildError(f"The wheel `{path.name}` can't be installed", str(error)) from error
+        hint = "Lock another version of the package, or have its sdist built"
+        raise EnvbuildError(f"The wheel `{path.name}` can't be installed", str(error), hint) from error
     return _Wheel(path, target, layout)
 
 

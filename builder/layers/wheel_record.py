@@ -5,18 +5,18 @@ so does this reader where nothing is lost by it:
 
 - a row without a hash or a size: what is there is checked, and the archive's CRC always;
 - a row for a directory: ignored;
-- a backslash between the parts of a path: taken as a slash;
-- a row twice, with the same claims: taken once;
-- a hash that kept its base64 padding: taken without.
+- a row twice, with the same claims (zeroconf's were in 2023): taken once;
+- a hash with base64's padding or its other alphabet (pantsbuild.pants, catboost): taken as if without;
+- a hash in hexadecimal digits (furo 2022.12.7, pydata-sphinx-theme 0.12.0): compared all the same;
+- a backslash between the parts of a path: taken as a slash.
 
-Refused are a file that is not listed, a listed file that is not there, two different claims for one file, and hashes
-weaker than SHA-256, which the specification forbids.
+Refused, as the specification asks and PyPI does since February 2026, are a file that is not listed (selenium 4.1.0,
+FMPy 0.3.15), a listed file that is not there, two different claims for one file, and hashes weaker than SHA-256.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
 import csv
 import io
 from collections.abc import Collection, Iterable
@@ -25,6 +25,7 @@ from typing import NamedTuple
 from builder.layers.archive_names import parents
 
 _STRONG = {"sha256": 32, "sha384": 48, "sha512": 64}
+_ALPHABET = str.maketrans("-_", "+/")
 
 
 class RecordError(Exception):
@@ -93,14 +94,22 @@ def _parse_claim(path: str, stated_hash: str, stated_size: str) -> Claim:
     algorithm, _, encoded = stated_hash.partition("=")
     if algorithm not in _STRONG:
         raise RecordError(f"the hash of `{path}` in RECORD is {algorithm!r}, not SHA-256 or better")
-    try:
-        bare = encoded.rstrip("=")
-        digest = base64.b64decode(bare + "=" * (-len(bare) % 4), b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        digest = b""
-    if len(digest) != _STRONG[algorithm]:
+    digest = _decode(encoded, _STRONG[algorithm])
+    if digest is None:
         raise RecordError(f"the hash of `{path}` in RECORD is malformed")
     return Claim(algorithm, digest, size)
+
+
+def _decode(encoded: str, size: int) -> bytes | None:
+    """The digest of `size` bytes that a row states, or None."""
+    try:
+        if len(encoded) == 2 * size:
+            return bytes.fromhex(encoded)
+        bare = encoded.rstrip("=")
+        digest = base64.b64decode(bare.translate(_ALPHABET) + "=" * (-len(bare) % 4), validate=True)
+    except ValueError:
+        return None
+    return digest if len(digest) == size else None
 
 
 def _encode(digest: bytes) -> str:

@@ -253,7 +253,7 @@ class ZipReader:
         entries.sort(key=lambda entry: entry.offset)
         if (entries[0].offset if entries else directory_at) != 0:
             self._refuse("there are bytes before its first entry")
-        ends = [entry.offset for entry in entries[1:]] + [directory_at]
+        ends = [*(entry.offset for entry in entries), directory_at][1:]
         for entry, end in zip(entries, ends, strict=True):
             spare = end - entry.offset - _LOCAL.size - len(entry.raw_name) - entry.compressed_size
             if spare < 0:
