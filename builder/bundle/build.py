@@ -79,7 +79,8 @@ def gather(loaded: LoadedProject) -> Contents:
     parameters = {
         name: read_parameters(folder / command.params) for name, command in project.commands.items() if command.params
     }
-    return Contents(code, model, parameters, content_digest(code), content_digest(model) if model else None)
+    card = (folder / project.model.card).read_bytes() if project.model and project.model.card else None
+    return Contents(code, model, parameters, content_digest(code), content_digest(model) if model else None, card)
 
 
 def _build_one(

@@ -32,6 +32,8 @@ class Contents:
     code_digest: Digest
     model_digest: Digest | None
     """None where there is no model yet."""
+    card: bytes | None
+    """The model card, if there is one."""
 
 
 def bundle_json(project: Project, name: str, lock: Lock, contents: Contents) -> dict[str, Any]:
@@ -71,6 +73,7 @@ def bundle_files(
         "envbuild.yaml": spec,
         "diagram.mmd": diagram.encode(),
         "README.md": render("bundle/README.md.j2", {**shown, "diagram": diagram}).encode(),
+        **({"MODEL_CARD.md": contents.card} if contents.card is not None else {}),
         **{f"lock/{file}": data for file, data in lock.files.items()},
     }
     launcher = FileEntry(f"{BUNDLE}/launcher.py", read_template("launcher.py"), mode=0o755)

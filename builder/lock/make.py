@@ -22,8 +22,9 @@ from builder.oci.documents import Platform
 from builder.spec import Environment
 from builder.spec.fields import as_document
 
-SEEDS = ("base-files", "base-passwd", "ca-certificates", "libc-bin")
-"""What every image has besides its interpreter: the file system's frame, users, certificates, the loader's cache."""
+SEEDS = ("base-files", "base-passwd", "ca-certificates", "libc-bin", "libstdc++6")
+"""What every image has besides its interpreter: the frame of the file system, users, certificates, the loader's cache,
+and the C++ library that wheels may expect of any system (PEP 600)."""
 
 
 class DebianResolver(Protocol):
