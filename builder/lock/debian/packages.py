@@ -82,6 +82,11 @@ class BinaryPackage:
         return self.fields.get("Multi-Arch", "no")
 
     @property
+    def is_essential(self) -> bool:
+        """Whether a system that has it cannot do without."""
+        return "yes" in (self.fields.get("Essential"), self.fields.get("Important"), self.fields.get("Protected"))
+
+    @property
     def rank(self) -> tuple[bool, bool, int]:
         """Sorts packages that provide the same as apt does: essential ones, protected ones, then by priority."""
         protected = "yes" in (self.fields.get("Important"), self.fields.get("Protected"))
@@ -175,17 +180,19 @@ class PackagesIndex:
 
     def first_mention(self, name: str) -> tuple[int, int, int] | None:
         """Where `name` stands first: the paragraph's offset, the field's place in apt's order, the place in it."""
-        word, position = name.encode(), 0
+        own = min(self._offsets.get(name, (len(self._text),)))
         whole = re.compile(rf"(?<![A-Za-z0-9+.-]){re.escape(name)}(?![A-Za-z0-9+.:-])")
-        while (position := self._text.find(word, position)) >= 0:
-            offset = max(self._text.rfind(b"\n\n", 0, position) + 2, 0) if position else 0
+        word, position = re.compile(re.escape(name.encode())), 0
+        while found := word.search(self._text, position, own):
+            before = self._text.rfind(b"\n\n", 0, found.start())
+            offset = before + 2 if before >= 0 else 0
             end = self._text.find(b"\n\n", offset)
             fields = _fields(self._text[offset:end])
             for rank, field in enumerate(_MENTIONS):
                 if match := whole.search(fields.get(field, "")):
                     return offset, rank, match.start()
             position = end
-        return None
+        return (own, 0, 0) if name in self._offsets else None
 
     def _take(self, paragraphs: bytes, offset: int) -> int:
         """Index some paragraphs that begin at `offset`, and return where the next begins."""

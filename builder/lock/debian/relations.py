@@ -10,7 +10,7 @@ from builder.lock.debian.version import satisfies
 
 _RELATION = re.compile(
     r"\s*([A-Za-z0-9][A-Za-z0-9+.-]*)(?::([a-z0-9][a-z0-9-]*))?"
-    r"\s*(?:\(\s*(<<|<=|=|>=|>>|<|>)\s*([^\s()]+)\s*\))?\s*"
+    r"\s*(?:\(\s*(<<|<=|=|>=|>>|<|>)\s*([A-Za-z0-9][^\s()]*)\s*\))?\s*"
 )
 
 

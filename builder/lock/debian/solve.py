@@ -10,7 +10,7 @@ was asked for) is not done: that is an error here, which names the packages.
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 
 from builder.errors import EnvbuildError
 from builder.lock.debian import explain
@@ -18,7 +18,7 @@ from builder.lock.debian.packages import BinaryPackage
 from builder.lock.debian.relations import Group, Relation
 from builder.lock.debian.universe import Universe
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
+_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]*")
 
 _Steps = Generator[tuple[str, bool], bool, bool]
 """Work on one package: yields others to install (and whether with what they need), receives whether that went well.
@@ -35,9 +35,22 @@ def solve(universe: Universe, names: Sequence[str]) -> tuple[BinaryPackage, ...]
     Raises: EnvbuildError, which tells every name that is unknown, or every chain of needs that cannot be met and
     every conflict.
     """
-    marking = _Marking(universe, [package.name for package in _requested(universe, names)])
-    marking.run()
-    return tuple(sorted(marking.kept(), key=lambda package: package.name))
+    requested = [package.name for package in _requested(universe, names)]
+    excluded: dict[str, explain.Failure] = {}
+    while True:
+        marking = _Marking(universe, requested, excluded)
+        marking.run()
+        problems = explain.problems(marking)
+        if not problems:
+            return tuple(sorted(marking.kept(), key=lambda package: package.name))
+        if marking.shut_out <= excluded.keys():
+            raise EnvbuildError(
+                "The Debian packages cannot be installed together" if len(requested) > 1
+                else f"The Debian package `{requested[0]}` cannot be installed",
+                problems,
+                "Name an alternative that can be installed, or leave one of them out",
+            )  # fmt: skip
+        excluded |= {name: marking.failures[name] for name in sorted(marking.shut_out)}
 
 
 def _requested(universe: Universe, names: Iterable[str]) -> list[BinaryPackage]:
@@ -65,42 +78,33 @@ def _requested(universe: Universe, names: Iterable[str]) -> list[BinaryPackage]:
 class _Marking:
     """What is marked for installation so far. A mark is set before the package's needs are met, as apt does."""
 
-    def __init__(self, universe: Universe, requested: Sequence[str]) -> None:
+    def __init__(self, universe: Universe, requested: Sequence[str], excluded: Mapping[str, explain.Failure]) -> None:
         self.universe = universe
         self.requested = tuple(requested)
         self.installed: dict[str, BinaryPackage] = {}
-        self.failures: dict[str, explain.Failure] = {}
+        self.failures = dict(excluded)
         self.parents: dict[str, str] = {}
         """Of each package, the one for which it was first marked."""
         self._providing: dict[str, list[BinaryPackage]] = {}
         self._protected = set(requested)
         """May not be unmarked any more (asked for, or the only way to meet a need of such)."""
         self._in_progress: set[str] = set()
-        self._discarded: set[str] = set()
+        self._discarded = set(excluded)
         """Have turned out not to be installable."""
+        self.shut_out: set[str] = set()
+        """Conflict with what was asked for, or must be there for it; so no closure has them."""
 
     def run(self) -> None:
-        """Mark the closure.
-
-        Raises: EnvbuildError, if it cannot be complete and free of conflicts.
-        """
+        """Mark the closure, as far as it can be had."""
         for name in self.requested:
             self._add(name)
         for name in self.requested:
             self._drive(name)
-        problems = explain.problems(self)
-        if problems:
-            raise EnvbuildError(
-                "The Debian packages cannot be installed together" if len(self.requested) > 1
-                else f"The Debian package `{self.requested[0]}` cannot be installed",
-                problems,
-                "Leave one of them out, or name the alternative that shall be installed",
-            )  # fmt: skip
 
     def kept(self) -> Iterator[BinaryPackage]:
         """What is marked and somebody still needs: an attempt that failed leaves marks of what it needed."""
         reached: set[str] = set()
-        waiting = list(self.requested)
+        waiting = [name for name, package in self.installed.items() if name in self._protected or package.is_essential]
         while waiting:
             name = waiting.pop()
             if name in reached:
@@ -124,6 +128,12 @@ class _Marking:
     def is_met(self, group: Group) -> bool:
         """Whether some alternative is marked."""
         return any(self.matches(relation) for relation in group)
+
+    def _can_be_met(self, group: Group) -> bool:
+        """Whether some alternative is marked, or could be on its own."""
+        return self.is_met(group) or any(
+            self._candidate(package.name) for relation in group for package in self.universe.solutions(relation)
+        )
 
     def _drive(self, name: str) -> None:
         """Run the steps of `name`, and of all that they ask for, without recursion."""
@@ -158,6 +168,9 @@ class _Marking:
             return False
         if name in self.installed and not self._is_protected(name):
             return True
+        lacking = next((group for group in package.requirements if not self._can_be_met(group)), None)
+        if lacking is not None:
+            return self._fail(name, lacking)
         needs = [group for group in package.requirements if propagates or not self.is_met(group)]
         if not self._make_room(package, propagates) and not propagates:
             return False
@@ -171,10 +184,12 @@ class _Marking:
                 if not propagates and not by_user:
                     break
         self._in_progress.discard(name)
-        if unmet is None:
-            return True
-        self.failures[name] = explain.Failure(group=unmet)
-        if not propagates:
+        return True if unmet is None else self._fail(name, unmet)
+
+    def _fail(self, name: str, group: Group) -> bool:
+        """Note that a need of `name` cannot be met. What was not asked for is given up for good."""
+        self.failures[name] = explain.Failure(group=group)
+        if name not in self._protected:
             self._remove(name)
             self._discarded.add(name)
         return False
@@ -230,6 +245,7 @@ class _Marking:
                     self.failures.setdefault(other.name, explain.Failure(conflict=relation, rival=package.name))
                     self._discarded.add(other.name)
                     self._protected.add(other.name)
+                    self.shut_out.add(other.name)
         return cleared
 
     def conflicting(self, package: BinaryPackage, relation: Relation) -> list[BinaryPackage]:

@@ -21,6 +21,8 @@ class Universe:
         self.architecture = architecture
         self._indexes = tuple(indexes)
         self._candidates: dict[str, tuple[BinaryPackage, int] | None] = {}
+        self._mentions: dict[str, tuple[int, int, int, int]] = {}
+        self._solutions: dict[Relation, tuple[BinaryPackage, ...]] = {}
 
     def candidate(self, name: str) -> BinaryPackage | None:
         """The version of `name` that would be installed."""
@@ -34,32 +36,32 @@ class Universe:
             raise KeyError(package.name)
         return found[1]
 
-    def solutions(self, relation: Relation) -> list[BinaryPackage]:
+    def solutions(self, relation: Relation) -> tuple[BinaryPackage, ...]:
         """The candidates that satisfy `relation`, in apt's order of preference.
 
         The package of that name comes first, then those that provide it: essential ones, protected ones, by
         priority, and at last those whose name stands later in the indexes (apt's `CompareProviders`).
         """
+        if relation not in self._solutions:
+            self._solutions[relation] = tuple(self._ordered(self._satisfying(relation), relation.name))
+        return self._solutions[relation]
+
+    def _satisfying(self, relation: Relation) -> list[BinaryPackage]:
         names = dict.fromkeys([relation.name])
         for index in self._indexes:
             names.update(dict.fromkeys(index.providers(relation.name)))
         candidates = (self.candidate(name) for name in names)
-        found = [package for package in candidates if package and package.answers(relation, self.architecture)]
-        if len(found) < 2:
-            return found
+        return [package for package in candidates if package and package.answers(relation, self.architecture)]
 
+    def _ordered(self, packages: list[BinaryPackage], name: str) -> list[BinaryPackage]:
         def preference(package: BinaryPackage) -> tuple[bool, tuple[bool, bool, int]]:
-            return package.name != relation.name, package.rank
+            return package.name != name, package.rank
 
         ordered: list[BinaryPackage] = []
-        for _, tied in groupby(sorted(found, key=preference), preference):
+        for _, tied in groupby(sorted(packages, key=preference), preference):
             equals = list(tied)
             ordered += sorted(equals, key=self._first_mention, reverse=True) if len(equals) > 1 else equals
         return ordered
-
-    def is_known(self, name: str) -> bool:
-        """Whether `name` is a package, or is provided by one."""
-        return any(name in index.names or index.providers(name) for index in self._indexes)
 
     def similar(self, name: str) -> list[str]:
         """Up to three names of packages that look like `name`, the most similar first."""
@@ -84,7 +86,8 @@ class Universe:
         return self._candidates[name]
 
     def _first_mention(self, package: BinaryPackage) -> tuple[int, int, int, int]:
-        for position, index in enumerate(self._indexes):
-            if mention := index.first_mention(package.name):
-                return position, *mention
-        return len(self._indexes), 0, 0, 0
+        name = package.name
+        if name not in self._mentions:
+            mentions = ((position, index.first_mention(name)) for position, index in enumerate(self._indexes))
+            self._mentions[name] = next((position, *mention) for position, mention in mentions if mention)
+        return self._mentions[name]

@@ -10,7 +10,7 @@ from builder.errors import EnvbuildError
 OPERATORS = ("<<", "<=", "=", ">=", ">>", "<", ">")
 """Of a versioned relation. The last two are obsolete spellings of `<=` and `>=` (Debian policy 7.1)."""
 
-_FORM = re.compile(r"(?:([0-9]{1,9}):)?([A-Za-z0-9.+~:-]+)")
+_FORM = re.compile(r"(?:([0-9]{1,9}):)?([A-Za-z0-9.+~-]+)")
 _LENGTH = 512
 _PARTS = re.compile(r"([^0-9]*)([0-9]*)")
 
