@@ -21,7 +21,7 @@ from builder.layers.wheel_record import Claim, RecordError, check_listing, parse
 from builder.layers.wheel_scripts import EntryPointError, generate_scripts
 from builder.layers.zip_reader import Entry, ZipReader
 
-_LARGEST_LISTING = 64 << 20
+_LARGEST_LISTING = 32 << 20
 _LARGEST_METADATA = 1 << 20
 _SIGNATURES = ("RECORD.jws", "RECORD.p7s")
 _UNSAFE_PREFIX = re.compile(r"[^A-Za-z0-9_./+@-]|^/|/$|//|(?:^|/)\.\.?(?:/|$)|^$")

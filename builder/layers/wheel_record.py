@@ -25,6 +25,7 @@ from typing import NamedTuple
 from builder.layers.archive_names import parents
 
 _STRONG = {"sha256": 32, "sha384": 48, "sha512": 64}
+_MOST_ROWS = 200_000
 _ALPHABET = str.maketrans("-_", "+/")
 
 
@@ -55,6 +56,8 @@ def parse_record(text: str) -> dict[str, Claim]:
             claim = _parse_claim(path, row[1], row[2])
             if claims.setdefault(path, claim) != claim:
                 raise RecordError(f"RECORD lists `{path}` twice, with different claims")
+            if len(claims) > _MOST_ROWS:
+                raise RecordError(f"RECORD has more than {_MOST_ROWS} rows")
     except csv.Error as error:
         raise RecordError(f"RECORD is not valid CSV: {error}") from error
     return claims

@@ -22,9 +22,10 @@ from builder.layers.deflate_streams import MalformedStreamError, inflate
 
 STORED, DEFLATED = 0, 8
 
-LARGEST_DIRECTORY = 64 << 20
+LARGEST_DIRECTORY = 32 << 20
 """Of a central directory, in bytes: it is held in memory."""
-MOST_ENTRIES = 200_000
+MOST_ENTRIES = 100_000
+"""Five times those of the largest wheels; they need some 150 MB while they are checked."""
 LARGEST_TOTAL = 64 << 30
 """Of all files together, uncompressed, in bytes, unless the caller says otherwise."""
 LARGEST_RATIO = 1032

@@ -267,6 +267,7 @@ def test_missing_dist_info_is_refused(info: str, tmp_path: Path) -> None:
         ("a.py,\n", "three fields"),
         ('"a.py,,\n', "not valid CSV"),
         ("", "does not list `a.py`"),
+        ("".join(f"{number},,\n" for number in range(200_001)), "more than 200000 rows"),
         (row("a.py", b"content!") + row("gone.py", b""), "lists `gone.py`"),
         (row("a.py", b"content!") + "a.py,,\n", "twice, with different claims"),
     ],
