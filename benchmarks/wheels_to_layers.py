@@ -3,8 +3,9 @@
 Usage: python benchmarks/wheels_to_layers.py CACHE [REQUIREMENT ...]
 
 Downloads the wheels (with their dependencies) of numpy, pandas, scikit-learn, scipy and fastapi, or of the given
-requirements, into the folder CACHE once, and prints medians of several runs. *Floor* inflates every file with ISA-L and
-hashes the compressed and the uncompressed bytes, and does nothing else; *tar+gzip* is `tarfile` and gzip level 6.
+requirements, into the folder CACHE once, and prints medians of several runs: CPU seconds with one thread, wall-clock
+seconds with two. *Floor* inflates every file with ISA-L and hashes the compressed and the uncompressed bytes, and does
+nothing else; *tar+gzip* is `tarfile` and gzip level 6.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from builder.layers.zip_reader import DEFLATED, ZipReader
 
 REQUIREMENTS = ["numpy", "pandas", "scikit-learn", "scipy", "fastapi"]
 RUNS = 5
+
+Work = Callable[[Path], None]
 
 
 class HashingSink:
@@ -67,15 +70,20 @@ def tar_and_gzip(path: Path) -> None:
     hashlib.sha256(packed.getbuffer())
 
 
-def seconds(work: Callable[[Path], None], paths: list[Path], threads: int, runs: int) -> float:
-    """The median of `runs` runs over all `paths`."""
-    taken = []
+def seconds(works: list[Work], paths: list[Path], threads: int, runs: int = RUNS) -> list[float]:
+    """The median of `runs` runs of each work over all `paths`; works take turns, so that noise meets all of them.
+
+    CPU seconds with one thread, wall-clock seconds with more.
+    """
+    clock = time.process_time if threads == 1 else time.perf_counter
+    taken: list[list[float]] = [[] for _ in works]
     for _ in range(runs):
-        start = time.perf_counter()
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(work, paths))
-        taken.append(time.perf_counter() - start)
-    return statistics.median(taken)
+        for work, results in zip(works, taken, strict=True):
+            start = clock()
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(work, paths))
+            results.append(clock() - start)
+    return [statistics.median(results) for results in taken]
 
 
 def download(folder: Path, requirements: list[str]) -> list[Path]:
@@ -101,11 +109,11 @@ def main(folder: Path, requirements: list[str]) -> None:
             with ZipReader(path) as archive:
                 entries += archive.read_entries()
         for threads in (1, 2) if group is paths else (1,):
-            fast, least = (seconds(work, group, threads, RUNS) for work in (splice, floor))
+            fast, least = seconds([splice, floor], group, threads)
             size = sum(entry.size for entry in entries) / 1e6
             print(f"{name:34}{len(entries):7}{size:6.0f}{threads:8}{fast:10.3f}{least:9.3f}{fast / least:7.2f}")
     for threads in (1, 2):
-        slow, fast = seconds(tar_and_gzip, paths, threads, 1), seconds(splice, paths, threads, RUNS)
+        slow, fast = seconds([tar_and_gzip, splice], paths, threads, runs=2)
         print(f"tar+gzip, {threads} thread(s): {slow:.2f} s, {slow / fast:.1f} times as long as splicing")
 
 
