@@ -46,6 +46,7 @@ def problems(attempt: Attempt) -> list[str]:
     lines: list[str] = []
     for package in attempt.installed.values():
         unmet = [group for group in package.requirements if not attempt.is_met(group)]
+        unmet = [group for group in unmet if _is_hopeless(attempt, group)] or unmet
         lines += [
             ", ".join([*_way_to(attempt, package.name), *_chain(attempt, package.name, group)]) for group in unmet
         ]
@@ -100,6 +101,11 @@ def _chain(attempt: Attempt, name: str, group: Group) -> list[str]:
             return [*chain, f"and `{culprit}` cannot be there with `{failure.rival}` (`{failure.conflict}`)"]
         name, group = culprit, failure.group
     return chain
+
+
+def _is_hopeless(attempt: Attempt, group: Group) -> bool:
+    """Whether this need is a reason to fail, and not only left unmet because of another one."""
+    return _culprit(attempt, group) is not None or not any(attempt.universe.solutions(relation) for relation in group)
 
 
 def _culprit(attempt: Attempt, group: Group) -> str | None:

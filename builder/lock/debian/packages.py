@@ -154,7 +154,7 @@ class PackagesIndex:
         """
         self._what = what
         self._architecture = architecture
-        self._offsets: dict[str, tuple[int, ...]] = {}
+        self._offsets: dict[str, list[int]] = {}
         self._providers: dict[str, list[str]] = {}
         with tempfile.TemporaryFile() as file:
             offset = 0
@@ -180,7 +180,7 @@ class PackagesIndex:
 
     def first_mention(self, name: str) -> tuple[int, int, int] | None:
         """Where `name` stands first: the paragraph's offset, the field's place in apt's order, the place in it."""
-        own = min(self._offsets.get(name, (len(self._text),)))
+        own = min(self._offsets.get(name, [len(self._text)]))
         whole = re.compile(rf"(?<![A-Za-z0-9+.-]){re.escape(name)}(?![A-Za-z0-9+.:-])")
         word, position = re.compile(re.escape(name.encode())), 0
         while found := word.search(self._text, position, own):
@@ -201,7 +201,7 @@ class PackagesIndex:
             if end < 0 or not paragraph.startswith(b"Package: "):
                 raise EnvbuildError(f"{self._what} is malformed", f"an entry without a package at byte {offset}")
             name = paragraph[9:end].decode("ascii", "replace").strip()
-            self._offsets[name] = (*self._offsets.get(name, ()), offset)
+            self._offsets.setdefault(name, []).append(offset)
             start = paragraph.find(b"\nProvides:")
             if start >= 0:
                 for provided in _PROVIDED.findall(_field(paragraph, start + 10)):

@@ -84,7 +84,7 @@ class _Marking:
         self.installed: dict[str, BinaryPackage] = {}
         self.failures = dict(excluded)
         self.parents: dict[str, str] = {}
-        """Of each package, the one for which it was first marked."""
+        """Of each package, the one for which it was marked."""
         self._providing: dict[str, list[BinaryPackage]] = {}
         self._protected = set(requested)
         """May not be unmarked any more (asked for, or the only way to meet a need of such)."""

@@ -171,6 +171,11 @@ def test_chain_of_needs_is_told_to_its_end(reasons, p):
     assert reasons(packages, "a") == ["`a` needs `b`, `b` needs `c`, `c` needs `d (>= 3)`, but `d` has version 2.5"]
 
 
+def test_need_that_could_be_met_is_not_told_as_a_problem(reasons, p):
+    packages = [p("a", Depends="b, gone"), p("b")]
+    assert reasons(packages, "a") == ["`a` needs `gone`, and no package is or provides that"]
+
+
 def test_all_problems_are_told_together(reasons, p):
     packages = [p("a", Depends="gone"), p("b", Depends="lost, gone")]
     assert reasons(packages, "a", "b") == [
