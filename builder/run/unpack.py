@@ -12,12 +12,11 @@ import io
 import os
 import shutil
 import stat
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, cast
 
-from isal import igzip
+from isal import igzip, igzip_lib
 
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.oci.digest import Digest
@@ -28,6 +27,7 @@ from builder.progress import Progress, Silent
 from builder.run.privileges import keeps_owners
 from builder.run.tar_entries import Entry, TarError, TarReader
 
+_DAMAGED: tuple[type[Exception], ...] = (OSError, EOFError, ValueError, OverflowError, igzip_lib.IsalError)
 _WHITEOUT = b".wh."
 _OPAQUE = b".wh..wh..opq"
 _DIRECTORY_LIMIT = 1_000_000
@@ -87,7 +87,7 @@ def _unpack_atomically(
             _unpack_verified(blob, layer, diff_id, destination, progress)
         destination.root.chmod(0o755)
         destination.root.rename(target)
-    except (OSError, EOFError, zlib.error, TarError) as error:
+    except _DAMAGED as error:
         remove_tree(destination.root)
         raise EnvbuildError(f"layer {layer.digest} cannot be unpacked", str(error)) from error
     except BaseException:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import concurrent.futures.thread  # noqa: F401  # a user without access to the interpreter cannot import it later
+import ctypes
 import gzip
 import hashlib
 import io
@@ -16,11 +16,12 @@ import sysconfig
 import tarfile
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+
 from builder.errors import EnvbuildError
 from builder.oci.digest import Digest
 from builder.oci.documents import (
@@ -99,11 +100,17 @@ def folder(name: str, mode: int = 0o755, **fields: object) -> Entry:
 class Images:
     """Makes images in a store."""
 
+    file = staticmethod(file)
+    folder = staticmethod(folder)
+    layer = staticmethod(layer)
+
     def __init__(self, store: Store, base: tuple[bytes, bytes]) -> None:
         self.store = store
         self.base = base
 
-    def image(self, *layers: Sequence[Entry], blobs: Sequence[tuple[bytes, bytes]] = (), **config: object) -> LocalImage:
+    def image(
+        self, *layers: Sequence[Entry], blobs: Sequence[tuple[bytes, bytes]] = (), **config: object
+    ) -> LocalImage:
         pairs = [self.base, *blobs, *(layer(entries) for entries in layers)]
         descriptors = []
         for blob, _ in pairs:
@@ -125,7 +132,10 @@ def base_layer() -> tuple[bytes, bytes]:
     python = os.path.realpath(sys.executable)
     library = Path(sysconfig.get_path("stdlib"))
     entries = [folder(name) for name in ("etc", "usr", "usr/bin", "out", "data")] + [folder("tmp", 0o1777)]
-    entries += [file("etc/passwd", b"root:x:0:0::/:/bin/sh\nuser:x:1000:1001::/:/bin/sh\n"), file("etc/group", b"team:x:77:\n")]
+    entries += [
+        file("etc/passwd", b"root:x:0:0::/:/bin/sh\nuser:x:1000:1001::/:/bin/sh\n"),
+        file("etc/group", b"team:x:77:\n"),
+    ]
     entries.append(file("bin", type=tarfile.SYMTYPE, linkname="usr/bin"))
     binaries = {tool: os.path.realpath(shutil.which(tool) or tool) for tool in _TOOLS} | {"python": python}
     for name, path in binaries.items():
@@ -143,7 +153,9 @@ def base_layer() -> tuple[bytes, bytes]:
 
 def _libraries(binaries: list[str]) -> set[str]:
     text = subprocess.run(["ldd", *binaries], capture_output=True, text=True, check=True).stdout
-    return {word for line in text.splitlines() for word in line.split() if word.startswith("/") and not word.endswith(":")}
+    return {
+        word for line in text.splitlines() for word in line.split() if word.startswith("/") and not word.endswith(":")
+    }
 
 
 @pytest.fixture
@@ -166,7 +178,6 @@ class Caller:
     name: str
     images: Images
     folder: Path
-    drop: Callable[[], None] | None = None
 
     @property
     def uid(self) -> int:
@@ -178,13 +189,19 @@ class Caller:
         os.chown(path, self.uid, self.uid if self.uid == UNPRIVILEGED else os.getegid())
         return path
 
+    def _own_store(self) -> None:
+        root = self.images.store.root
+        for path in (root, *root.iterdir(), root / "blobs/sha256"):
+            os.chown(path, self.uid, -1)
+
     def run(self, image: LocalImage, *arguments: str, stdin: bytes = b"", **request: object) -> Result:
+        self._own_store()
         paths = [Path(tempfile.mkstemp(dir=self.folder)[1]) for _ in range(4)]
         paths[0].write_bytes(stdin)
         files = [os.open(paths[0], os.O_RDONLY), *(os.open(path, os.O_WRONLY) for path in paths[1:])]
         child = fork()
         if child == 0:
-            self._call(image, RunRequest(arguments, **request), files)  # type: ignore[arg-type]
+            self.call(image, RunRequest(arguments, **request), files)  # type: ignore[arg-type]
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         for number in files:
             os.close(number)
@@ -195,15 +212,16 @@ class Caller:
         return self.run(image, PYTHON, "-SEsc", code, **request)
 
     def start(self, image: LocalImage, *arguments: str, **request: object) -> Running:
+        self._own_store()
         read, write = os.pipe()
         child = fork()
         if child == 0:
             os.close(read)
-            self._call(image, RunRequest(arguments, **request), [os.open("/dev/null", os.O_RDONLY), write, 2, 2])  # type: ignore[arg-type]
+            self.call(image, RunRequest(arguments, **request), [os.open("/dev/null", os.O_RDONLY), write, 2, 2])  # type: ignore[arg-type]
         os.close(write)
         return Running(child, read)
 
-    def _call(self, image: LocalImage, request: RunRequest, files: list[int]) -> None:
+    def call(self, image: LocalImage, request: RunRequest, files: list[int]) -> None:
         code = 99
         try:
             for number in range(3):
@@ -216,19 +234,26 @@ class Caller:
             code = EmbeddedEngine().run(image, request)
         except EnvbuildError as error:
             os.write(files[3], f"{error}\nhint: {error.hint}".encode())
-        except BaseException:
+        except BaseException:  # noqa: BLE001
             os.write(files[3], traceback.format_exc().encode())
         finally:
             os._exit(code)
 
 
-@pytest.fixture(params=users())
-def caller(request: pytest.FixtureRequest, open_folder: Path, base_layer: tuple[bytes, bytes]) -> Caller:
-    store = Store(open_folder / "store")
+@pytest.fixture(scope="session", params=users())
+def stored(request: pytest.FixtureRequest, base_layer: tuple[bytes, bytes]) -> Iterator[tuple[str, Images]]:
+    """A user, and a store of theirs that keeps its unpacked layers from test to test."""
+    root = Path(tempfile.mkdtemp())
+    root.chmod(0o755)
+    store = Store(root / "store")
     store.create()
-    result = Caller(request.param, Images(store, base_layer), open_folder)
-    for path in [store.root, *store.root.rglob("*")]:
-        os.chown(path, result.uid, -1)
+    yield request.param, Images(store, base_layer)
+    shutil.rmtree(root, ignore_errors=True)
+
+
+@pytest.fixture
+def caller(stored: tuple[str, Images], open_folder: Path) -> Caller:
+    result = Caller(*stored, open_folder)
     _need_namespaces(result)
     return result
 

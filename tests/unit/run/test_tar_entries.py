@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import io
+import tarfile
+
+import pytest
+
+from builder.run.tar_entries import EXTENSION_LIMIT, TarError, TarReader
+
+
+def archive(*infos: tarfile.TarInfo, form: int = tarfile.PAX_FORMAT) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=form) as tar:
+        for info in infos:
+            tar.addfile(info, io.BytesIO(bytes(info.size)))
+    return buffer.getvalue()
+
+
+def info(name: str, **fields: object) -> tarfile.TarInfo:
+    result = tarfile.TarInfo(name)
+    for key, value in fields.items():
+        setattr(result, key, value)
+    return result
+
+
+@pytest.mark.parametrize("form", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT])
+def test_every_field_is_read_as_tarfile_wrote_it(form):
+    written = [
+        info("a" * 300, size=700, uid=3_000_000, gid=5_000_000, mtime=1_000_000_000, mode=0o4711),
+        info("link", type=tarfile.SYMTYPE, linkname="t" * 300),
+        info("d/" * 90 + "x", type=tarfile.DIRTYPE, mode=0o1777),
+    ]
+    entries = list(TarReader(io.BytesIO(archive(*written, form=form))))
+    for expected, entry in zip(written, entries, strict=True):
+        assert entry.path.rstrip(b"/").decode() == expected.name
+        assert entry.link.decode() == expected.linkname
+        assert (entry.uid, entry.gid, entry.mode, entry.mtime) == (
+            expected.uid,
+            expected.gid,
+            expected.mode,
+            expected.mtime,
+        )
+
+
+def test_content_is_read_in_pieces_or_skipped():
+    reader = TarReader(io.BytesIO(archive(info("a", size=1300), info("b", size=10))))
+    for entry in reader:
+        if entry.path == b"b":
+            assert list(reader.content(4)) == [bytes(4), bytes(4), bytes(2)]
+
+
+def test_times_are_made_whole_and_not_negative():
+    infos = [info("a", mtime=1.75), info("b", mtime=-5), info("c", mtime=1 << 40)]
+    assert [entry.mtime for entry in TarReader(io.BytesIO(archive(*infos)))] == [1, 0, 1 << 34]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [("GNU.sparse.map", "0,1", "sparse"), ("size", "-1", "not a number"), ("uid", "x", "not a number")],
+)
+def test_records_that_are_not_understood_are_refused(key, value, message):
+    with pytest.raises(TarError, match=message):
+        list(TarReader(io.BytesIO(archive(info("a", pax_headers={key: value}, size=1)))))
+
+
+def test_extension_records_are_bounded():
+    data = archive(info("a" * (EXTENSION_LIMIT + 1)), form=tarfile.GNU_FORMAT)
+    with pytest.raises(TarError, match="extension record"):
+        list(TarReader(io.BytesIO(data)))
+
+
+@pytest.mark.parametrize("cut", [100, 600, 1030])
+def test_a_cut_archive_is_refused(cut):
+    with pytest.raises(TarError, match=r"ends inside|checksum"):
+        list(TarReader(io.BytesIO(archive(info("a", size=700))[:cut])))
+
+
+def test_a_wrong_checksum_is_refused():
+    data = bytearray(archive(info("a")))
+    data[0] ^= 1
+    with pytest.raises(TarError, match="checksum"):
+        list(TarReader(io.BytesIO(data)))
