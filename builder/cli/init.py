@@ -31,4 +31,4 @@ def command(output: Output, path: Path, template: str) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(data)
         click.echo(str(target))
-    output.say(f"next: envbuild lock {path} && envbuild run {path} train")
+    output.say(f"next: envbuild lock {path} && envbuild run {path}")
