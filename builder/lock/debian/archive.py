@@ -32,6 +32,8 @@ hours. A release's own date is too early: its files get there hours later. A sup
 are six hours apart, so there are up to some 42 hours to be met. A day leaves room on both sides.
 """
 
+_KEPT_UNIVERSES = 4
+"""Parsed at a time: two suites for both architectures, of some 45 MB each."""
 _CHUNK = 1 << 20
 _INDEX_LIMIT = 1 << 30
 """Bytes of an uncompressed index whose size the release does not tell."""
@@ -120,6 +122,8 @@ class Archives:
             archives = find_suite(suite).archives
             for archive in archives:
                 self._release(archive)
+            while len(self._universes) >= _KEPT_UNIVERSES:
+                del self._universes[next(iter(self._universes))]
             self._universes[key] = Universe([self._index(a, architecture) for a in archives], architecture)
         return self._universes[key]
 
