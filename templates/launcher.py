@@ -23,9 +23,9 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any, Iterator, NoReturn, Sequence  # noqa: UP035  # Python 3.8 cannot subscript the others
+from typing import Any, Iterator, NoReturn, Sequence  # Python 3.8 cannot subscript the others
 
-USER, USAGE, DIGEST_WRONG, NOT_FOUND = 1, 2, 5, 127
+USER, USAGE, DIGEST_WRONG, NOT_EXECUTABLE, NOT_FOUND = 1, 2, 5, 126, 127
 CHUNK = 1 << 20
 FRUITLESS_ATTEMPTS = 4
 TIMEOUT = 60.0
@@ -47,17 +47,6 @@ class LauncherError(Exception):
 
 class Stopped(BaseException):
     """A signal came before the command was started."""
-
-
-@dataclass(frozen=True)
-class Input:
-    """A data file that a command reads."""
-
-    name: str
-    path: str
-    urls: list[str]
-    sha256: str | None
-    size: int | None
 
 
 @dataclass
@@ -144,7 +133,10 @@ def listing(bundle: dict[str, Any]) -> str:
         for label, value in (
             ("reads", ", ".join(f"/data/{item}" for item in command.get("inputs") or ())),
             ("writes", ", ".join(f"/out/{item}" for item in command.get("outputs") or ())),
-            ("parameters", ", ".join(f"{key}={show(value)}" for key, value in leaves(command.get("parameters") or {}))),
+            (
+                "parameters",
+                ", ".join(f"{leaf}={show(group[key])}" for leaf, group, key in leaves(command.get("parameters") or {})),
+            ),
             ("seed", show(command.get("seed")) if command.get("seed") is not None else ""),
             ("port", str(command.get("port") or "")),
         ):
@@ -174,13 +166,13 @@ def make_run(options: argparse.Namespace, bundle: dict[str, Any]) -> Run:
     return Run(options.command, command, options.arguments, parameters, seed)
 
 
-def leaves(parameters: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Every single parameter; one inside a group has a dotted name."""
-    for key, value in parameters.items():
+def leaves(group: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, dict[str, Any], str]]:
+    """Every single parameter: its name (dotted inside a group), the group that it stands in, and its key there."""
+    for key, value in group.items():
         if isinstance(value, dict) and value:
             yield from leaves(value, f"{prefix}{key}.")
         else:
-            yield prefix + key, value
+            yield prefix + key, group, key
 
 
 def set_parameter(parameters: dict[str, Any], name: str, text: str) -> None:
@@ -188,22 +180,15 @@ def set_parameter(parameters: dict[str, Any], name: str, text: str) -> None:
 
     Raises: LauncherError, if there is no such parameter, or the text is of another type.
     """
-    known = dict(leaves(parameters))
+    known = {leaf: (group, key) for leaf, group, key in leaves(parameters)}
     if name not in known:
         raise LauncherError(f"there is no parameter `{name}`", _near(name, known), USAGE)
+    group, key = known[name]
     try:
-        value = convert(text, known[name])
+        group[key] = convert(text, group[key])
     except ValueError as error:
-        kind = type(known[name]).__name__
-        raise LauncherError(
-            f"parameter `{name}` cannot be `{text}`: its default is of type {kind}", "", USAGE
-        ) from error
-    group = parameters
-    key = name
-    while key not in group or isinstance(group[key], dict):
-        head = next(head for head in group if key.startswith(f"{head}.") and isinstance(group[head], dict))
-        group, key = group[head], key[len(head) + 1 :]
-    group[key] = value
+        kind = type(group[key]).__name__
+        raise LauncherError(f"parameter `{name}` cannot be `{text}`: it is of type {kind}", "", USAGE) from error
 
 
 def convert(text: str, default: Any) -> Any:
@@ -242,7 +227,7 @@ def launch(run: Run, bundle: dict[str, Any]) -> int:
             'Give it a folder of yours: `docker run -v "$PWD/out:/out" --user $(id -u):$(id -g) …`',
         )
     for name in run.command.get("inputs") or ():
-        run.data[name] = provide(_input(name, bundle))
+        run.data[name] = provide(name, bundle["data"][name])
     folder = _temporary_folder()
     try:
         environment = make_environment(run, bundle, folder)
@@ -261,8 +246,8 @@ def make_environment(run: Run, bundle: dict[str, Any], folder: str) -> dict[str,
     with open(parameters, "w", encoding="utf-8") as file:
         json.dump(run.parameters, file, indent=2, sort_keys=True)
     environment.update({"ENVBUILD_COMMAND": run.name, "ENVBUILD_PARAMS": parameters, "ENVBUILD_OUT": place("/out")})
-    for name, value in leaves(run.parameters):
-        environment[f"ENVBUILD_PARAM_{_variable(name)}"] = show(value)
+    for name, group, key in leaves(run.parameters):
+        environment[f"ENVBUILD_PARAM_{_variable(name)}"] = show(group[key])
     for name in run.data:
         environment[f"ENVBUILD_DATA_{_variable(name)}"] = place(bundle["data"][name]["path"])
     if run.seed is not None:
@@ -270,9 +255,8 @@ def make_environment(run: Run, bundle: dict[str, Any], folder: str) -> dict[str,
     if run.command.get("port"):
         environment["ENVBUILD_PORT"] = str(run.command["port"])
     packed = place((bundle.get("model") or {}).get("path") or "/model")
-    for model in (place("/out/model"), packed):
-        if "ENVBUILD_MODEL" not in environment and os.path.exists(model):
-            environment["ENVBUILD_MODEL"] = model
+    for model in filter(os.path.exists, (place("/out/model"), packed)):
+        environment.setdefault("ENVBUILD_MODEL", model)
     return environment
 
 
@@ -280,7 +264,7 @@ def _make_homely(environment: dict[str, str]) -> None:
     """A home and a name, which programs ask for and a user id without a passwd entry does not have."""
     home = environment.get("HOME", "")
     if not (os.path.isdir(home) and os.access(home, os.W_OK)):
-        environment["HOME"] = "/tmp"  # noqa: S108
+        environment["HOME"] = "/tmp"
     try:
         name = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
@@ -326,7 +310,9 @@ def _run_recorded(
     )
     if recorded:
         write_record(out, record)
-    _warn_of_missing(run, code)
+    for name in run.command.get("outputs") or ():
+        if code == 0 and not os.path.exists(place(f"/out/{name}")):
+            say(f"warning: `{run.name}` declares the output `{name}` and has not written it")
     return int(record["exit_code"])
 
 
@@ -340,8 +326,12 @@ def execute(program: str, words: list[str], environment: dict[str, str], folder:
     try:
         child = os.posix_spawn(program, words, environment, setpgroup=0, setsigmask=(), setsigdef=defaults)
     except OSError as error:
-        raise LauncherError(f"`{program}` cannot be executed: {error.strerror}", "", 126) from error
-    _give_terminal(child)
+        say(f"error: `{program}` cannot be executed: {error.strerror}")
+        return NOT_EXECUTABLE
+    if os.isatty(0):  # keys such as Ctrl-C reach the command alone; it may have stopped to wait for the terminal
+        with suppress(OSError):
+            os.tcsetpgrp(0, child)
+            os.kill(child, signal.SIGCONT)
     while True:
         number = signal.sigwait(waited)
         if number != signal.SIGCHLD:
@@ -353,23 +343,12 @@ def execute(program: str, words: list[str], environment: dict[str, str], folder:
             return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
 
 
-def _give_terminal(child: int) -> None:
-    """Keys such as Ctrl-C reach the command alone; it may have stopped while it waited for the terminal."""
-    if os.isatty(0):
-        with suppress(OSError):
-            os.tcsetpgrp(0, child)
-            os.kill(child, signal.SIGCONT)
-
-
 def _reap(child: int) -> int | None:
+    """Collect every process that has ended; the status of `child`, if it is among them."""
     found = None
     with suppress(ChildProcessError):
-        while True:
-            process, status = os.waitpid(-1, os.WNOHANG)
-            if process == 0:
-                break
-            if process == child:
-                found = status
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            found = ended[1] if ended[0] == child else found
     return found
 
 
@@ -419,12 +398,6 @@ def _read_metrics(path: str) -> Any:
         return None
 
 
-def _warn_of_missing(run: Run, code: int) -> None:
-    for name in run.command.get("outputs") or ():
-        if code == 0 and not os.path.exists(place(f"/out/{name}")):
-            say(f"warning: `{run.name}` declares the output `{name}` and has not written it")
-
-
 def _now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")  # noqa: UP017
 
@@ -440,38 +413,28 @@ def _can_write(folder: str) -> bool:
 
 
 def _temporary_folder() -> str:
-    for parent in (None, "/dev/shm", place("/out")):  # noqa: S108  # a read-only root leaves the second one
+    for parent in (None, "/dev/shm", place("/out")):  # a read-only root leaves the second one
         with suppress(OSError):
             return tempfile.mkdtemp(prefix="envbuild-", dir=parent)
     raise LauncherError("there is no folder for temporary files", "Give one: `docker run --tmpfs /tmp …`")
 
 
-def _input(name: str, bundle: dict[str, Any]) -> Input:
-    try:
-        entry = bundle["data"][name]
-        digest = entry.get("sha256")
-        urls = list(entry.get("urls") or ())
-        return Input(name, place(entry["path"]), urls, digest and digest.replace("sha256:", ""), entry.get("size"))
-    except KeyError as error:
-        raise LauncherError(f"the bundle does not describe the data `{name}`: {error} is missing") from error
-
-
-def provide(wanted: Input) -> dict[str, Any]:
+def provide(name: str, entry: dict[str, Any]) -> dict[str, Any]:
     """Make sure that a data file is there and is the right one; what the record says of it.
 
     Raises: LauncherError, if it is another, or cannot be had.
     """
-    source = "present"
-    if not os.path.exists(wanted.path):
-        fetch(wanted)
+    path, source = place(entry["path"]), "present"
+    if not os.path.exists(path):
+        fetch(name, entry, path)
         source = "fetched"
-    elif os.path.isdir(wanted.path):
-        raise LauncherError(f"`{wanted.path}` is a folder, and a file is expected", _mount_hint(wanted))
-    digest, size = verify(wanted, wanted.path)
+    elif os.path.isdir(path):
+        raise LauncherError(f"`{path}` is a folder, and a file is expected", _mount_hint(name, entry))
+    digest, size = verify(name, entry, path)
     return {"sha256": digest, "size": size, "source": source}
 
 
-def verify(wanted: Input, path: str) -> tuple[str, int]:
+def verify(name: str, entry: dict[str, Any], path: str) -> tuple[str, int]:
     """The SHA-256 and the size in bytes of a file, which must be those that are `wanted`."""
     digest, size = hashlib.sha256(), 0
     try:
@@ -481,51 +444,52 @@ def verify(wanted: Input, path: str) -> tuple[str, int]:
                 size += len(data)
     except OSError as error:
         raise LauncherError(f"`{path}` cannot be read by user {os.getuid()}: {error.strerror}") from error
-    for what, expected, found in (("size", wanted.size, size), ("SHA-256", wanted.sha256, digest.hexdigest())):
+    wanted = (entry.get("sha256") or "").replace("sha256:", "") or None
+    for what, expected, found in (("size", entry.get("size"), size), ("SHA-256", wanted, digest.hexdigest())):
         if expected is not None and expected != found:
             raise LauncherError(
-                f"the data `{wanted.name}` is another: its {what} is {found} instead of {expected}",
-                _mount_hint(wanted),
+                f"the data `{name}` is another: its {what} is {found} instead of {expected}",
+                _mount_hint(name, entry),
                 DIGEST_WRONG,
             )
     return digest.hexdigest(), size
 
 
-def fetch(wanted: Input) -> None:
+def fetch(name: str, entry: dict[str, Any], path: str) -> None:
     """Download a data file to its place, from the first URL that has it.
 
     Raises: LauncherError, if none has, or the place cannot be written to.
     """
-    folder = os.path.dirname(wanted.path)
-    if not wanted.urls:
-        raise LauncherError(f"the data `{wanted.name}` is not mounted, and has no URL", _mount_hint(wanted))
+    folder = os.path.dirname(path)
+    if not entry.get("urls"):
+        raise LauncherError(f"the data `{name}` is not mounted, and has no URL", _mount_hint(name, entry))
     if not _can_write(folder):
         raise LauncherError(
-            f"the data `{wanted.name}` is not mounted, and user {os.getuid()} cannot write to `{folder}` to fetch it",
-            f"{_mount_hint(wanted)}, or let it be fetched into memory: `--tmpfs {folder}`",
+            f"the data `{name}` is not mounted, and user {os.getuid()} cannot write to `{folder}` to fetch it",
+            f"{_mount_hint(name, entry)}, or let it be fetched into memory: `--tmpfs {folder}`",
         )
-    descriptor, part = tempfile.mkstemp(prefix=f".{wanted.name}-", dir=folder)
+    descriptor, part = tempfile.mkstemp(prefix=f".{name}-", dir=folder)
     os.close(descriptor)
     try:
-        _fetch_any(wanted, part)
-        verify(wanted, part)
+        _fetch_any(name, entry, part)
+        verify(name, entry, part)
         os.chmod(part, 0o644)
-        os.replace(part, wanted.path)
+        os.replace(part, path)
     finally:
         with suppress(FileNotFoundError):
             os.unlink(part)
 
 
-def _fetch_any(wanted: Input, part: str) -> None:
+def _fetch_any(name: str, entry: dict[str, Any], part: str) -> None:
     failures = []
-    for url in wanted.urls:
-        say(f"fetching {wanted.name} from {_public(url)}")
+    for url in entry["urls"]:
+        say(f"fetching {name} from {_public(url)}")
         os.truncate(part, 0)
-        failure = _fetch_url(url, part, wanted.size)
+        failure = _fetch_url(url, part, entry.get("size"))
         if failure is None:
             return
         failures.append(f"{_public(url)}: {failure}")
-    raise LauncherError(f"the data `{wanted.name}` cannot be fetched: " + "; ".join(failures), _mount_hint(wanted))
+    raise LauncherError(f"the data `{name}` cannot be fetched: " + "; ".join(failures), _mount_hint(name, entry))
 
 
 def _fetch_url(url: str, part: str, size: int | None) -> str | None:
@@ -535,9 +499,8 @@ def _fetch_url(url: str, part: str, size: int | None) -> str | None:
 
     if url.partition("://")[0] not in ("http", "https", "file"):
         return "only http, https and file are fetched here"
-    fruitless, failure = 0, "no answer"
+    fruitless, furthest, failure = 0, 0, "no answer"
     while fruitless < FRUITLESS_ATTEMPTS:
-        before = os.path.getsize(part)
         try:
             _append(url, part, size)
         except HTTPError as error:
@@ -553,17 +516,20 @@ def _fetch_url(url: str, part: str, size: int | None) -> str | None:
                 return failure
         else:
             return None
-        fruitless = 0 if os.path.getsize(part) > before else fruitless + 1
+        fruitless = 0 if os.path.getsize(part) > furthest else fruitless + 1
+        furthest = max(furthest, os.path.getsize(part))
         if fruitless and fruitless < FRUITLESS_ATTEMPTS:
             time.sleep(float(os.environ.get("ENVBUILD_RETRY_WAIT", "1")) * 2 ** (fruitless - 1))
     return failure
 
 
 def _append(url: str, part: str, size: int | None) -> None:
-    from urllib.request import urlopen
+    from urllib.request import Request, urlopen
 
     start = os.path.getsize(part)
-    with urlopen(_request(url, start), timeout=TIMEOUT) as answer:  # noqa: S310  # the scheme was checked
+    headers = {"User-Agent": "envbuild-launcher/1", "Accept-Encoding": "identity"}
+    headers.update({"Range": f"bytes={start}-"} if start else {})
+    with urlopen(Request(url, headers=headers), timeout=TIMEOUT) as answer:  # the scheme was checked
         partial = getattr(answer, "status", None) == 206
         length = answer.headers.get("Content-Length")
         total = start if partial else 0
@@ -578,29 +544,14 @@ def _append(url: str, part: str, size: int | None) -> None:
         raise OSError(f"the connection ended after {total} of {expected} bytes")
 
 
-def _request(url: str, start: int) -> Any:
-    from base64 import b64encode
-    from urllib.parse import unquote
-    from urllib.request import Request
-
-    headers = {"User-Agent": "envbuild-launcher/1", "Accept-Encoding": "identity"}
-    if start and not url.startswith("file:"):
-        headers["Range"] = f"bytes={start}-"
-    user = re.match(r"https?://([^/@?#]*)@", url)
-    request = Request(url.replace(f"{user[1]}@", "", 1) if user else url, headers=headers)  # noqa: S310  # as above
-    if user:  # never sent on to where a redirection leads
-        request.add_unredirected_header("Authorization", f"Basic {b64encode(unquote(user[1]).encode()).decode()}")
-    return request
-
-
 def _public(url: str) -> str:
     """A URL without what may be secret: user, password and query."""
     return re.sub(r"//[^/@]*@", "//", re.split(r"[?#]", url)[0])
 
 
-def _mount_hint(wanted: Input) -> str:
-    hint = f"Mount the right file: `-v FILE:/data/{wanted.name}:ro`"
-    return hint + (f", as it is had from {_public(wanted.urls[0])}" if wanted.urls else "")
+def _mount_hint(name: str, entry: dict[str, Any]) -> str:
+    origin = ", ".join(map(_public, entry.get("urls") or ()))
+    return f"Mount the right file: `-v FILE:/data/{name}:ro`" + (f", as it is had from {origin}" if origin else "")
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from builder.progress import Progress, Silent
 from builder.run.privileges import keeps_owners
 from builder.run.tar_entries import Entry, TarError, TarReader
 
-_DAMAGED: tuple[type[Exception], ...] = (OSError, EOFError, ValueError, OverflowError, igzip_lib.IsalError)
+_DAMAGED = (OSError, EOFError, ValueError, OverflowError, cast("type[Exception]", igzip_lib.IsalError))
 _WHITEOUT = b".wh."
 _OPAQUE = b".wh..wh..opq"
 _DIRECTORY_LIMIT = 1_000_000
