@@ -119,9 +119,27 @@ def bench(arguments: list[str]) -> None:
 def docs(_: list[str]) -> None:
     """Write the generated reference anew."""
     install("")
-    for document in ("envbuild", "environment"):
-        schema = subprocess.run([program("envbuild"), "schema", document], check=True, capture_output=True)
-        Path(f"docs/reference/{document}.schema.json").write_bytes(schema.stdout)
+    for name, text in reference(program("envbuild")).items():
+        Path(name).write_text(text, "utf-8")
+
+
+def reference(envbuild: str) -> dict[str, str]:
+    """The generated files of the reference, by path, as the program `envbuild` prints them."""
+
+    def output(*arguments: str) -> str:
+        environment = {**os.environ, "COLUMNS": "100", "LC_ALL": "C.UTF-8"}
+        finished = subprocess.run([envbuild, *arguments], check=True, capture_output=True, text=True, env=environment)
+        return finished.stdout
+
+    documents = ("envbuild", "environment")
+    files = {f"docs/reference/{document}.schema.json": output("schema", document) for document in documents}
+    sections = [output("schema", document, "--markdown") for document in documents]
+    files["docs/reference/spec.md"] = "\n".join(["# The documents\n", *sections])
+    commands = [line.split()[0] for line in output("--help").partition("Commands:\n")[2].splitlines()]
+    helps = [[*words, "--help"] for words in ([], *([command] for command in commands))]
+    texts = [f"## envbuild {' '.join(words[:-1])}".rstrip() + f"\n\n```text\n{output(*words)}```\n" for words in helps]
+    files["docs/reference/commands.md"] = "\n".join(["# The commands\n", *texts])
+    return files
 
 
 def install(extra: str) -> None:

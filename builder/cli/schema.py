@@ -1,4 +1,4 @@
-"""`envbuild schema`: the JSON Schema of a document, for editors and other tools."""
+"""`envbuild schema`: the JSON Schema of a document, for editors and other tools, or its reference for people."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import click
 
 from builder.cli.output import print_json
 from builder.spec import Environment, Project
+from builder.spec.reference import markdown_reference
 from builder.spec.schema import json_schema
 
 DOCUMENTS = {"envbuild": Project, "environment": Environment}
@@ -13,6 +14,10 @@ DOCUMENTS = {"envbuild": Project, "environment": Environment}
 
 @click.command("schema", short_help="Print the JSON Schema of a document.")
 @click.argument("document", type=click.Choice(list(DOCUMENTS)))
-def command(document: str) -> None:
+@click.option("--markdown", is_flag=True, help="Print the reference for people instead.")
+def command(document: str, markdown: bool) -> None:
     """Print the JSON Schema of `envbuild.yaml` or `environment.yaml`."""
-    print_json(json_schema(DOCUMENTS[document], f"{document}.schema.json"))
+    if markdown:
+        click.echo(markdown_reference(DOCUMENTS[document], f"{document}.yaml"), nl=False)
+    else:
+        print_json(json_schema(DOCUMENTS[document], f"{document}.schema.json"))

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from builder.errors import EnvbuildError
+
 PYPI_INDEX = "https://pypi.org/simple/"
 PYPI_FILES = "https://files.pythonhosted.org/packages/"
 DEBIAN_ARCHIVE = "http://deb.debian.org/debian/"
@@ -76,7 +78,17 @@ def without_credentials(url: str) -> str:
 
 
 def _folder(url: str, authorizations: dict[str, str]) -> str:
-    parts = urlsplit(url)
+    """The URL with a slash at its end; its credentials go to `authorizations`."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https", "file") and not parts.query and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise EnvbuildError(
+            "a mirror in the environment variables is not a URL",
+            "a form such as `http://mirror.example/debian` is expected",
+        )
     credentials, _, host = parts.netloc.rpartition("@")
     if credentials:
         authorizations[host] = "Basic " + base64.b64encode(unquote(credentials).encode()).decode()
@@ -84,5 +96,5 @@ def _folder(url: str, authorizations: dict[str, str]) -> str:
 
 
 def _sibling(debian: str) -> str:
-    """Where a mirror of Debian keeps the security archive: `…/debian` has it at `…/debian-security`."""
-    return debian.rstrip("/") + "-security"
+    """Where a mirror of Debian keeps the security archive: beside the main one."""
+    return debian.rstrip("/").rpartition("/")[0] + "/debian-security"

@@ -6,16 +6,15 @@ All IO goes through the fetcher that is handed in. A release is trusted by its s
 from __future__ import annotations
 
 import lzma
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from builder.errors import EnvbuildError
 from builder.fetch import Source
 from builder.lock.artifact import DebianPackage
-from builder.lock.debian.mirror import Mirror
 from builder.lock.debian.packages import BinaryPackage, PackagesIndex
 from builder.lock.debian.release import RELEASE_LIMIT, Keyring, Release, verify_release
 from builder.lock.debian.solve import solve
@@ -39,8 +38,6 @@ _INDEX_LIMIT = 1 << 30
 """Bytes of an uncompressed index whose size the release does not tell."""
 _DECODER_MEMORY = 80 << 20
 """Bytes; `xz -9` needs 65 MiB to be read, Debian's indexes 9."""
-
-_T = TypeVar("_T")
 
 
 class Fetches(Protocol):
@@ -84,13 +81,10 @@ class Archives:
     For use by one thread.
     """
 
-    def __init__(
-        self, fetcher: Fetches, now: datetime, mirror: str | None = None, keyring: Keyring | None = None
-    ) -> None:
-        """`now` has a time zone; `mirror` is a URL or two, as `Mirror.parse` has it; `keyring` is Debian's if None."""
+    def __init__(self, fetcher: Fetches, now: datetime, keyring: Keyring | None = None) -> None:
+        """`now` has a time zone; `keyring` is Debian's if None."""
         self._fetcher = fetcher
         self._now = now
-        self._mirror = Mirror.parse(mirror)
         self._keyring = keyring or Keyring.shipped()
         self._releases: dict[Archive, tuple[Release, Digest]] = {}
         self._universes: dict[tuple[str, str], Universe] = {}
@@ -129,8 +123,8 @@ class Archives:
 
     def _release(self, archive: Archive) -> tuple[Release, Digest]:
         if archive not in self._releases:
-            url = f"{self._mirror.root(archive.repository)}/dists/{archive.codename}/InRelease"
-            raw = self._fetch(lambda: self._fetcher.read([url], RELEASE_LIMIT))
+            url = f"{archive.repository.url}/dists/{archive.codename}/InRelease"
+            raw = self._fetcher.read([url], RELEASE_LIMIT)
             what = f"The InRelease file of Debian's archive `{archive.codename}`"
             release = verify_release(raw, archive.codename, self._now, self._keyring, what)
             self._releases[archive] = release, Digest.of(raw)
@@ -143,26 +137,15 @@ class Archives:
         listed = release.indexes.get(f"{folder}/Packages.xz")
         if listed is None:
             raise EnvbuildError(f"{what} is not there", "the InRelease file does not list it")
-        root = f"{self._mirror.root(archive.repository)}/dists/{archive.codename}/{folder}"
+        root = f"{archive.repository.url}/dists/{archive.codename}/{folder}"
         by_hash = (f"{root}/by-hash/SHA256/{listed.digest.hex}",) if release.by_hash else ()
         source = Source(
             listed.digest, listed.size, (*by_hash, f"{root}/Packages.xz"), f"{archive.codename} {architecture} packages"
         )
-        path = self._fetch(lambda: self._fetcher.blob(source))
+        path = self._fetcher.blob(source)
         uncompressed = release.indexes.get(f"{folder}/Packages")
         limit = min(uncompressed.size, _INDEX_LIMIT) if uncompressed else _INDEX_LIMIT
         return PackagesIndex(_decompressed(path, limit, what), what, architecture)
-
-    def _fetch(self, fetch: Callable[[], _T]) -> _T:
-        """What `fetch` returns; an error of it is told without the mirror's password."""
-        try:
-            return fetch()
-        except EnvbuildError as error:
-            error.what = self._mirror.redact(error.what)
-            error.why = tuple(map(self._mirror.redact, error.why))
-            error.hint = self._mirror.redact(error.hint) if error.hint else error.hint
-            error.args = (error.what,)
-            raise error from None
 
     def _locked(self, package: BinaryPackage, archive: Archive) -> DebianPackage:
         location = package.location()
@@ -181,11 +164,9 @@ class Archives:
         return ArchiveState(archive.repository.url, archive.codename, release.date, digest)
 
 
-def resolve(
-    suite: str, architecture: str, names: Sequence[str], fetcher: Fetches, now: datetime, mirror: str | None = None
-) -> Resolution:
+def resolve(suite: str, architecture: str, names: Sequence[str], fetcher: Fetches, now: datetime) -> Resolution:
     """`Archives.resolve` for a single target."""
-    return Archives(fetcher, now, mirror).resolve(suite, architecture, names)
+    return Archives(fetcher, now).resolve(suite, architecture, names)
 
 
 def _decompressed(path: Path, limit: int, what: str) -> Iterator[bytes]:

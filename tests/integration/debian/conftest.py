@@ -14,9 +14,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from builder.errors import DigestMismatchError
-from builder.fetch import Source
+from builder.fetch import Mirrors, Source
 from builder.lock.debian.archive import Archives
-from builder.lock.debian.mirror import Mirror
 from builder.lock.debian.suites import SUITES, Archive
 from builder.oci.digest import Digest
 
@@ -26,7 +25,7 @@ class LocalCopy:
     """Keeps what is read of the archives in a folder, laid out so that apt can use it as a mirror of its own."""
 
     root: Path
-    mirror: Mirror = field(default_factory=lambda: Mirror.parse(os.environ.get("ENVBUILD_DEBIAN_MIRROR")))
+    mirrors: Mirrors = field(default_factory=lambda: Mirrors.from_environment(os.environ))
 
     def read(self, urls: Sequence[str], limit: int) -> bytes:
         data = self._keep(urls[0]).read_bytes()
@@ -44,7 +43,7 @@ class LocalCopy:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                with urllib.request.urlopen(self.mirror.locate(url), timeout=120) as answer:
+                with urllib.request.urlopen(self.mirrors.candidates(url)[0], timeout=120) as answer:
                     path.write_bytes(answer.read())
             except urllib.error.URLError as error:
                 if os.environ.get("CI"):

@@ -15,8 +15,8 @@ SECURITY = "http://deb.debian.org/debian-security"
 
 @pytest.fixture
 def resolver(archives, signer, debian):
-    def make(mirror: str | None = None) -> Archives:
-        return Archives(archives, debian.now, mirror, signer.keyring)
+    def make() -> Archives:
+        return Archives(archives, debian.now, signer.keyring)
 
     return make
 
@@ -74,34 +74,6 @@ def test_index_is_read_once_for_many_targets(archives, resolver, debian):
     asked = len(archives.asked)
     archives_.resolve("bookworm", "amd64", ["b"])
     assert len(archives.asked) == asked
-
-
-def test_mirror_is_where_bytes_come_from_and_nothing_else(archives, resolver, debian):
-    packages = {"amd64": [debian.paragraph("a")]}
-    archives.publish_bookworm(packages)
-    direct = resolver().resolve("bookworm", "amd64", ["a"])
-    archives.files.clear(), archives.asked.clear()
-    archives.publish_bookworm(
-        packages, ("http://user:secret@mirror/debian", "http://user:secret@mirror/debian-security")
-    )
-    mirrored = resolver("http://user:secret@mirror/debian").resolve("bookworm", "amd64", ["a"])
-
-    assert mirrored.packages == direct.packages
-    assert all(url.startswith("http://user:secret@mirror/debian") for url in archives.asked)
-    assert "secret" not in repr(mirrored)
-
-
-def test_error_of_a_mirror_is_told_without_its_password(archives, resolver):
-    with pytest.raises(EnvbuildError) as caught:
-        resolver("http://user:s3cret@mirror/debian").resolve("bookworm", "amd64", ["a"])
-
-    error = caught.value
-    assert "http://mirror/debian/dists/bookworm/InRelease" in str(error)
-    for text in (error.what, *error.why, str(error.hint), *map(str, error.args)):
-        assert "s3cret" not in text
-        assert "user" not in text
-    assert error.__cause__ is None
-    assert error.__suppress_context__
 
 
 def test_indexes_are_asked_for_by_their_digest(archives, resolver, debian):

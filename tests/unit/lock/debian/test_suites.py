@@ -3,10 +3,7 @@ from __future__ import annotations
 import pytest
 
 from builder.errors import EnvbuildError
-from builder.lock.debian.mirror import Mirror
 from builder.lock.debian.suites import (
-    DEBIAN,
-    SECURITY,
     SUITES,
     find_suite,
     interpreter_package,
@@ -47,44 +44,3 @@ def test_unknown_suite_hints_at_those_that_are_known():
     with pytest.raises(EnvbuildError, match="`jessie`") as caught:
         find_suite("jessie")
     assert caught.value.hint == "Use `bookworm`, `trixie`, `forky` or `sid`"
-
-
-@pytest.mark.parametrize("text", [None, "", "  "])
-def test_without_a_mirror_the_archives_own_urls_are_used(text):
-    assert Mirror.parse(text).root(DEBIAN) == "http://deb.debian.org/debian"
-    assert Mirror.parse(text).root(SECURITY) == "http://deb.debian.org/debian-security"
-
-
-@pytest.mark.parametrize(
-    ("text", "security"),
-    [
-        ("http://mirror/debian", "http://mirror/debian-security"),
-        ("https://mirror/proxy/debian/", "https://mirror/proxy/debian-security"),
-        ("http://mirror/debian https://other:8080/sec/", "https://other:8080/sec"),
-    ],
-)
-def test_security_is_at_the_sibling_unless_given(text, security):
-    mirror = Mirror.parse(text)
-    assert mirror.root(SECURITY) == security
-    assert mirror.locate("http://deb.debian.org/debian-security/pool/x.deb") == f"{security}/pool/x.deb"
-    assert mirror.locate("http://deb.debian.org/debian/pool/x.deb") == f"{mirror.root(DEBIAN)}/pool/x.deb"
-    assert mirror.locate("http://elsewhere/debian/x.deb") == "http://elsewhere/debian/x.deb"
-
-
-@pytest.mark.parametrize(
-    "text", ["mirror/debian", "ftp://mirror/debian", "http://", "http://m/a b c", "http://m:x/debian", "http://m/d?q"]
-)
-def test_mirror_of_another_form_is_refused(text):
-    with pytest.raises(EnvbuildError, match="mirror is not usable"):
-        Mirror.parse(text)
-
-
-def test_password_is_in_no_text_of_a_mirror():
-    mirror = Mirror.parse("http://user:s%40cret@mirror/debian http://token@other/sec")
-    assert "cret" not in repr(mirror)
-    assert mirror.redact("http://user:s%40cret@mirror/x s@cret http://token@other/") == (
-        "http://mirror/x *** http://other/"
-    )
-    with pytest.raises(EnvbuildError) as caught:
-        Mirror.parse("user:s%40cret@mirror")
-    assert "cret" not in str(caught.value) + str(caught.value.hint)

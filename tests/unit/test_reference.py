@@ -1,0 +1,48 @@
+"""The generated reference and the README say what the program says."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("bin") / "envbuild"
+    path.write_text(f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" -m builder "$@"\n')
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def reference(program: str) -> dict[str, str]:
+    specification = importlib.util.spec_from_file_location("tasks", ROOT / "tasks.py")
+    assert specification is not None
+    assert specification.loader is not None
+    tasks = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(tasks)
+    return tasks.reference(program)
+
+
+def test_generated_reference_is_current(reference: dict[str, str]) -> None:
+    stale = [name for name, text in reference.items() if (ROOT / name).read_text("utf-8") != text]
+    assert stale == [], "run `python3 tasks.py docs`"
+
+
+def test_readme_lists_the_commands_that_help_lists(reference: dict[str, str]) -> None:
+    listed = reference["docs/reference/commands.md"].partition("Commands:\n")[2].partition("```")[0]
+    assert "Commands:\n" + listed in (ROOT / "README.md").read_text("utf-8")
+
+
+def test_no_document_points_at_a_file_that_is_not_there() -> None:
+    import re
+
+    missing = []
+    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
+            if not (page.parent / target).exists():
+                missing.append(f"{page.relative_to(ROOT)}: {target}")
+    assert missing == []
