@@ -17,6 +17,7 @@ import posixpath
 import tempfile
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -29,8 +30,8 @@ from builder.layers.encode import EncodedWriter
 from builder.layers.files import parents
 from builder.layers.interface import Contents, Directory, Sink
 from builder.layers.system.elf import read_shared_object
-from builder.layers.system.paths import MERGED, MOVED, merged_path
 from builder.layers.system.facts import DebFacts, Library, is_captured, is_kept_link, is_library_name, is_listed
+from builder.layers.system.paths import MERGED, MOVED, merged_path
 
 __all__ = ["DebFacts", "DebPackage", "merged_path", "open_deb"]
 
@@ -52,7 +53,9 @@ class _Item:
 class DebPackage:
     """An opened deb: a Package, and its facts. Close it, or use it in a `with` statement, to free its disk space."""
 
-    def __init__(self, file: IO[bytes], items: dict[str, _Item], directories: tuple[Directory, ...], facts: DebFacts) -> None:
+    def __init__(
+        self, file: IO[bytes], items: dict[str, _Item], directories: tuple[Directory, ...], facts: DebFacts
+    ) -> None:
         self._file = file
         self._items = dict(sorted(items.items()))
         self._directories = directories
@@ -74,14 +77,14 @@ class DebPackage:
             if path in left_out:
                 continue
             entry = item.entry
-            owner = {"mode": entry.mode, "uid": entry.uid, "gid": entry.gid}
+            header = partial(tar_headers.header, path, mode=entry.mode, uid=entry.uid, gid=entry.gid)
             if entry.kind == tar_headers.SYMBOLIC_LINK:
-                writer.write(tar_headers.header(path, kind=entry.kind, link=entry.target, uid=entry.uid, gid=entry.gid))
+                writer.write(header(kind=entry.kind, link=entry.target))
             elif item.number in first:
-                writer.write(tar_headers.header(path, kind=tar_headers.HARD_LINK, link=first[item.number], **owner))
+                writer.write(header(kind=tar_headers.HARD_LINK, link=first[item.number]))
             else:
                 first[item.number] = path
-                writer.write(tar_headers.header(path, size=item.size, **owner))
+                writer.write(header(size=item.size))
                 self._copy(writer, item)
         writer.finish()
 

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from builder.errors import EnvbuildError
 from builder.layers.deb_tar import Stream, TarReader
@@ -70,7 +70,9 @@ class DebArchive:
     def _open(self, stem: str, name: str, size: int) -> TarReader:
         decompress = _DECOMPRESSORS.get(name.removeprefix(stem)) if name.startswith(stem) else None
         if decompress is None:
-            raise EnvbuildError(f"`{stem}` is missing or compressed in an unknown way", f"its place is taken by `{name}`")
+            raise EnvbuildError(
+                f"`{stem}` is missing or compressed in an unknown way", f"its place is taken by `{name}`"
+            )
         return TarReader(Stream(_checked(decompress(self._chunks(size)))))
 
     def _member(self) -> tuple[str, int]:
@@ -146,8 +148,9 @@ def _zstd(chunks: Iterator[bytes]) -> Iterator[bytes]:
             str(error),
             "Install it: pip install zstandard",
         ) from error
+    source = cast("BinaryIO", _Reader(chunks))
     reader = zstandard.ZstdDecompressor(max_window_size=_LARGEST_DICTIONARY).stream_reader(
-        _Reader(chunks), read_across_frames=True
+        source, read_across_frames=True
     )
     try:
         while chunk := reader.read(_CHUNK):

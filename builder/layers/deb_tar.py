@@ -207,7 +207,7 @@ def _check_sum(block: bytes) -> None:
 
 
 def _pax_records(body: bytes) -> dict[str, str]:
-    """The records `LENGTH KEY=VALUE\\n`; values of those that are not read may be any bytes."""
+    """The records, `LENGTH KEY=VALUE` and a newline; values of those that are not read may be any bytes."""
     records = {}
     while body:
         digits, _, _ = body.partition(b" ")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -155,12 +156,12 @@ def parents(path: str) -> Iterator[str]:
 
 
 def _write_entry(writer: EncodedWriter, entry: FileEntry) -> None:
-    owner = {"uid": entry.uid, "gid": entry.gid, "mtime": entry.mtime}
+    header = partial(tar_headers.header, entry.path, uid=entry.uid, gid=entry.gid, mtime=entry.mtime)
     if entry.kind is Kind.SYMLINK:
-        writer.write(tar_headers.header(entry.path, kind=tar_headers.SYMBOLIC_LINK, link=entry.target, **owner))
+        writer.write(header(kind=tar_headers.SYMBOLIC_LINK, link=entry.target))
         return
     size = len(entry.data) if entry.source is None else entry.size
-    writer.write(tar_headers.header(entry.path, size=size, mode=entry.mode, **owner))
+    writer.write(header(size=size, mode=entry.mode))
     if entry.source is None:
         writer.write(entry.data)
     else:

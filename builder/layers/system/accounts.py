@@ -12,8 +12,8 @@ NONROOT = 65532
 """The numeric user and group that an image runs as unless it says otherwise (the same as in distroless images)."""
 HOME = "home/nonroot"
 
-_PASSWD = "usr/share/base-passwd/passwd.master"
-_GROUP = "usr/share/base-passwd/group.master"
+_USERS = "usr/share/base-passwd/passwd.master"
+_GROUPS = "usr/share/base-passwd/group.master"
 _FIRST_SYSTEM_ID = 999
 _SHADOW_GROUP = 42
 
@@ -26,8 +26,8 @@ _MINIMAL_GROUP = ("root:*:0:", "nogroup:*:65534:")
 
 def account_files(image: Image) -> Iterable[FileEntry]:
     """The accounts of base-passwd's masters, those of `sysusers.d`, and `nonroot` with its home."""
-    users = _lines(image, _PASSWD, _MINIMAL_PASSWD)
-    groups = _lines(image, _GROUP, _MINIMAL_GROUP)
+    users = _lines(image, _USERS, _MINIMAL_PASSWD)
+    groups = _lines(image, _GROUPS, _MINIMAL_GROUP)
     _add_system_accounts(image, users, groups)
     users.append(f"nonroot:*:{NONROOT}:{NONROOT}:nonroot:/{HOME}:/usr/sbin/nologin")
     groups.append(f"nonroot:*:{NONROOT}:")

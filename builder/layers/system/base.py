@@ -75,7 +75,9 @@ def _of_base_files(image: Image) -> Iterable[FileEntry]:
 def _calls(script: str, function: str, count: int) -> list[tuple[str, ...]]:
     """The literal arguments of each call of a shell function, once each, in their order."""
     found = [tuple(match[1].split()) for match in re.finditer(_CALL.format(function), script, re.MULTILINE)]
-    return list(dict.fromkeys(words for words in found if len(words) == count and not any("$" in word for word in words)))
+    return list(
+        dict.fromkeys(words for words in found if len(words) == count and not any("$" in word for word in words))
+    )
 
 
 def _of_python(image: Image) -> Iterable[FileEntry]:
@@ -108,7 +110,8 @@ def _of_fontconfig(image: Image) -> Iterable[FileEntry]:
     for name in ("10-hinting-slight.conf", bitmaps[1] if bitmaps else ""):
         if name:
             yield FileEntry.link(f"etc/fonts/conf.d/{name}", f"/usr/share/fontconfig/conf.avail/{name}")
-    yield FileEntry.directory("usr/local/share/fonts")
+    for_staff = "chmod 2775" in script and "/etc/staff-group-for-usr-local" not in script
+    yield FileEntry.directory("usr/local/share/fonts", *((0o2775, 0, _OWNERS["staff"]) if for_staff else ()))
 
 
 def _document(script: str, path: str) -> bytes:

@@ -90,7 +90,13 @@ class DebFacts:
             "conffiles": self.conffiles,
             "scripts": [list(script) for script in self.scripts],
             "libraries": [
-                [library.path, library.object.bits, library.object.machine, library.object.soname, library.object.isa_level]
+                [
+                    library.path,
+                    library.object.bits,
+                    library.object.machine,
+                    library.object.soname,
+                    library.object.isa_level,
+                ]
                 for library in self.libraries
             ],
             "links": [list(link) for link in self.links],

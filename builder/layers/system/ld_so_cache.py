@@ -72,11 +72,17 @@ def triplet(architecture: str) -> str:
     try:
         return _TRIPLETS[architecture]
     except KeyError as error:
-        raise EnvbuildError(f"The architecture `{architecture}` is not known", f"known: {', '.join(_TRIPLETS)}") from error
+        raise EnvbuildError(
+            f"The architecture `{architecture}` is not known", f"known: {', '.join(_TRIPLETS)}"
+        ) from error
 
 
 def make_cache(
-    tree: Tree, libraries: Mapping[str, SharedObject], configuration: Mapping[str, bytes], architecture: str, version: str
+    tree: Tree,
+    libraries: Mapping[str, SharedObject],
+    configuration: Mapping[str, bytes],
+    architecture: str,
+    version: str,
 ) -> LibraryCache:
     """Run ldconfig over the paths of `tree`.
 
@@ -139,7 +145,9 @@ def _matches(name: str, pattern: str) -> bool:
     return name.count("/") == pattern.count("/") and fnmatch.fnmatchcase(name, pattern)
 
 
-def _search(tree: Tree, directory: str, libraries: Mapping[str, SharedObject], flags: Mapping[tuple[int, int], int]) -> list[_Found]:
+def _search(
+    tree: Tree, directory: str, libraries: Mapping[str, SharedObject], flags: Mapping[tuple[int, int], int]
+) -> list[_Found]:
     best: dict[str, _Found] = {}
     for name in tree.children(directory):
         found = _examine(tree, directory, name, libraries, flags)
@@ -173,7 +181,8 @@ def _examine(
 def _order(name: str) -> tuple[tuple[int, int], ...]:
     """A key that sorts as `_dl_cache_libcmp`: numbers by value, and above all other characters."""
     return tuple(
-        (1, int(token)) if token.isdigit() else (0, ord(token)) for token in re.findall(r"[0-9]+|[^0-9]", name, re.DOTALL)
+        (1, int(token)) if token.isdigit() else (0, ord(token))
+        for token in re.findall(r"[0-9]+|[^0-9]", name, re.DOTALL)
     )
 
 
@@ -184,9 +193,7 @@ def _sorted(entries: list[_Entry]) -> list[_Entry]:
 
 
 def _cache_file(entries: list[_Entry], hwcaps: set[str], version: str) -> bytes:
-    strings, offsets = _string_table(
-        {entry.soname for entry in entries} | {entry.path for entry in entries} | hwcaps
-    )
+    strings, offsets = _string_table({entry.soname for entry in entries} | {entry.path for entry in entries} | hwcaps)
     base = 48 + 24 * len(entries)
     used = sorted({entry.hwcaps for entry in entries if entry.hwcaps is not None})
     extensions_at = -(-(base + len(strings)) // 4) * 4

@@ -220,7 +220,8 @@ def _never_fresh(condition: str) -> bool:
 
 def _matching(lines: Sequence[str], start: int) -> tuple[int, list[int]]:
     """The line of the `fi` that closes an `if`, and those of its `elif` and `else`."""
-    depth, cuts = 0, []
+    depth = 0
+    cuts: list[int] = []
     for index in range(start, len(lines)):
         line = lines[index]
         if line.startswith("if "):
@@ -242,9 +243,9 @@ def _branches(lines: Sequence[str]) -> list[tuple[tuple[str, ...], list[str]]]:
         if label:
             body = []
             branches.append((tuple(name.strip(" \"'") for name in label[1].split("|")), body))
-            line = label[2]  # noqa: PLW2901
+            line = label[2]
         if line.endswith(";;"):
-            line = line[:-2].strip()  # noqa: PLW2901
+            line = line[:-2].strip()
             if body is not None and line:
                 body.append(line)
             body = None

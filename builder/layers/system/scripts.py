@@ -53,7 +53,7 @@ KNOWN: dict[str, str] = {
     "mariadb-common": _MADE,
     "mysql-common": "what is left of it takes over a file of older versions",
     "netbase": _MADE,
-    "openssh-client": "ssh-agent works without a group of its own, which hides its memory from other processes of its user",
+    "openssh-client": "ssh-agent works without the group that hides its memory from its user",
     "openssl": "its link `/usr/lib/ssl` is in the package as a folder",
     "passwd": _MADE,
     "postgresql-client-\\d+": "it only links manual pages",
