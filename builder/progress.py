@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 
@@ -29,3 +31,13 @@ class Silent:
 
     def finish(self, label: str) -> None:
         """Show nothing."""
+
+
+@contextmanager
+def shown(progress: Progress, label: str) -> Iterator[None]:
+    """Show work of an unknown size while it goes on."""
+    progress.start(label)
+    try:
+        yield
+    finally:
+        progress.finish(label)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
+import shutil
 import sys
 import threading
 import time
@@ -34,7 +36,7 @@ class Output:
 
     def progress(self) -> ProgressLine | None:
         """Progress on a terminal, None elsewhere."""
-        return None if self.quiet or not sys.stderr.isatty() else ProgressLine()
+        return None if self.quiet or not sys.stderr.isatty() else _progress_line()
 
 
 def print_json(value: Any) -> None:
@@ -101,9 +103,16 @@ class ProgressLine:
         text = ""
         if self._running:
             label, (done, total) = next(iter(self._running.items()))
-            amount = size_text(done or 0) + (f" of {size_text(total)}" if total else "")
+            amount = f": {size_text(done or 0)}" if done or total else ""
+            amount += f" of {size_text(total)}" if total else ""
             others = f" and {len(self._running) - 1} more" if len(self._running) > 1 else ""
-            text = f"{printable(label)}: {amount}{others}"
-        width = max(20, os.get_terminal_size(sys.stderr.fileno()).columns - 1)
+            text = printable(label) + amount + others
+        width = max(20, shutil.get_terminal_size().columns - 1)
         sys.stderr.write(f"\r\x1b[K{text[:width]}")
         sys.stderr.flush()
+
+
+@functools.cache
+def _progress_line() -> ProgressLine:
+    """The one line of this process."""
+    return ProgressLine()

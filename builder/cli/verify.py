@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import click
@@ -72,9 +71,6 @@ def _verify_project(
     built = build(workshop)
     problems = validate(workshop.store, built.index)
     if rebuild and not problems:
-        scratch = empty_workshop(workshop)
-        try:
+        with empty_workshop(workshop) as scratch:
             problems = tuple(differences(built.images, build(scratch).images))
-        finally:
-            shutil.rmtree(scratch.store.root)
     return built.digest, problems

@@ -34,6 +34,7 @@ from builder.layers.wheel_layout import WheelTarget
 from builder.lock.artifact import DebianPackage, Wheel
 from builder.oci.digest import Digest
 from builder.plan import ALONE_SIZE, LayerPlan, Plan
+from builder.progress import shown
 
 SYSTEM, ENVIRONMENT = "the system files", "the environment's own files"
 """How the two packages that are made here are called in messages."""
@@ -77,11 +78,12 @@ class _Build:
         filesystem = merge(_debian_owners(debs, facts), later, settled)
 
         def layer_of(layer: LayerPlan) -> Layer:
-            if layer.kind in own:
-                return self._own_layer(own[layer.kind], filesystem)
-            if layer.kind == "debian":
-                return self._debian_layer(layer, debs, filesystem)
-            return self._python_layer(layer, listed, filesystem)
+            with shown(workshop.progress, f"{plan.platform} {layer.name}"):
+                if layer.kind in own:
+                    return self._own_layer(own[layer.kind], filesystem)
+                if layer.kind == "debian":
+                    return self._debian_layer(layer, debs, filesystem)
+                return self._python_layer(layer, listed, filesystem)
 
         layers = workshop.each(layer_of, plan.layers)
         return write_image(self._store, layers, environment_config(plan, [layer.diff_id for layer in layers]))
@@ -90,7 +92,8 @@ class _Build:
         """What a deb holds, the facts that system files are made from, and its segment: one pass gives all three."""
 
         def make() -> Any:
-            with open_deb(self._paths[package.digest], self._store.temporary) as deb:
+            unpacking = shown(self._workshop.progress, f"unpacking {package.name}")
+            with unpacking, open_deb(self._paths[package.digest], self._store.temporary) as deb:
                 segment = write_segment(self._store, deb)
                 return {
                     "contents": contents_to_value(deb.contents()),

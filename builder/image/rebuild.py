@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,14 +13,16 @@ from builder.image.workshop import Workshop
 from builder.oci.store import Store
 
 
-def empty_workshop(workshop: Workshop) -> Workshop:
-    """A workshop with an empty store of its own, which the caller removes.
+@contextmanager
+def empty_workshop(workshop: Workshop) -> Iterator[Workshop]:
+    """A workshop with an empty store of its own, which is removed afterwards.
 
     Locked files are taken from the old store where it has them; their digests are checked again.
     """
-    store = Store(workshop.store.scratch_folder())
-    store.create()
-    return replace(workshop, store=store, fetcher=_Nearby(store, workshop.store, workshop.fetcher))
+    with workshop.store.scratch() as folder:
+        store = Store(folder)
+        store.create()
+        yield replace(workshop, store=store, fetcher=_Nearby(store, workshop.store, workshop.fetcher))
 
 
 def differences(first: Sequence[Image], second: Sequence[Image]) -> Iterator[str]:

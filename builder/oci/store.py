@@ -74,9 +74,17 @@ class Store(Layout):
         """Where an unpacked layer of `name` is kept."""
         return self._checked(self.root / "unpacked", name)
 
-    def scratch_folder(self) -> Path:
-        """A new folder for work that is renamed to its place, or removed, by the caller."""
-        return Path(tempfile.mkdtemp(prefix="scratch-", dir=self.temporary))
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A new folder, removed afterwards unless it was renamed. What a killed process leaves may be pruned."""
+        folder = Path(tempfile.mkdtemp(prefix="scratch-", dir=self.temporary)).resolve()
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield folder
+        finally:
+            os.close(descriptor)
+            remove_tree(folder)
 
     def usage(self) -> tuple[Usage, ...]:
         """What each part of the store takes on disk."""
@@ -95,7 +103,7 @@ class Store(Layout):
                 _remove_if_unused(entry)
         if everything:
             for folder in ("records", "unpacked"):
-                _remove_folder(self.root / folder)
+                remove_tree(self.root / folder)
             for blob in self._blobs.iterdir():
                 blob.unlink(missing_ok=True)
         return before - sum(part.size for part in self.usage())
@@ -110,30 +118,35 @@ class Store(Layout):
         return folder / name
 
 
+def remove_tree(root: Path) -> None:
+    """Remove a folder with whatever modes its directories have; what is not there is no error."""
+    for folder, folders, _ in os.walk(root):
+        for name in folders:
+            path = os.path.join(folder, name)
+            if not os.path.islink(path):
+                os.chmod(path, 0o700)
+    shutil.rmtree(root, ignore_errors=True)
+
+
 def _remove_if_unused(path: Path) -> None:
-    if path.is_dir():
-        _remove_folder(path)
-        return
-    with suppress(FileNotFoundError), open(path, "rb") as file:
+    with suppress(FileNotFoundError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if path.is_dir():
+                remove_tree(path)
+            else:
+                path.unlink()
         except BlockingIOError:
             return
-        path.unlink(missing_ok=True)
-
-
-def _remove_folder(path: Path) -> None:
-    def make_writable(function: Any, name: str, _: Any) -> None:
-        os.chmod(os.path.dirname(name), 0o700)
-        os.chmod(name, 0o700)
-        function(name)
-
-    if path.exists():
-        shutil.rmtree(path, onerror=make_writable)
+        finally:
+            os.close(descriptor)
 
 
 def _usage(name: str, folder: Path) -> Usage:
-    sizes = [
-        os.lstat(os.path.join(root, file)).st_size for root, _, files in os.walk(folder) for file in files
-    ]  # fmt: skip
+    sizes = []
+    for root, _, files in os.walk(folder):
+        for file in files:
+            with suppress(FileNotFoundError):  # another process may have finished with it
+                sizes.append(os.lstat(os.path.join(root, file)).st_size)
     return Usage(name, len(sizes), sum(sizes))

@@ -51,6 +51,8 @@ class DockerEngine:
         """
         import docker
 
+        if request.tty:
+            raise EnvbuildError("a terminal is given on the embedded engine alone", hint="Use `--engine embedded`")
         try:
             identity = self.load(image)
             container = self._engine().containers.create(identity, **_options(request))

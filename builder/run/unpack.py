@@ -10,7 +10,6 @@ import errno
 import hashlib
 import io
 import os
-import shutil
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -75,24 +74,21 @@ def unpack_layer(store: Store, layer: Descriptor, diff_id: Digest, progress: Pro
         # Nobody but the owner may walk into it: it can hold setuid files of an image.
         target.parent.mkdir(mode=0o700, exist_ok=True)
         target.parent.chmod(0o700)
-        _unpack_atomically(store, layer, diff_id, target, _Destination(store.scratch_folder(), owners), progress)
+        with store.scratch() as folder:
+            _unpack_into(store, layer, diff_id, _Destination(folder, owners), progress)
+            folder.rename(target)
     return target
 
 
-def _unpack_atomically(
-    store: Store, layer: Descriptor, diff_id: Digest, target: Path, destination: _Destination, progress: Progress
+def _unpack_into(
+    store: Store, layer: Descriptor, diff_id: Digest, destination: _Destination, progress: Progress
 ) -> None:
     try:
         with store.open(layer.digest) as blob:
             _unpack_verified(blob, layer, diff_id, destination, progress)
         destination.root.chmod(0o755)
-        destination.root.rename(target)
     except _DAMAGED as error:
-        remove_tree(destination.root)
         raise EnvbuildError(f"layer {layer.digest} cannot be unpacked", str(error)) from error
-    except BaseException:
-        remove_tree(destination.root)
-        raise
 
 
 def _unpack_verified(
@@ -308,13 +304,3 @@ def _is_plain(full: bytes) -> bool:
 
 def _shown(path: bytes) -> str:
     return path[:200].decode(errors="backslashreplace")
-
-
-def remove_tree(root: Path) -> None:
-    """Remove a folder with whatever modes its directories have; what is not there is no error."""
-    for folder, folders, _ in os.walk(root):
-        for name in folders:
-            path = os.path.join(folder, name)
-            if not os.path.islink(path):
-                os.chmod(path, 0o700)
-    shutil.rmtree(root, ignore_errors=True)

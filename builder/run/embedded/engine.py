@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sys
 from collections.abc import Iterator
@@ -11,7 +10,6 @@ from pathlib import Path
 
 from builder.errors import EnvbuildError
 from builder.oci.documents import ImageConfig
-from builder.oci.store import Store
 from builder.progress import Progress, Silent
 from builder.run.embedded import supervise, terminal
 from builder.run.embedded.diagnosis import check_platform, obstacles
@@ -20,7 +18,7 @@ from builder.run.embedded.memory import memory_limit
 from builder.run.embedded.namespaces import Standing
 from builder.run.embedded.root import RootPlan
 from builder.run.interface import SHARED_MEMORY, LocalImage, Mount, RunRequest
-from builder.run.unpack import remove_tree, unpack_image
+from builder.run.unpack import unpack_image
 
 _LOOPBACK = f"127.0.0.1\tlocalhost {HOST_NAME}\n::1\tlocalhost\n"
 
@@ -58,7 +56,7 @@ class EmbeddedEngine:
         """
         _check(image, request)
         layers = unpack_image(image.store, image.manifest, image.config, self._progress)
-        with _scratch(image.store) as scratch, memory_limit(request.memory) as limit:
+        with image.store.scratch() as scratch, memory_limit(request.memory) as limit:
             plan = _plan(image.config, request, tuple(layers), scratch)
             with _explained(), supervise.contain(plan.standing, plan.network, limit, inside(plan)) as command:
                 controlling = command.await_start()
@@ -141,16 +139,3 @@ def _explained() -> Iterator[None]:
         yield
     except OSError as error:
         raise EnvbuildError("the embedded engine cannot start the command", (str(error), *obstacles())) from error
-
-
-@contextmanager
-def _scratch(store: Store) -> Iterator[Path]:
-    """A folder that is removed afterwards. What a killed engine leaves has no lock, and may be pruned."""
-    folder = store.scratch_folder().resolve()
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield folder
-    finally:
-        os.close(descriptor)
-        remove_tree(folder)

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.oci.digest import Digest
 from builder.oci.documents import MEDIA_TYPE_LAYER_GZIP, Descriptor, ImageConfig, Manifest, Platform
-from builder.oci.store import Store
+from builder.oci.store import Store, remove_tree
 from builder.progress import Silent
-from builder.run.unpack import remove_tree, unpack_image, unpack_layer
+from builder.run.unpack import unpack_image, unpack_layer
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "setxattr"), reason="layers are unpacked on Linux")
 
