@@ -128,7 +128,8 @@ def written(path: Path, left_out: tuple[str, ...] = ()) -> dict[str, tuple[tarfi
         members = archive.getmembers()
         assert [member.name for member in members] == names
         return {
-            member.name: (member, archive.extractfile(member).read() if member.isfile() else None)  # type: ignore[union-attr]
+            member.name: (member,
+        archive.extractfile(member).read() if member.isfile() else None)  # type: ignore[union-attr]
             for member in members
         }
 
@@ -156,7 +157,8 @@ def test_zstandard_is_read(make_deb: Any) -> None:
 
 def test_usr_is_merged_and_sbin_stays_apart(make_deb: Any) -> None:
     members = [
-        directory("./bin/"), Member("./bin/a"), Member("./sbin/b"), Member("./lib/x86_64-linux-gnu/c"), Member("./lib64/d"),
+        directory("./bin/"), Member("./bin/a"), Member("./sbin/b"), Member("./lib/x86_64-linux-gnu/c"),
+        Member("./lib64/d"),
         Member("./var/run/e"), Member("./usr/bin/f"), directory("./var/lock", 0o1777), link("./lib/g", "/lib/h"),
     ]  # fmt: skip
     path = make_deb(members)
@@ -304,7 +306,8 @@ def test_facts_survive_json(make_deb: Any) -> None:
     members = [
         Member("./usr/share/ca-certificates/mozilla/A.crt", "é".encode()), Member("./usr/bin/tool"),
         Member("./usr/share/x"),
-        Member("./etc/ld.so.conf.d/a.conf", b"/opt/lib\n"), link("./usr/lib/liba.so.1", "liba.so.1.2"), Member("./etc/named"),
+        Member("./etc/ld.so.conf.d/a.conf", b"/opt/lib\n"), link("./usr/lib/liba.so.1", "liba.so.1.2"),
+        Member("./etc/named"),
     ]  # fmt: skip
     scripts = {
         "postinst": "#!/bin/sh\ncat /etc/named\n",
