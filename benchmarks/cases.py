@@ -1,0 +1,224 @@
+"""What is measured, and against which goal. Each case gives lines of the table."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import wheels_to_layers
+from engine import INSTALLERS, Engine, EngineMissingError, engine, prepare_base, write_context
+from measuring import Sample, median, rounds
+from workspace import ENVIRONMENT, Workspace, large_wheel
+
+_MOST_SLOW_RUNS = 3
+_MEMORY_GOAL = 300e6
+
+GOALS = {"pip": 10, "uv": 4}
+"""How many times as long as a bundle on the same base a Dockerfile with this installer should take at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the table."""
+
+    what: str
+    value: str
+    goal: str = ""
+    met: bool | None = None
+    """None where there is no goal, or nothing was measured."""
+    seconds: Sequence[float] = ()
+    """Of each run, where it is time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What the cases are given."""
+
+    space: Workspace
+    runs: int
+    docker_host: str | None
+    large_wheel: Path | None
+
+    @property
+    def slow_runs(self) -> int:
+        """How often to repeat what takes many seconds."""
+        return min(self.runs, _MOST_SLOW_RUNS)
+
+
+def start_up(setting: Setting) -> Iterator[Line]:
+    """The time of commands that have nothing to do."""
+    space = setting.space
+    subjects = {
+        "`envbuild --help`": (0.15, partial(space.envbuild, "--help")),
+        "`lock --check`": (0.3, partial(space.envbuild, "lock", "--check", str(space.example))),
+        "`build` with nothing changed, two platforms": (0.4, partial(space.envbuild, "build", str(space.example))),
+    }
+    for _, subject in subjects.values():
+        subject()
+    measured = rounds({name: subject for name, (_, subject) in subjects.items()}, setting.runs)
+    for name, (goal, _) in subjects.items():
+        yield _timed(name, measured[name], goal)
+
+
+def edit(setting: Setting) -> Iterator[Line]:
+    """The inner loop: a line of code is edited, and the image is in the engine again."""
+    space = setting.space
+    with engine(space, setting.docker_host) as docker:
+        load = partial(space.envbuild, "build", str(space.example), "--load", variables=docker.variables)
+        load()
+
+        def edited() -> Sample:
+            space.edit(str(time.time_ns()))
+            return load()
+
+        yield _timed("one line of code edited: `build --load`", rounds({"edit": edited}, setting.runs)["edit"], 1.0)
+        yield Line("with Docker Engine", docker.facts())
+
+
+def cold(setting: Setting) -> Iterator[Line]:
+    """From fetched artifacts to an OCI layout, against Dockerfiles that install the same wheels on the same base."""
+    space = setting.space
+    whole, on_base = "all, from debs and wheels", "on the base, from wheels"
+    subjects: dict[str, Callable[[], Sample]] = {
+        whole: partial(_bundle, space),
+        on_base: partial(_bundle_on_base, space),
+    }
+    try:
+        with engine(space, setting.docker_host) as docker:
+            prepare_base(docker)
+            subjects |= _docker_builds(space, docker)
+            measured = rounds(subjects, setting.slow_runs)
+            facts = docker.facts()
+    except EngineMissingError as error:
+        measured, facts = rounds(subjects, setting.slow_runs), f"not measured: {error}"
+    for name in (whole, on_base):
+        yield Line(f"bundle to an OCI layout, {name}", _seconds(measured[name]), seconds=_each(measured[name]))
+    for name in [name for name in measured if name not in (whole, on_base)]:
+        yield _compared(name, measured[name], measured[on_base], measured[whole])
+    yield Line("with Docker Engine", facts)
+
+
+def _compared(name: str, samples: Sequence[Sample], on_base: Sequence[Sample], whole: Sequence[Sample]) -> Line:
+    ratio, with_base = median(samples) / median(on_base), median(samples) / median(whole)
+    goal = GOALS.get(name.partition(",")[0])
+    value = f"{_seconds(samples)}: {ratio:.1f} times as long ({with_base:.1f} times as long as all)"
+    met = ratio >= goal if goal else None
+    return Line(f"`docker build`, {name}", value, f"{goal} times" if goal else "", met, _each(samples))
+
+
+def _docker_builds(space: Workspace, docker: Engine) -> dict[str, Callable[[], Sample]]:
+    subjects: dict[str, Callable[[], Sample]] = {}
+    for buildkit in (False, True) if docker.buildkit else (False,):
+        for installer in INSTALLERS:
+            name = f"{installer}, {'BuildKit' if buildkit else 'classic builder'}"
+            folder = space.folder / "fresh" / name.replace(" ", "-").replace(",", "")
+            write_context(space, folder, installer, buildkit=buildkit)
+            subjects[name] = partial(docker.build, folder, "envbuild-benchmark", buildkit=buildkit)
+    return subjects
+
+
+def _bundle(space: Workspace) -> Sample:
+    return _bundle_from(space, space.fresh_store())
+
+
+def _bundle_on_base(space: Workspace) -> Sample:
+    store = space.fresh_store()
+    space.envbuild("build", str(space.base), "--offline", store=store)
+    return _bundle_from(space, store)
+
+
+def _bundle_from(space: Workspace, store: Path, watch: bool = False) -> Sample:
+    target = space.folder / "fresh/bundle"
+    shutil.rmtree(target, ignore_errors=True)
+    arguments = ("bundle", str(space.example), "-o", str(target), "--platform", str(space.platform), "--offline")
+    return space.envbuild(*arguments, store=store, watch=watch)
+
+
+def wheels(setting: Setting) -> Iterator[Line]:
+    """Wheels to layers, against taring and gzipping the same files, and against the least work there is."""
+    paths = setting.space.linked_wheels(setting.space.folder / "fresh/wheels")
+    fast, least = wheels_to_layers.seconds([wheels_to_layers.splice, wheels_to_layers.floor], paths, 1, setting.runs)
+    slow, beside = wheels_to_layers.seconds([wheels_to_layers.tar_and_gzip, wheels_to_layers.splice], paths, 1, 1)
+    size = sum(path.stat().st_size for path in paths) / 1e6
+    yield Line(f"{len(paths)} wheels to segments, {size:.0f} MB, processor time", f"{fast:.2f} s")
+    value = f"{slow:.2f} s: {slow / beside:.1f} times as long"
+    yield Line("the same files by `tarfile` and gzip -6", value, "8 times", slow / beside >= 8)
+    value = f"{least:.2f} s: splicing takes {fast / least:.2f} times as long"
+    yield Line("inflating and hashing the same bytes alone", value, "at most 2 times", fast / least <= 2)
+
+
+def memory(setting: Setting) -> Iterator[Line]:
+    """The resident memory of builds from fetched artifacts, all processes together."""
+    space = setting.space
+    samples = [_bundle_from(space, space.fresh_store(), watch=True) for _ in range(setting.slow_runs)]
+    yield _peak("peak memory of a bundle from artifacts", samples)
+    path = setting.large_wheel or large_wheel(space.folder)
+    name, version = path.name.split("-")[:2]
+    wheel = space.add_wheel(path, name, version)
+    folder = space.write_variant("large", [wheel])
+    samples = []
+    for _ in range(setting.slow_runs):
+        store = space.fresh_store([wheel.digest])
+        samples.append(space.envbuild("build", str(folder), "--offline", store=store, watch=True))
+    yield _peak(f"peak memory with a wheel of {wheel.size / 1e6:.0f} MB", samples)
+    yield Line(f"building that environment ({path.name})", _seconds(samples), seconds=_each(samples))
+
+
+def lock(setting: Setting) -> Iterator[Line]:
+    """Locking again, next to uv alone for the same platforms. Needs the network."""
+    from uv import find_uv_bin
+
+    space = setting.space
+    folder = space.folder / "project" / ENVIRONMENT
+    names = [platform.architecture for platform in space.lock.platforms]
+    machines = {"amd64": "x86_64-manylinux_2_36", "arm64": "aarch64-manylinux_2_36"}
+    requirements = space.folder / "fresh/requirements.in"
+    requirements.parent.mkdir(exist_ok=True)
+    requirements.write_text("".join(f"{line}\n" for line in space.lock.document.spec["pypi"]["requirements"]), "utf-8")
+    command = [find_uv_bin(), "pip", "compile", "-q", str(requirements), "--only-binary", ":all:", "--python-version"]
+    version = space.lock.document.platforms[space.platform].interpreter.version
+
+    def bare() -> Sample:
+        start = time.perf_counter()
+        for name in names:
+            subprocess.run([*command, version, "--python-platform", machines[name]], capture_output=True, check=True)
+        return Sample(time.perf_counter() - start, 0, 0, "")
+
+    relock = partial(space.envbuild, "lock", "--upgrade", str(folder), variables=dict(os.environ) | space.environment())
+    relock()
+    measured = rounds({"lock": relock, "uv": bare}, setting.slow_runs)
+    yield Line(f"`lock --upgrade`, {len(names)} platforms", _seconds(measured["lock"]), seconds=_each(measured["lock"]))
+    yield Line("uv alone for the same wheels", _seconds(measured["uv"]), seconds=_each(measured["uv"]))
+
+
+CASES: dict[str, Callable[[Setting], Iterator[Line]]] = {
+    "start-up": start_up,
+    "edit": edit,
+    "cold": cold,
+    "wheels": wheels,
+    "memory": memory,
+    "lock": lock,
+}
+
+
+def _timed(what: str, samples: Sequence[Sample], goal: float) -> Line:
+    return Line(what, _seconds(samples), f"under {goal:g} s", median(samples) < goal, _each(samples))
+
+
+def _peak(what: str, samples: Sequence[Sample]) -> Line:
+    peak = max(sample.peak for sample in samples)
+    return Line(what, f"{peak / 1e6:.0f} MB", f"under {_MEMORY_GOAL / 1e6:.0f} MB", peak < _MEMORY_GOAL)
+
+
+def _seconds(samples: Sequence[Sample]) -> str:
+    return f"{median(samples):.2f} s"
+
+
+def _each(samples: Sequence[Sample]) -> list[float]:
+    return [sample.seconds for sample in samples]
