@@ -127,11 +127,12 @@ def written(path: Path, left_out: tuple[str, ...] = ()) -> dict[str, tuple[tarfi
     with tarfile.open(fileobj=io.BytesIO(bytes(sink.tar) + bytes(1024))) as archive:
         members = archive.getmembers()
         assert [member.name for member in members] == names
-        return {
-            member.name: (member,
-        archive.extractfile(member).read() if member.isfile() else None)  # type: ignore[union-attr]
-            for member in members
-        }
+        return {member.name: (member, _content(archive, member)) for member in members}
+
+
+def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes | None:
+    file = archive.extractfile(member) if member.isfile() else None
+    return file.read() if file is not None else None
 
 
 @pytest.mark.parametrize("compression", ["", ".gz", ".xz"])
