@@ -27,6 +27,8 @@ class Form:
     """Raises ValueError, with the reason, for what the pattern cannot tell."""
     missing_file: Callable[[Path, str], str | None] | None = None
     """Says, given the document's folder, that the file which the text names is not there."""
+    confidential: bool = False
+    """Whether the text may hold a credential, so that no message may repeat it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,12 @@ from builder.spec.fields import Form, key
 _NAME = Form(r"[a-z0-9]+(?:[._-][a-z0-9]+)*", "a name of lower-case letters, digits and single `.`, `_`, `-` between")
 _VERSION = Form(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", "a version that an image tag can hold")
 _SHA256 = Form(r"[0-9a-f]{64}", "a SHA-256 of 64 lower-case hexadecimal digits")
-_TEXT = Form(r".+", "a command")
+_TEXT = Form(r"(?:.|\n)+", "a command")
 _READY = Form(r"/\S*", "a URL path that starts with `/`")
 _VARIABLE = Form(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable")
-_CREDENTIALS = re.compile(r"[?&](?:[^=&]*(?:token|signature|secret|password)[^=&]*)=", re.IGNORECASE)
+_CREDENTIALS = re.compile(
+    r"[?&](?:sig|[^=&]*(?:token|signature|secret|password|credential|api-?_?key|access-?_?key)[^=&]*)=", re.IGNORECASE
+)
 
 
 def _check_url(text: str) -> None:
@@ -42,7 +44,7 @@ _PATH_PATTERN = r"(?!/)(?!.*(?:^|/)\.\.(?:/|$)).+"
 _PATH = Form(_PATH_PATTERN, "a path inside the project")
 _FILE = Form(_PATH_PATTERN, "a path inside the project", missing_file=_missing_file)
 _FOLDER = Form(r".+", "the folder of an environment", missing_file=_missing_environment)
-_URL = Form(r"\S(?:.*\S)?", "a path or URL of a data file", _check_url, _missing_file)
+_URL = Form(r"\S(?:.*\S)?", "a path or URL of a data file", _check_url, _missing_file, confidential=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +78,7 @@ class Model:
 class Command:
     """One thing that a bundle can do."""
 
-    run: str | tuple[str, ...] = key(
-        "The program and its arguments; no shell is involved.", form=Form(r".+", "a command")
-    )
+    run: str | tuple[str, ...] = key("The program and its arguments; no shell is involved.", form=_TEXT)
     inputs: tuple[str, ...] = key("Names of data that it reads at /data/<name>.", default=())
     outputs: tuple[str, ...] = key("Names of what it writes to /out/<name>.", default=(), form=_NAME)
     params: str | None = key(
@@ -92,7 +92,8 @@ class Command:
     def problems(self) -> Iterable[tuple[str, str, str | None]]:
         """What single keys cannot tell."""
         if self.run is not None and not self.arguments:
-            yield "run", "it is empty", None
+            unbalanced = isinstance(self.run, str) and self.run.strip()
+            yield "run", "a quote in it is not closed" if unbalanced else "it is empty", None
         if self.ready and self.port is None:
             yield "ready", "it needs `port`", "say which port the command listens on"
         if self.port is not None and not 0 < self.port < 65536:

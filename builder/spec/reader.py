@@ -19,6 +19,7 @@ T = TypeVar("T")
 _NODE_LIMIT = 50_000
 _DEPTH_LIMIT = 50
 _SIZE_LIMIT = 1 << 20
+_NULL = "tag:yaml.org,2002:null"
 _WORDS = {"scalar": "a single value", "sequence": "a list", "mapping": "a mapping of keys to values"}
 
 
@@ -72,7 +73,7 @@ class Reader:
 
     def report(self, key: str, message: str, hint: str | None = None) -> None:
         """Add a problem of a key that was read."""
-        self.problems.append(Problem(self.file, self._line(key), key, message, hint))
+        self.problems.append(Problem(self.file, self._line(key), _shown(key), message, hint))
 
     def _line(self, key: str) -> int:
         while key and key not in self.lines:
@@ -87,8 +88,12 @@ class Reader:
             return None
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         try:
-            node = yaml.compose(data.decode(), Loader=loader)
-        except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+            text = data.decode("utf-8-sig")
+            if _nests_too_deep(yaml.parse(text, Loader=loader)):
+                self.problems.append(Problem(self.file, 1, "", f"it nests deeper than {_DEPTH_LIMIT} levels"))
+                return None
+            node = yaml.compose(text, Loader=loader)
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
             mark = getattr(error, "problem_mark", None)
             message = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read"
             self.problems.append(Problem(self.file, mark.line + 1 if mark else 1, "", f"this is not YAML: {message}"))
@@ -104,6 +109,9 @@ class Reader:
             if self._nodes <= _NODE_LIMIT + 1:
                 self.report(path, "the document nests or repeats too much")
             self._nodes = _NODE_LIMIT + 2
+            return None
+        if node.tag == _NULL:
+            self.report(path, "it has no value", "give it one, or leave it out")
             return None
         members = {kind(member): member for member in alternatives(declared)}
         member = members.get(node.id)
@@ -133,8 +141,6 @@ class Reader:
             if name not in declared:
                 self.lines[place] = child.start_mark.line + 1
                 self.report(place, "this key is not known", nearest(name, declared))
-            elif child.tag == "tag:yaml.org,2002:null":
-                self.report_empty(place, child)
             else:
                 value = self._value(child, declared[name].type, place, declared[name], depth + 1)
                 if value is not None:
@@ -149,11 +155,6 @@ class Reader:
             self.report(f"{path}.{name}" if path else name, message, hint)
         return value
 
-    def report_empty(self, place: str, child: Any) -> None:
-        """Add the problem of a key without a value."""
-        self.lines[place] = child.start_mark.line + 1
-        self.report(place, "it has no value", "give it one, or leave the key out")
-
     def _mapping(self, node: Any, element: Any, path: str, key: Key | None, depth: int) -> Mapping[str, Any]:
         result = {}
         for name, child in self._pairs(node, path):
@@ -161,20 +162,23 @@ class Reader:
             if key and key.key_form:
                 self.lines[place] = child.start_mark.line + 1
                 self._check(name, key.key_form, place, "the name ")
-            if child.tag == "tag:yaml.org,2002:null":
-                self.report_empty(place, child)
-            else:
-                value = self._value(child, element, place, key, depth + 1)
-                if value is not None:
-                    result[name] = value
+            value = self._value(child, element, place, key, depth + 1)
+            if value is not None:
+                result[name] = value
         return result
 
     def _pairs(self, node: Any, path: str) -> Iterable[tuple[str, Any]]:
         seen = set()
-        for name, child in ((str(key.value), child) for key, child in node.value):
+        for key, child in node.value:
+            name = str(key.value) if key.id == "scalar" else ""
+            place = f"{path}.{name}" if path else name
+            if key.id != "scalar":
+                self.lines[path] = key.start_mark.line + 1
+                self.report(path, f"a key is a single value, not {_WORDS[key.id]}")
+                continue
             if name in seen:
-                self.lines[f"{path}.{name}"] = child.start_mark.line + 1
-                self.report(f"{path}.{name}", "this key stands twice")
+                self.lines[place] = key.start_mark.line + 1
+                self.report(place, "this key stands twice")
             seen.add(name)
             yield name, child
 
@@ -184,7 +188,7 @@ class Reader:
             choices = typing.get_args(declared)
             if text not in choices:
                 listed = ", ".join(f"`{choice}`" for choice in choices)
-                self.report(path, f"`{text}` is not one of {listed}", nearest(text, choices))
+                self.report(path, f"`{_shown(text)}` is not one of {listed}", nearest(text, choices))
             return text
         if declared is bool:
             return self._typed(node, path, "bool", "`true` or `false`", lambda: text.lower() in ("true", "yes", "on"))
@@ -200,12 +204,13 @@ class Reader:
                 raise ValueError
             return convert()
         except ValueError:
-            self.report(path, f"`{node.value}` is not {expected}")
+            self.report(path, f"`{_shown(node.value)}` is not {expected}")
             return None
 
     def _check(self, text: str, form: Form, path: str, subject: str = "") -> None:
-        if not re.fullmatch(form.pattern, text, re.DOTALL):
-            self.report(path, f"{subject}`{text[:100]}` is not {form.description}")
+        shown = f"{subject}`{_shown(text)}`" if not form.confidential else "it"
+        if not re.fullmatch(form.pattern, text):
+            self.report(path, f"{shown} is not {form.description}")
             return
         try:
             if form.check:
@@ -214,7 +219,26 @@ class Reader:
             if missing:
                 self.report(path, missing)
         except (ValueError, EnvbuildError) as error:
-            self.report(path, f"{subject}`{text[:100]}` is not {form.description}: {error}")
+            self.report(path, f"{shown} is not {form.description}: {error}")
+        except OSError as error:
+            self.report(path, f"{shown} cannot be looked at: {error.strerror}")
+
+
+def _nests_too_deep(events: Iterable[Any]) -> bool:
+    """Whether there are more levels than are read: the parser composes them recursively, in C, without a limit."""
+    import yaml
+
+    depth = 0
+    for event in events:
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEPTH_LIMIT:
+            return True
+    return False
+
+
+def _shown(text: str) -> str:
+    """A text of the document, fit for one line of a message."""
+    return " ".join(text[:200].splitlines()) + ("…" if len(text) > 200 else "")
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

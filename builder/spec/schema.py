@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing
 from collections.abc import Mapping
 from typing import Any
@@ -44,10 +45,11 @@ def _scalar(member: type, key: Key | None) -> dict[str, Any]:
     if member is not str:
         return {"type": {bool: "boolean", int: "integer"}[member]}
     form = key.form if key else None
-    # YAML reads an unquoted 3.11 or time as another type than the text that is meant, and so it is taken.
     if form is None:
-        return {"type": ["string", "number"]}
-    return {"type": ["string", "number"], "pattern": f"^(?:{form.pattern})$"}
+        return {"type": ["string", "number", "boolean"]}
+    # YAML reads an unquoted 3.11 or true as another type than the text that is meant, and so it is taken.
+    others = [name for name, text in (("number", "3.11"), ("boolean", "true")) if re.fullmatch(form.pattern, text)]
+    return {"type": ["string", *others], "pattern": f"^(?:{form.pattern})$"}
 
 
 def _document(document: type) -> dict[str, Any]:
