@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 from builder.errors import EnvbuildError, ExitCode
@@ -39,10 +41,22 @@ def run(arguments: Sequence[str]) -> int:
     except OSError as error:
         show_error(_system_error(error))
         return ExitCode.USER if error.errno in _USERS_ERRORS else ExitCode.USAGE
+    except Exception as error:  # noqa: BLE001 - the last place where anything can be said
+        show_error(_unexpected(error))
+        return ExitCode.USAGE
     return result if isinstance(result, int) else ExitCode.OK
 
 
 _USERS_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT})
+
+
+def _unexpected(error: Exception) -> EnvbuildError:
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return EnvbuildError(
+        "something unexpected happened in envbuild",
+        (f"{type(error).__name__}: {error}", f"in `{place.name}` of {os.path.basename(place.filename)}:{place.lineno}"),
+        "This is a fault of envbuild: please report it with what you did",
+    )
 
 
 def _system_error(error: OSError) -> EnvbuildError:

@@ -67,12 +67,12 @@ def _resolve(loaded: LoadedEnvironment, output: Output) -> dict[str, bytes]:
     from builder.cli.machine import make_fetcher, open_store
     from builder.lock.debian.archive import Archives
     from builder.lock.make import make_lock
-    from builder.lock.pypi_uv import UvResolver
+    from builder.lock.pypi_uv import UvResolver, uv_program
 
     fetcher = make_fetcher(open_store(), output)
     try:
         previous = read_lock(loaded.lock_folder)
     except EnvbuildError:
         previous = None
-    resolvers = {"uv": UvResolver(os.environ, fetcher)}
+    resolvers = {"uv": UvResolver(os.environ, uv_program(), fetcher)}
     return make_lock(loaded.environment, LAYER_FORMAT, Archives(fetcher, datetime.now(UTC)), resolvers, previous)

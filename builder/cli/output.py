@@ -50,7 +50,7 @@ def show_error(error: EnvbuildError) -> None:
     click.echo(click.style("error", fg="red", bold=True) if coloured else "error", err=True, nl=False)
     click.echo(f": {printable(error.what)}", err=True)
     for line in error.why:
-        click.echo(f"  Caused by: {printable(line)}", err=True)
+        click.echo("  Caused by: " + printable(line).replace("\n", "\n" + " " * 13), err=True)
     if error.hint:
         click.echo(f"\nhint: {printable(error.hint)}", err=True)
 

@@ -77,6 +77,11 @@ def without_credentials(url: str) -> str:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
+def without_credentials_in(text: str) -> str:
+    """`text` with every URL in it stripped of its user and password."""
+    return re.sub(r"(?<=://)[^\s/@]+@", "", text)
+
+
 def _folder(url: str, authorizations: dict[str, str]) -> str:
     """The URL with a slash at its end; its credentials go to `authorizations`."""
     try:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from builder.errors import EnvbuildError
 from builder.fetch import Fetcher, Source
-from builder.fetch.mirrors import without_credentials
+from builder.fetch.mirrors import without_credentials_in
 from builder.lock.artifact import Wheel
 from builder.lock.interface import Target
 from builder.lock.pylock import marker_environment, supported_tags, wheel_from_index
@@ -31,12 +31,27 @@ _PASSED = re.compile(
 """Which variables uv sees: those that say how to reach an index, none that changes what it chooses."""
 
 
+def uv_program() -> str:
+    """The path of the uv that is installed beside this package. Not for several threads at once.
+
+    Raises: EnvbuildError, if there is none.
+    """
+    from uv import find_uv_bin
+
+    try:
+        return str(find_uv_bin())
+    except FileNotFoundError as error:
+        raise EnvbuildError("uv is not there", str(error), "Install envbuild anew; it brings uv with it") from error
+
+
 @dataclass(frozen=True, slots=True)
 class UvResolver:
     """Resolves with uv (a WheelResolver)."""
 
     variables: Mapping[str, str]
     """The environment variables of this process."""
+    program: str
+    """The path of uv."""
     fetcher: Fetcher
     """Learns the size of a wheel whose index does not say it."""
 
@@ -54,12 +69,11 @@ class UvResolver:
 
     def _compile(self, requirements: tuple[str, ...], target: Target, exclude_newer: str | None) -> Pylock:
         from packaging.pylock import Pylock
-        from uv import find_uv_bin
 
         with tempfile.TemporaryDirectory(prefix="envbuild-") as folder:
             (Path(folder) / "requirements").write_text("\n".join(requirements) + "\n", encoding="utf-8")
             command = [
-                find_uv_bin(), "pip", "compile", "requirements", "--output-file", "pylock.toml",
+                self.program, "pip", "compile", "requirements", "--output-file", "pylock.toml",
                 "--format", "pylock.toml", "--no-header", "--quiet", "--only-binary", ":all:",
                 "--python", sys.executable, "--python-version", target.python,
                 "--python-platform", f"{target.machine}-manylinux_2_{min(target.glibc[1], 40)}",
@@ -70,10 +84,8 @@ class UvResolver:
                 command, cwd=folder, env=self._variables(), capture_output=True, text=True, check=False
             )
             if finished.returncode != 0:
-                raise EnvbuildError(
-                    f"the Python packages cannot be resolved for {target.platform}",
-                    tuple(_explanation(finished.stderr)),
-                )
+                causes, hint = _explanation(finished.stderr)
+                raise EnvbuildError(f"the Python packages cannot be resolved for {target.platform}", causes, hint)
             return Pylock.from_dict(tomllib.loads((Path(folder) / "pylock.toml").read_text("utf-8")))
 
     def _variables(self) -> dict[str, str]:
@@ -107,7 +119,16 @@ def _file_name(choice: PackageWheel) -> str:
     return choice.name or str(choice.url).rpartition("/")[2].partition("#")[0]
 
 
-def _explanation(text: str) -> list[str]:
-    """The lines of uv's message, without decoration and without credentials."""
-    lines = (re.sub(r"^\s*[^\w\s`'\"(]+\s+|\x1b\[[0-9;]*m", "", line).strip() for line in text.splitlines())
-    return [re.sub(r"https?://\S+", lambda url: without_credentials(url[0]), line) for line in lines if line]
+def _explanation(text: str) -> tuple[list[str], str | None]:
+    """The causes and hints in uv's message, without credentials: continuation lines stay with their cause."""
+    causes: list[str] = []
+    hints: list[str] = []
+    for line in without_credentials_in(text).splitlines():
+        content = line.strip()
+        if content.startswith("hint:"):
+            hints.append(content.removeprefix("hint:").strip())
+        elif line.startswith(" " * 9) and causes:
+            causes[-1] += "\n" + line.removeprefix(" " * 9).rstrip()
+        elif content:
+            causes.append(re.sub(r"^(error|cause):\s*", "", content))
+    return causes, "; ".join(hints) or None
