@@ -22,9 +22,10 @@ from builder.image.kept import (
     kept_value,
     write_image,
 )
+from builder.image.locked_file import LockedPackage, using
 from builder.image.skeleton import environment_files
 from builder.image.workshop import Workshop
-from builder.layers.deb import open_deb
+from builder.layers.deb import DebPackage, open_deb
 from builder.layers.files import FileEntry, FileTree
 from builder.layers.interface import Contents, Directory, Package
 from builder.layers.join import Fresh, Layer, Segment, write_layer, write_segment
@@ -93,7 +94,7 @@ class _Build:
 
         def make() -> Any:
             unpacking = shown(self._workshop.progress, f"unpacking {package.name}")
-            with unpacking, open_deb(self._paths[package.digest], self._store.temporary) as deb:
+            with unpacking, using(self._store, package), self._open_deb(package) as deb:
                 segment = write_segment(self._store, deb)
                 return {
                     "contents": contents_to_value(deb.contents()),
@@ -124,7 +125,7 @@ class _Build:
         left_out = filesystem.left_out.get(package.name, frozenset())
         digest, size = Digest.parse(deb["segment"][0]), deb["segment"][1]
         if left_out or not self._store.has(digest, size):
-            with open_deb(self._paths[package.digest], self._store.temporary) as opened:
+            with using(self._store, package), self._open_deb(package) as opened:
                 return write_segment(self._store, opened, left_out)
         return Segment(digest, size)
 
@@ -168,9 +169,14 @@ class _Build:
         }
         return kept_layer(self._store, key, lambda: write_layer(self._store, directories, parts()))
 
+    def _open_deb(self, package: DebianPackage) -> DebPackage:
+        return open_deb(self._paths[package.digest], self._store.temporary)
+
     def _open_wheel(self, wheel: Wheel) -> Package:
-        path = self._paths[wheel.digest]
-        return open_wheel(path, self._target, expected_name=wheel.name, expected_version=wheel.version)
+        with using(self._store, wheel):
+            path = self._paths[wheel.digest]
+            opened = open_wheel(path, self._target, expected_name=wheel.name, expected_version=wheel.version)
+        return LockedPackage(self._store, wheel, opened)
 
     def _wheel_key(self, wheel: Wheel) -> dict[str, Any]:
         return {"wheel": wheel.digest.hex, "name": [wheel.name, wheel.version], "python": self._plan.interpreter.minor}

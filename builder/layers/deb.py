@@ -13,6 +13,7 @@ Once the facts of all packages of an image are there, `builder.layers.system` ma
 
 from __future__ import annotations
 
+import errno
 import posixpath
 import tempfile
 from collections.abc import Collection, Iterable
@@ -128,6 +129,8 @@ def open_deb(path: Path, scratch: Path | None = None) -> DebPackage:
                 content.close()
                 raise
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):  # the scratch folder's fault, not the package's
+            raise
         raise EnvbuildError(f"The package `{path.name}` cannot be read", str(error)) from error
 
 

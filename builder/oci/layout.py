@@ -142,9 +142,7 @@ class BlobWriter:
 
     def __enter__(self) -> Self:
         """Make the temporary file."""
-        descriptor, name = tempfile.mkstemp(prefix="blob-", dir=self._layout.temporary)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)  # a temporary file without a lock belongs to nobody and may be pruned
-        self._path = Path(name)
+        descriptor, self._path = claimed_file(self._layout.temporary, "blob-")
         self._file = os.fdopen(descriptor, "wb", buffering=0)
         return self
 
@@ -185,14 +183,24 @@ def write_all(file: IO[bytes], data: bytes | memoryview) -> None:
 
 def write_atomically(path: Path, data: bytes, temporary: Path | None = None) -> None:
     """Replace the file at `path` by `data`, durably: a crash leaves the old file or the new one."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=temporary or path.parent)
+    descriptor, draft = claimed_file(temporary or path.parent, f".{path.name}-")
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
+            os.chmod(draft, 0o644)
+            os.replace(draft, path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
         raise
+
+
+def claimed_file(folder: Path, prefix: str) -> tuple[int, Path]:
+    """A new temporary file, open for writing and locked: one without a lock belongs to nobody and may be pruned."""
+    while True:
+        descriptor, name = tempfile.mkstemp(prefix=prefix, dir=folder)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.path.exists(name):
+            return descriptor, Path(name)
+        os.close(descriptor)  # it was pruned before it was locked

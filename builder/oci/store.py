@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from builder.oci.canonical import canonical_json
-from builder.oci.layout import Layout
+from builder.oci.layout import Layout, claimed_file
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -48,13 +48,14 @@ class Store(Layout):
         """Keep a JSON value under `key`, atomically."""
         path = self._record_path(kind, key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix="record-", dir=self.temporary)
+        descriptor, draft = claimed_file(self.temporary, "record-")
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(canonical_json(value))
-            os.replace(name, path)
+                file.flush()
+                os.replace(draft, path)
         except BaseException:
-            Path(name).unlink(missing_ok=True)
+            draft.unlink(missing_ok=True)
             raise
 
     @contextmanager
@@ -77,14 +78,12 @@ class Store(Layout):
     @contextmanager
     def scratch(self) -> Iterator[Path]:
         """A new folder, removed afterwards unless it was renamed. What a killed process leaves may be pruned."""
-        folder = Path(tempfile.mkdtemp(prefix="scratch-", dir=self.temporary)).resolve()
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        folder, descriptor = self._claimed_folder()
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield folder
         finally:
-            os.close(descriptor)
             remove_tree(folder)
+            os.close(descriptor)
 
     def usage(self) -> tuple[Usage, ...]:
         """What each part of the store takes on disk."""
@@ -107,6 +106,17 @@ class Store(Layout):
             for blob in self._blobs.iterdir():
                 blob.unlink(missing_ok=True)
         return before - sum(part.size for part in self.usage())
+
+    def _claimed_folder(self) -> tuple[Path, int]:
+        """A new folder and its open descriptor, which holds its lock."""
+        while True:
+            folder = Path(tempfile.mkdtemp(prefix="scratch-", dir=self.temporary)).resolve()
+            with suppress(FileNotFoundError):
+                descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                if folder.exists():
+                    return folder, descriptor
+                os.close(descriptor)  # it was pruned before it was locked
 
     def _record_path(self, kind: str, key: str) -> Path:
         return self._checked(self.root / "records" / kind, f"{key}.json")
