@@ -65,8 +65,8 @@ class _Build:
         plan, workshop = self._plan, self._workshop
         sources = [package.source for package in plan.debian] + [wheel.source for wheel in plan.wheels]
         self._paths = workshop.fetcher.blobs(sources)
-        debs = dict(zip(plan.debian, workshop.each(self._listed_deb, plan.debian), strict=True))
-        listed = dict(zip(plan.wheels, workshop.each(self._listed_wheel, plan.wheels), strict=True))
+        debs = dict(zip(plan.debian, workshop.each(self._listed_deb, plan.debian, _size), strict=True))
+        listed = dict(zip(plan.wheels, workshop.each(self._listed_wheel, plan.wheels, _size), strict=True))
         facts = {package: _facts(deb) for package, deb in debs.items()}
         architecture = plan.platform.architecture
         settled = system_directories(list(facts.values()), architecture)
@@ -86,7 +86,7 @@ class _Build:
                     return self._debian_layer(layer, debs, filesystem)
                 return self._python_layer(layer, listed, filesystem)
 
-        layers = workshop.each(layer_of, plan.layers)
+        layers = workshop.each(layer_of, plan.layers, _layer_size)
         return write_image(self._store, layers, environment_config(plan, [layer.diff_id for layer in layers]))
 
     def _listed_deb(self, package: DebianPackage) -> Any:
@@ -180,6 +180,14 @@ class _Build:
 
     def _wheel_key(self, wheel: Wheel) -> dict[str, Any]:
         return {"wheel": wheel.digest.hex, "name": [wheel.name, wheel.version], "python": self._plan.interpreter.minor}
+
+
+def _size(artifact: DebianPackage | Wheel) -> int:
+    return artifact.size
+
+
+def _layer_size(layer: LayerPlan) -> int:
+    return sum(package.size for package in layer.debian) + sum(wheel.size for wheel in layer.wheels)
 
 
 def _debian_owners(debs: Mapping[DebianPackage, Any], facts: Mapping[DebianPackage, DebFacts]) -> list[Owner]:

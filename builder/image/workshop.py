@@ -24,12 +24,17 @@ class Workshop:
     workers: int = 2
     progress: Progress = field(default_factory=Silent)
 
-    def each(self, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
-        """`function` of each item, in parallel; results in the order of the items."""
+    def each(self, function: Callable[[T], R], items: Iterable[T], size: Callable[[T], int] = lambda _: 0) -> list[R]:
+        """`function` of each item, in parallel; results in the order of the items.
+
+        The largest by `size` are begun first, so that no worker is left alone with one of them at the end.
+        """
+        items = list(items)
         with ThreadPoolExecutor(max(1, self.workers)) as pool:
-            futures = [pool.submit(function, item) for item in items]
+            largest_first = sorted(range(len(items)), key=lambda number: -size(items[number]))
+            futures = {number: pool.submit(function, items[number]) for number in largest_first}
             try:
-                return [future.result() for future in futures]
+                return [futures[number].result() for number in range(len(items))]
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
