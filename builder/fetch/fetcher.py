@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import html
 import itertools
 import json
 import os
 import re
+import threading
 import time
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urljoin
 
 from builder.errors import DigestMismatchError, EnvbuildError
-from builder.fetch.mirrors import PYPI_FILES, Mirrors, without_credentials
-from builder.fetch.transport import InterruptedTransferError, Transport, TransportError
+from builder.fetch.mirrors import PYPI_FILES, Mirrors, without_credentials, without_credentials_in
+from builder.fetch.transport import InterruptedTransferError, RangeError, Transport, TransportError
 from builder.oci.digest import Digest
 from builder.oci.layout import CHUNK
 from builder.oci.store import Store
@@ -50,6 +52,7 @@ class Fetcher:
         self._transport = Transport(mirrors)
         self._progress = progress or Silent()
         self._offline = offline
+        self._stopped = threading.Event()
 
     def read(self, urls: Sequence[str], limit: int) -> bytes:
         """A small document that has no digest, of `limit` bytes at most, from the first URL that answers.
@@ -90,57 +93,74 @@ class Fetcher:
         return path
 
     def blobs(self, sources: Iterable[Source]) -> dict[Digest, Path]:
-        """The verified files of all sources, fetched in parallel."""
+        """The verified files of all sources, fetched in parallel; the first that fails stops the others."""
         wanted = {source.digest: source for source in sources}
         missing = [source for source in wanted.values() if not self._present(source)]
         if missing:
-            with ThreadPoolExecutor(PARALLEL) as pool:
-                list(pool.map(self.blob, sorted(missing, key=lambda source: -(source.size or 0))))
+            self._fetch_all(sorted(missing, key=lambda source: -(source.size or 0)))
         return {digest: self._store.path(digest) for digest in wanted}
 
+    def _fetch_all(self, sources: Iterable[Source]) -> None:
+        self._stopped.clear()
+        with ThreadPoolExecutor(PARALLEL) as pool:
+            futures = [pool.submit(self.blob, source) for source in sources]
+            try:
+                for future in as_completed(futures):
+                    future.result()
+            except BaseException:
+                self._stopped.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
     def _present(self, source: Source) -> bool:
-        if source.size is None:
-            return self._store.path(source.digest).exists()
-        return self._store.has(source.digest, source.size)
+        if source.size is not None:
+            return self._store.has(source.digest, source.size)
+        try:
+            with open(self._store.path(source.digest), "rb") as file:
+                return _hash_of(file).hexdigest() == source.digest.hex
+        except FileNotFoundError:
+            return False
 
     def _download(self, source: Source, file: BinaryIO) -> None:
         failures: list[str] = []
         wrong = False
         for url in source.urls:
-            for candidate in self._candidates(url, source):
-                try:
-                    self._receive(source, candidate, file)
+            place = url
+            try:
+                for place in self._candidates(url, source):
+                    self._receive(source, place, file)
                     return
-                except TransportError as error:
-                    failures.append(f"{without_credentials(candidate)}: {error}")
-                except DigestMismatchError as error:
-                    wrong = True
-                    file.truncate(0)
-                    failures.append(f"{without_credentials(candidate)}: {error.what}")
+            except TransportError as error:
+                failures.append(f"{without_credentials_in(place)}: {error}")
+            except DigestMismatchError as error:
+                wrong = True
+                file.truncate(0)
+                failures.append(f"{without_credentials_in(place)}: {error.what}")
         kind = DigestMismatchError if wrong else EnvbuildError
         raise kind(f"{source.name} could not be fetched", failures, None if wrong else _NETWORK_HINT)
 
     def _candidates(self, url: str, source: Source) -> Iterable[str]:
         if url.startswith(PYPI_FILES) and self._mirrors.python_index:
-            mirrored = self._file_on_index(self._mirrors.python_index, url, source.digest)
-            if mirrored:
-                yield mirrored
+            yield self._file_on_index(self._mirrors.python_index, url, source.digest)
             return
         yield from self._mirrors.candidates(url)
 
-    def _file_on_index(self, index: str, url: str, digest: Digest) -> str | None:
-        """Where a mirror of PyPI keeps a file: asked of its index (PEP 691, PEP 503), chosen by digest."""
+    def _file_on_index(self, index: str, url: str, digest: Digest) -> str:
+        """Where a mirror of PyPI keeps a file: asked of its index (PEP 691, PEP 503), chosen by digest.
+
+        Raises: TransportError, if the index cannot be read or has no such file.
+        """
         file_name = url.rpartition("/")[2]
         project = re.sub(r"[-_.]+", "-", file_name.split("-")[0]).lower()
         page = f"{index}{project}/"
         data = self._read(page, _INDEX_PAGE_LIMIT, "application/vnd.pypi.simple.v1+json, text/html;q=0.1")
-        if data.lstrip().startswith(b"{"):
-            for file in json.loads(data).get("files", []):
-                if file.get("hashes", {}).get("sha256") == digest.hex:
-                    return urljoin(page, str(file["url"]))
-            return None
-        match = re.search(rb'href="([^"#]+)#sha256=' + digest.hex.encode(), data)
-        return urljoin(page, match[1].decode()) if match else None
+        try:
+            link = _link_in_page(data, digest)
+            if link is not None:
+                return urljoin(page, link)
+        except (ValueError, RecursionError, AttributeError, TypeError, KeyError) as error:
+            raise TransportError(f"the page `{page}` of the index cannot be read") from error
+        raise TransportError(f"the page `{page}` of the index has no file of this sha256")
 
     def _read(self, url: str, limit: int, accept: str | None = None) -> bytes:
         with self._transport.open(url, accept=accept) as body:
@@ -157,7 +177,9 @@ class Fetcher:
             try:
                 self._append(source, url, file)
                 return
-            except InterruptedTransferError:
+            except InterruptedTransferError as error:
+                if isinstance(error, RangeError):
+                    file.truncate(0)  # what was kept is no part of what the server has
                 if attempt == _RESUMPTIONS:
                     raise
                 time.sleep(0.2 * 2**attempt)
@@ -176,6 +198,8 @@ class Fetcher:
                 file.write(chunk)
                 checksum.update(chunk)
                 self._progress.advance(source.name, len(chunk))
+                if self._stopped.is_set():
+                    raise EnvbuildError(f"{source.name} was not fetched to its end", "another download failed")
                 if source.size is not None and file.tell() > source.size:
                     raise DigestMismatchError(f"more than the {source.size} bytes of the lock were sent")
         file.flush()
@@ -213,6 +237,15 @@ class _exclusive:  # noqa: N801 - used like a function
             return os.path.samestat(os.fstat(self._file.fileno()), os.stat(self._path))
         except FileNotFoundError:
             return False
+
+
+def _link_in_page(data: bytes, digest: Digest) -> str | None:
+    """The link to the file of this digest in a project's page, JSON or HTML."""
+    if data.lstrip().startswith(b"{"):
+        files = json.loads(data)["files"]
+        return next((str(file["url"]) for file in files if file["hashes"].get("sha256") == digest.hex), None)
+    match = re.search(rb"""href\s*=\s*["']([^"'#]+)#sha256=""" + digest.hex.encode(), data, re.IGNORECASE)
+    return html.unescape(match[1].decode()) if match else None
 
 
 def _hash_of(file: BinaryIO) -> hashlib._Hash:

@@ -42,6 +42,9 @@ class Mirrors:
         debian = variables.get("ENVBUILD_DEBIAN_MIRROR", "").split()
         snapshot = variables.get("ENVBUILD_SNAPSHOT_MIRROR", "").strip()
         authorizations: dict[str, str] = {}
+        for name in ("UV_INDEX", "UV_EXTRA_INDEX_URL"):
+            for extra in variables.get(name, "").split():
+                _folder(extra, authorizations)
         prefixes = []
         if debian:
             main = _folder(debian[0], authorizations)
@@ -83,7 +86,8 @@ def without_credentials_in(text: str) -> str:
 
 
 def _folder(url: str, authorizations: dict[str, str]) -> str:
-    """The URL with a slash at its end; its credentials go to `authorizations`."""
+    """The URL with a slash at its end; its credentials go to `authorizations`. uv's form `name=URL` is taken too."""
+    url = re.sub(r"^[\w.-]+=(?=\w+:)", "", url)
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https", "file") and not parts.query and parts.port != 0

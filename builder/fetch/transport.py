@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 _ATTEMPTS = 4
+_RECEIVED = 1 << 16
+"""Bytes to receive at a time; when a connection breaks, what came of the last such piece is lost."""
+_LONGEST_PAUSE = 60.0
+"""Seconds to wait at most because a server asks for it."""
 _TIMEOUT = 60.0
 """Seconds to wait for a connection, and for the next bytes."""
 
@@ -30,6 +34,10 @@ class TransportError(Exception):
 
 class InterruptedTransferError(TransportError):
     """The bytes stopped on the way; asking for the rest may help."""
+
+
+class RangeError(InterruptedTransferError):
+    """The server has nothing from the offset on that was asked for."""
 
 
 class Body(Protocol):
@@ -55,7 +63,10 @@ class Transport:
 
         Raises: TransportError.
         """
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError as error:
+            raise TransportError(f"this is not a URL: {error}") from error
         if parts.scheme == "file":
             yield from _open_file(unquote(parts.path), offset)
         elif parts.scheme in ("http", "https"):
@@ -76,6 +87,8 @@ class Transport:
         except urllib3.exceptions.HTTPError as error:
             raise TransportError(_reason(error)) from error
         try:
+            if response.status == 416 and offset:
+                raise RangeError("the server has nothing behind what was received before")
             if response.status not in (200, 206):
                 raise TransportError(f"the server answered {response.status} {response.reason or ''}".rstrip())
             yield _HttpBody(response, _start(response.headers.get("Content-Range")) if response.status == 206 else 0)
@@ -94,12 +107,32 @@ class Transport:
         bypassed = parts.hostname is None or urllib.request.proxy_bypass(parts.hostname)
         proxy = None if bypassed else proxies.get(parts.scheme)
         if proxy not in self._pools:
-            retries = urllib3.Retry(
-                _ATTEMPTS, redirect=5, status_forcelist=RETRIED_STATUSES, backoff_factor=0.3, raise_on_status=False
-            )
-            settings: dict[str, Any] = {"retries": retries, "timeout": urllib3.Timeout(_TIMEOUT), "maxsize": 8}
-            self._pools[proxy] = urllib3.ProxyManager(proxy, **settings) if proxy else urllib3.PoolManager(**settings)
+            settings: dict[str, Any] = {"retries": _retries(), "timeout": urllib3.Timeout(_TIMEOUT), "maxsize": 8}
+            self._pools[proxy] = _proxy_pool(proxy, settings) if proxy else urllib3.PoolManager(**settings)
         return self._pools[proxy]
+
+
+def _retries() -> urllib3.Retry:
+    import urllib3
+
+    class Patient(urllib3.Retry):
+        def get_retry_after(self, response: urllib3.BaseHTTPResponse) -> float | None:
+            """A server may ask for a pause, but not for one of hours."""
+            seconds = super().get_retry_after(response)
+            return None if seconds is None else min(seconds, _LONGEST_PAUSE)
+
+    return Patient(
+        _ATTEMPTS, redirect=5, status_forcelist=RETRIED_STATUSES, backoff_factor=0.3, raise_on_status=False
+    )  # fmt: skip
+
+
+def _proxy_pool(proxy: str, settings: dict[str, Any]) -> urllib3.ProxyManager:
+    """A pool behind a proxy, which may be given without a scheme and with a user and a password."""
+    import urllib3
+
+    parts = urllib3.util.parse_url(proxy if "://" in proxy else f"http://{proxy}")
+    headers = urllib3.make_headers(proxy_basic_auth=unquote(parts.auth)) if parts.auth else None
+    return urllib3.ProxyManager(parts._replace(auth=None).url, proxy_headers=headers, **settings)
 
 
 class _HttpBody:
@@ -111,7 +144,7 @@ class _HttpBody:
         import urllib3
 
         try:
-            return self._response.read(amount)
+            return self._response.read(min(amount, _RECEIVED))
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise InterruptedTransferError(_reason(error)) from error
 
@@ -122,16 +155,20 @@ class _FileBody:
         self.offset = offset
 
     def read(self, amount: int) -> bytes:
-        return self._file.read(amount)
+        try:
+            return self._file.read(amount)
+        except OSError as error:
+            raise TransportError(error.strerror or str(error)) from error
 
 
 def _open_file(path: str, offset: int) -> Iterator[Body]:
     try:
-        with open(path, "rb") as file:
-            file.seek(offset)
-            yield _FileBody(file, offset)
-    except OSError as error:
-        raise TransportError(error.strerror or str(error)) from error
+        file = open(path, "rb")  # noqa: SIM115 - closed below, where an error of the reader is not one of the file
+        file.seek(offset)
+    except (OSError, ValueError) as error:
+        raise TransportError(getattr(error, "strerror", None) or str(error)) from error
+    with file:
+        yield _FileBody(file, offset)
 
 
 def _start(content_range: str | None) -> int:
@@ -152,7 +189,7 @@ def _netrc_authorization(host: str | None) -> str | None:
         return None
     try:
         entry = netrc.netrc(path).authenticators(host)
-    except (netrc.NetrcParseError, OSError):
+    except (netrc.NetrcParseError, OSError, ValueError):
         return None
     if entry is None:
         return None
