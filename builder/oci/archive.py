@@ -13,6 +13,7 @@ import re
 import tarfile
 import tempfile
 from collections.abc import Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
@@ -25,6 +26,8 @@ from builder.oci.layout import CHUNK, Layout, copy_blob, write_atomically
 from builder.progress import Progress, Silent
 
 _MTIME = 315619200
+_COPIES = 2
+"""Blobs of a layout folder that are copied at once: more would wait for the disk."""
 _MEMBER_LIMIT = 100_000
 _BLOB = re.compile(r"(?:\./)?blobs/sha256/([0-9a-f]{64})")
 _DOCUMENTS = frozenset({"index.json", "oci-layout", "manifest.json", "repositories"})
@@ -83,8 +86,8 @@ def write_layout(folder: Path, source: Layout, top: Descriptor) -> None:
     """
     layout = Layout(folder)
     layout.create()
-    for blob in reachable(source, top):
-        copy_blob(source, layout, blob)
+    with ThreadPoolExecutor(_COPIES) as pool:
+        list(pool.map(lambda blob: copy_blob(source, layout, blob), reachable(source, top)))
     write_atomically(folder / "index.json", Index((top,)).to_bytes())
     (folder / "tmp").rmdir()
 
