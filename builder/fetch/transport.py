@@ -5,9 +5,7 @@ Owns what is sent and how often; knows nothing of digests.
 
 from __future__ import annotations
 
-import netrc
 import os
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
@@ -100,6 +98,8 @@ class Transport:
         return {"Authorization": value} if value else {}
 
     def _pool(self, url: str) -> urllib3.PoolManager:
+        import urllib.request
+
         import urllib3
 
         parts = urlsplit(url)
@@ -184,6 +184,8 @@ def _reason(error: Exception) -> str:
 
 
 def _netrc_authorization(host: str | None) -> str | None:
+    import netrc
+
     path = os.environ.get("NETRC") or os.path.expanduser("~/.netrc")
     if host is None or not os.path.exists(path):
         return None
