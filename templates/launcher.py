@@ -254,6 +254,7 @@ def make_environment(run: Run, bundle: dict[str, Any], folder: str) -> dict[str,
         environment["ENVBUILD_SEED"] = environment["PYTHONHASHSEED"] = str(run.seed)
     if run.command.get("port"):
         environment["ENVBUILD_PORT"] = str(run.command["port"])
+        environment.setdefault("ENVBUILD_HOST", "0.0.0.0")
     packed = place((bundle.get("model") or {}).get("path") or "/model")
     for model in filter(os.path.exists, (place("/out/model"), packed)):
         environment.setdefault("ENVBUILD_MODEL", model)

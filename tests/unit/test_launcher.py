@@ -181,6 +181,7 @@ def test_seed_arguments_environment_and_folder_reach_the_command(bundle):
     assert arguments == ["first", "--more", "--"]
     assert environment["ENVBUILD_SEED"] == environment["PYTHONHASHSEED"] == "9"
     assert (environment["MODE"], environment["ENVBUILD_PORT"], environment["HOME"]) == ("fast", "80", "/tmp")
+    assert environment["ENVBUILD_HOST"] == "0.0.0.0"
     assert environment["USER"]
     assert environment["LOGNAME"]
     assert folder == str(bundle.root / "app")

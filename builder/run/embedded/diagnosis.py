@@ -58,6 +58,9 @@ def _obstacles(proc: Path) -> Iterator[str]:
         yield "the kernel is older than 5.11, where only root may mount an overlay"
     if "\nSeccomp:\t2\n" in _read(proc / "self/status"):
         yield "a seccomp filter is in force, as in a container: start that with `--security-opt seccomp=unconfined`"
+    mounts = [line.split() for line in _read(proc / "self/mountinfo").splitlines()]
+    if mounts and not any(fields[4:5] == ["/"] for fields in mounts):
+        yield "this is a chroot, whose root is not a mount: bind it onto itself and enter it with pivot_root"
 
 
 def _version(release: str) -> tuple[int, ...]:

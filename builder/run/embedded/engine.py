@@ -27,7 +27,8 @@ class EmbeddedEngine:
     """Runs an image in Linux namespaces of its own, as root or as any user.
 
     Without root, the one user inside is the caller: every file of the image is theirs, and what they write to a
-    mount belongs to the caller. The network is the host's, or none.
+    mount belongs to the caller. The network is the host's, or none; so where a port is to be reached is told to the
+    command in ENVBUILD_HOST.
     """
 
     name = "embedded"
@@ -92,7 +93,9 @@ def _check_mount(mount: Mount) -> None:
 
 
 def _plan(config: ImageConfig, request: RunRequest, layers: tuple[Path, ...], scratch: Path) -> Plan:
-    environment = dict(variable.partition("=")[::2] for variable in config.env) | dict(request.environment)
+    environment = dict(variable.partition("=")[::2] for variable in config.env)
+    environment |= {"ENVBUILD_HOST": port.host_address for port in request.ports if port.host_address}
+    environment |= request.environment
     root = RootPlan(
         tuple(layer.resolve() for layer in layers),
         scratch,

@@ -63,4 +63,4 @@ def predict(request: Request) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    uvicorn.run(app, host="0.0.0.0", port=int(os.environ.get("ENVBUILD_PORT", "8080")))
+    uvicorn.run(app, host=os.environ["ENVBUILD_HOST"], port=int(os.environ["ENVBUILD_PORT"]))

@@ -49,4 +49,4 @@ def predict(request: Request) -> dict:
 
 
 if __name__ == "__main__":
-    uvicorn.run(app, host="0.0.0.0", port=int(os.environ["ENVBUILD_PORT"]))
+    uvicorn.run(app, host=os.environ["ENVBUILD_HOST"], port=int(os.environ["ENVBUILD_PORT"]))
