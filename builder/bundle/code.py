@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from builder.bundle.ignore import Pattern, parse_patterns, verdict
 from builder.errors import EnvbuildError
-from builder.layers.files import FileEntry, Kind
+from builder.layers.files import FileEntry, Kind, check_path
 from builder.oci.canonical import canonical_json
 from builder.oci.digest import Digest
 from builder.oci.layout import CHUNK
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
 IGNORE_FILES = (".gitignore", ".envbuildignore")
-_NEVER = [".git/", "__pycache__/", "*.py[cod]", ".venv/", ".DS_Store"]
+_NEVER = b"__pycache__/\n*.py[cod]\n.venv/\n.DS_Store\n"
 
 
 def code_files(folder: Path, globs: Sequence[str]) -> tuple[FileEntry, ...]:
@@ -32,13 +34,11 @@ def code_files(folder: Path, globs: Sequence[str]) -> tuple[FileEntry, ...]:
 
     Raises: EnvbuildError, if a glob matches nothing, or a link leads out of the folder.
     """
-    from pathspec import GitIgnoreSpec
-
-    wanted = [(glob, GitIgnoreSpec.from_lines([f"/{glob.removeprefix('./')}"])) for glob in globs]
+    wanted = [(glob, _glob(glob)) for glob in globs]
     used = set()
     entries = []
     for path in _files(folder):
-        matching = [glob for glob, spec in wanted if spec.match_file(path)]
+        matching = [glob for glob, spec in wanted if spec and spec.match_file(path)]
         if matching:
             used.update(matching)
             entries.append(_entry(folder, path))
@@ -76,12 +76,24 @@ def content_digest(entries: Iterable[FileEntry]) -> Digest:
     return Digest.of(canonical_json(sorted(listing)))
 
 
+def _glob(glob: str) -> GitIgnoreSpec | None:
+    """What a glob of `code` matches; None for one that can match nothing."""
+    from pathspec import GitIgnoreSpec
+
+    try:
+        return GitIgnoreSpec.from_lines([f"/{glob.removeprefix('./')}"])
+    except ValueError:
+        return None
+
+
 def _entry(folder: Path, path: str) -> FileEntry:
-    source = folder / path
+    source = folder / check_path(path)
+    if source.is_symlink() and source.is_dir():
+        raise EnvbuildError(f"`{source}` is a link to a folder", hint="Ignore it, or copy the folder into the project")
     if source.is_symlink() and not source.resolve().is_relative_to(folder.resolve()):
         raise EnvbuildError(f"`{source}` is a link that leads out of `{folder}`", hint="Copy the file into the project")
-    executable = os.access(source, os.X_OK, follow_symlinks=True) and source.stat().st_mode & 0o111
-    return FileEntry.on_disk(path, source, 0o755 if executable else 0o644)
+    entry = FileEntry.on_disk(path, source)
+    return replace(entry, mode=0o755) if source.stat().st_mode & stat.S_IXUSR else entry
 
 
 def _walk(folder: Path, prefix: str) -> Iterator[str]:
@@ -98,57 +110,53 @@ def _walk(folder: Path, prefix: str) -> Iterator[str]:
 class _Ignore:
     """An ignore file, and how it sees a path of the project."""
 
-    spec: GitIgnoreSpec
+    patterns: tuple[Pattern, ...]
     prepended: str = ""
     """The way from the ignore file's folder down to the project, where it stands above it."""
     stripped: str = ""
     """The way from the project down to the ignore file's folder."""
 
-    def verdict(self, path: str) -> bool | None:
+    def verdict(self, path: str, is_folder: bool) -> bool | None:
         """Whether the path is ignored, None where this file says nothing."""
-        return self.spec.check_file(self.prepended + path.removeprefix(self.stripped)).include
+        return verdict(self.patterns, self.prepended + path.removeprefix(self.stripped), is_folder)
 
 
 def _files(folder: Path, prefix: str = "", ignores: tuple[_Ignore, ...] = ()) -> Iterator[str]:
     """Every file below a folder that no ignore file on the way to it excludes."""
     if not prefix:
         ignores = tuple(_ignores_above(folder))
-    ignores += tuple(_Ignore(spec, stripped=prefix) for spec in _specs_in(folder / prefix))
+    ignores += tuple(_Ignore(patterns, stripped=prefix) for patterns in _patterns_in(folder / prefix))
     for entry in sorted(os.scandir(folder / prefix), key=lambda entry: entry.name):
         path = f"{prefix}{entry.name}"
         is_folder = entry.is_dir(follow_symlinks=False)
-        if _ignored(path + "/" * is_folder, ignores):
+        if entry.name == ".git" or _ignored(path, is_folder, ignores):
             continue
         if is_folder:
             yield from _files(folder, f"{path}/", ignores)
-        elif entry.is_file():
+        elif entry.is_file() or entry.is_symlink():
             yield path
 
 
-def _ignored(path: str, ignores: Iterable[_Ignore]) -> bool:
-    """The last ignore file that says something decides, as in git."""
-    verdicts = [verdict for ignore in ignores if (verdict := ignore.verdict(path)) is not None]
-    return bool(verdicts and verdicts[-1])
+def _ignored(path: str, is_folder: bool, ignores: Sequence[_Ignore]) -> bool:
+    """The innermost ignore file that says something decides, as in git; then those above the project."""
+    verdicts = (ignore.verdict(path, is_folder) for ignore in reversed(ignores))
+    return next((ignored for ignored in verdicts if ignored is not None), False)
 
 
-def _specs_in(folder: Path) -> Iterator[GitIgnoreSpec]:
-    from pathspec import GitIgnoreSpec
-
+def _patterns_in(folder: Path) -> Iterator[tuple[Pattern, ...]]:
     for name in IGNORE_FILES:
         if (folder / name).is_file():
-            yield GitIgnoreSpec.from_lines((folder / name).read_text("utf-8").splitlines())
+            yield parse_patterns((folder / name).read_bytes())
 
 
 def _ignores_above(folder: Path) -> Iterator[_Ignore]:
     """What is never code, then the ignore files of the repository that the project is a part of, outermost first."""
-    from pathspec import GitIgnoreSpec
-
-    yield _Ignore(GitIgnoreSpec.from_lines(_NEVER))
+    yield _Ignore(parse_patterns(_NEVER))
     folder = folder.resolve()
     root = next((parent for parent in (folder, *folder.parents) if (parent / ".git").exists()), folder)
     for parent in reversed([parent for parent in folder.parents if parent.is_relative_to(root)]):
-        for spec in _specs_in(parent):
-            yield _Ignore(spec, prepended=f"{folder.relative_to(parent).as_posix()}/")
+        for patterns in _patterns_in(parent):
+            yield _Ignore(patterns, prepended=f"{folder.relative_to(parent).as_posix()}/")
 
 
 def _sha256(entry: FileEntry) -> str:

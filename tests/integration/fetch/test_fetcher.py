@@ -398,13 +398,13 @@ def test_progress_is_told_of_every_byte(server: Any, store: Store) -> None:
         def __init__(self) -> None:
             self.events: list[tuple[str, Any]] = []
 
-        def start(self, label: str, total: int | None = None) -> None:
+        def start(self, _: str, total: int | None = None) -> None:
             self.events.append(("start", total))
 
-        def advance(self, label: str, amount: int) -> None:
+        def advance(self, _: str, amount: int) -> None:
             self.events.append(("advance", amount))
 
-        def finish(self, label: str) -> None:
+        def finish(self, _: str) -> None:
             self.events.append(("finish", None))
 
     server.files["/a"] = DATA

@@ -246,7 +246,7 @@ def test_reader_takes_any_document_without_failing(value: object) -> None:
 
 def test_find_spec_prefers_the_project_and_says_what_is_missing(project: Path) -> None:
     assert find_spec(project / "environments").name == "environment.yaml"
-    with pytest.raises(Exception, match="has neither `envbuild.yaml` nor `environment.yaml`"):
+    with pytest.raises(Exception, match=r"has neither `envbuild.yaml` nor `environment.yaml`"):
         find_spec(project)
     with pytest.raises(Exception, match="nothing` is not there"):
         find_spec(project / "nothing")

@@ -100,7 +100,7 @@ def test_schemas_are_valid_and_describe_every_key(root: type) -> None:
 @pytest.mark.parametrize("file", ["environments/sklearn/environment.yaml", "examples/penguins/envbuild.yaml"])
 def test_schemas_accept_the_documents_of_this_repository(file: str) -> None:
     text = (Path(__file__).parents[3] / file).read_text("utf-8")
-    document = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - all scalars as text, as they are written
+    document = yaml.load(text, Loader=yaml.BaseLoader)
     root = Project if file.endswith("envbuild.yaml") else Environment
     for command in document.get("commands", {}).values():
         command |= {name: int(command[name]) for name in ("seed", "port") if name in command}
