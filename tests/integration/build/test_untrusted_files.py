@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import shutil
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -16,66 +14,51 @@ from builder.lock.folder import read_lock
 from builder.oci.canonical import readable_json
 
 
-def wheel_named(project: Path, name: str):
-    lock = read_lock(project.parents[1] / "environments/sklearn/lock")
-    platform = next(platform for platform in lock.platforms if str(platform) == "linux/amd64")
-    return next(wheel for wheel in lock.wheels[platform] if wheel.name == name)
-
-
 def replace_file(path: Path, data: bytes) -> None:
     """Put other bytes in the place of a blob, whose file may be linked to from other stores."""
     path.unlink()
     path.write_bytes(data)
 
 
-def with_another_module(data: bytes) -> bytes:
-    """A wheel whose first Python file was changed and whose checksums were all made right again, but for RECORD."""
-    made = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(made, "w") as new:
-        changed = next(name for name in old.namelist() if name.endswith(".py"))
-        for member in old.infolist():
-            content = old.read(member)
-            if member.filename == changed:
-                content = content[:-1] + b"#"
-            new.writestr(member, content)
-    return made.getvalue()
+def flip_byte(path: Path, offset: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[offset] ^= 1
+    replace_file(path, bytes(data))
 
 
-def with_another_record(data: bytes) -> bytes:
-    """A wheel that was changed consistently, RECORD and all."""
-    made = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(made, "w") as new:
-        record = next(name for name in old.namelist() if name.endswith("dist-info/RECORD"))
-        metadata = record.replace("RECORD", "METADATA")
-        content = {member.filename: old.read(member) for member in old.infolist()}
-        before = content[metadata]
-        content[metadata] = before.replace(b"a", b"b", 1)
-        import base64
-
-        def line(data: bytes) -> bytes:
-            return base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=")
-
-        content[record] = content[record].replace(line(before), line(content[metadata]))
-        for member in old.infolist():
-            new.writestr(member, content[member.filename])
-    return made.getvalue()
+@pytest.fixture
+def wheel(envbuild, project) -> tuple[Path, str]:
+    """A locked wheel in the store, and its name."""
+    lock = read_lock(project.parents[1] / "environments/sklearn/lock")
+    platform = next(platform for platform in lock.platforms if str(platform) == "linux/amd64")
+    found = next(wheel for wheel in lock.wheels[platform] if wheel.name == "uvicorn")
+    return envbuild.store / "blobs/sha256" / found.digest.hex, found.name
 
 
-def of_size(data: bytes, size: int) -> bytes:
-    """Bring a zip to a size by its comment, where it is shorter."""
-    if len(data) >= size:
-        pytest.fail("the changed wheel is larger than the first")
-    padding = size - len(data)
-    return data[:-2] + padding.to_bytes(2, "little") + bytes(padding)
-
-
-def test_a_wheel_of_another_content_in_the_store_is_refused(envbuild, project):
-    wheel = wheel_named(project, "idna")
-    path = envbuild.store / "blobs/sha256" / wheel.digest.hex
-    replace_file(path, os.urandom(wheel.size))
+@pytest.mark.parametrize("change", ["everything", "a byte of a file"])
+def test_a_locked_file_that_was_changed_in_the_store_is_refused_and_deleted(envbuild, project, wheel, change):
+    path, name = wheel
+    if change == "everything":
+        replace_file(path, os.urandom(path.stat().st_size))
+    else:
+        flip_byte(path, path.stat().st_size // 3)
     failed = envbuild("build", project, "--platform", "linux/amd64", "--offline", code=5)
-    assert "idna" in failed.stderr
+    assert name in failed.stderr
+    assert "damaged" in failed.stderr
     assert "Traceback" not in failed.stderr
+    assert not path.exists()
+    assert list((envbuild.store / "tmp").iterdir()) == []
+
+
+def test_a_rebuild_checks_the_digest_of_every_locked_file(envbuild, project, wheel):
+    """A mode in a wheel's directory has no checksum of its own: only the digest of the whole tells."""
+    path, name = wheel
+    data = path.read_bytes()
+    entry = data.rindex(b"PK\x01\x02")
+    flip_byte(path, entry + 38)  # external attributes (APPNOTE.TXT 4.4.15), which a build does not read in this bit
+    envbuild("build", project, "--platform", "linux/amd64", "--offline")
+    failed = envbuild("verify", "--rebuild", project, "--platform", "linux/amd64", code=5)
+    assert name in failed.stderr
 
 
 def locked_anew(project: Path, workplace: Path, change) -> Path:
