@@ -94,7 +94,9 @@ def _check_mount(mount: Mount) -> None:
 
 def _plan(config: ImageConfig, request: RunRequest, layers: tuple[Path, ...], scratch: Path) -> Plan:
     environment = dict(variable.partition("=")[::2] for variable in config.env)
-    environment |= {"ENVBUILD_HOST": port.host_address for port in request.ports if port.host_address}
+    addresses = [port.host_address for port in request.ports if port.host_address]
+    if addresses:
+        environment["ENVBUILD_HOST"] = addresses[0]
     environment |= request.environment
     root = RootPlan(
         tuple(layer.resolve() for layer in layers),
