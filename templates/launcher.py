@@ -256,9 +256,17 @@ def make_environment(run: Run, bundle: dict[str, Any], folder: str) -> dict[str,
         environment["ENVBUILD_PORT"] = str(run.command["port"])
         environment.setdefault("ENVBUILD_HOST", "0.0.0.0")
     packed = place((bundle.get("model") or {}).get("path") or "/model")
-    for model in filter(os.path.exists, (place("/out/model"), packed)):
+    for model in filter(_is_filled, (place("/out/model"), packed)):
         environment.setdefault("ENVBUILD_MODEL", model)
     return environment
+
+
+def _is_filled(path: str) -> bool:
+    """Whether there is a file or a folder that is not empty: an image has an empty one where no model is packed."""
+    try:
+        return os.path.isfile(path) or bool(os.listdir(path))
+    except OSError:
+        return False
 
 
 def _make_homely(environment: dict[str, str]) -> None:

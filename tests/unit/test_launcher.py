@@ -206,8 +206,11 @@ def test_a_missing_program_is_127(bundle):
 def test_model_is_the_given_one_then_the_new_one_then_the_packed_one(bundle):
     bundle.command("serve", "import os; print(os.environ.get('ENVBUILD_MODEL'))")
     assert bundle.run("serve").stdout == "None\n"
+    (bundle.root / "model").mkdir()
+    assert bundle.run("serve").stdout == "None\n"
     for name in ("model", "out/model"):
-        (bundle.root / name).mkdir()
+        (bundle.root / name).mkdir(exist_ok=True)
+        (bundle.root / name / "weights").touch()
         assert bundle.run("serve").stdout == f"{bundle.root}/{name}\n"
     assert bundle.run("serve", ENVBUILD_MODEL="/mine").stdout == "/mine\n"
 
