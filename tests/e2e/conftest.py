@@ -1,0 +1,349 @@
+"""Real parts: a Docker Engine, the readers of images, the command as a user runs it, and the example project."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import IO, NoReturn
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+UNPRIVILEGED = 47111
+
+
+def unavailable(reason: str) -> NoReturn:
+    """Skip on a developer's machine; in CI every part has to be there."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program of this machine."""
+
+    name: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def __call__(self, *arguments: str | Path, code: int = 0, **options: object) -> subprocess.CompletedProcess[str]:
+        """Run it; it must exit with `code`."""
+        line = [self.name, *map(str, arguments)]
+        environment = {**os.environ, **self.environment}
+        given = {"capture_output": True, "text": True, "timeout": 300, "env": environment, **options}
+        done = subprocess.run(line, **given)
+        assert done.returncode == code, f"{' '.join(line)} exited {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def start(self, *arguments: str | Path, **options: object) -> subprocess.Popen[str]:
+        """Start it, with its output and errors in one pipe."""
+        line = [self.name, *map(str, arguments)]
+        return subprocess.Popen(
+            line,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **self.environment},
+            **options,
+        )
+
+
+@pytest.fixture(scope="session")
+def program() -> Callable[[str], Program]:
+    """Finds programs that tests need."""
+
+    def find(name: str) -> Program:
+        path = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+        if path is None:
+            unavailable(f"{name} is not installed")
+        return Program(path)
+
+    return find
+
+
+@dataclass(frozen=True)
+class Docker(Program):
+    """The docker program, with the engine that it speaks to."""
+
+    host: str = ""
+    is_own: bool = False
+    """Whether the engine was started by these tests."""
+
+    def is_open_to(self, user: int) -> bool:
+        """Whether a user may speak to the engine."""
+        return user == os.geteuid() or self.is_own
+
+    def identity(self, name: str) -> str:
+        """What the engine calls an image."""
+        return self("image", "inspect", "--format", "{{.Id}}", name).stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def docker(program: Callable[[str], Program]) -> Iterator[Docker]:
+    """A Docker Engine: the one of DOCKER_HOST, one of these tests' own, or one that answers anyway."""
+    client = program("docker").name
+    can_start = os.geteuid() == 0 and shutil.which("dockerd", path=os.environ.get("PATH", "") + ":/usr/sbin")
+    if "DOCKER_HOST" not in os.environ and can_start:
+        with _engine(program("dockerd").name) as host:
+            yield Docker(client, {"DOCKER_HOST": host}, host, is_own=True)
+        return
+    found = Docker(client, {}, os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
+    if subprocess.run([client, "version"], capture_output=True).returncode != 0:
+        unavailable("no Docker Engine answers, and none can be started here")
+    yield found
+
+
+@contextmanager
+def _engine(dockerd: str) -> Iterator[str]:
+    """Start an engine that shares nothing with others: folders, socket and bridge are its own."""
+    folder = Path(tempfile.mkdtemp(prefix="envbuild-engine-"))
+    folder.chmod(0o755)
+    socket_path = folder / "docker.sock"
+    line = [dockerd, "--data-root", folder / "data", "--exec-root", folder / "exec", "--pidfile", folder / "pid"]
+    line += ["-H", f"unix://{socket_path}", "--iptables=false"]
+    with _bridge(f"envbuild{os.getpid() % 10**6}") as bridge:
+        process = subprocess.Popen([*line, "--bridge", bridge], stderr=subprocess.PIPE, text=True)
+        try:
+            log = _read_until(process.stderr, "API listen on")
+            if process.poll() is not None or "API listen on" not in log:
+                unavailable(f"dockerd does not start: {log[-2000:]}")
+            threading.Thread(target=_drain, args=(process.stderr,), daemon=True).start()
+            socket_path.chmod(0o666)
+            yield f"unix://{socket_path}"
+        finally:
+            process.terminate()
+            process.wait(60)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _drain(stream: IO[str]) -> None:
+    with suppress(ValueError):
+        for _ in stream:
+            pass
+
+
+def _read_until(stream: IO[str], text: str) -> str:
+    """What a stream says up to a line that holds `text`, or up to its end."""
+    read = ""
+    for line in stream:
+        read += line
+        if text in line:
+            break
+    return read
+
+
+@contextmanager
+def _bridge(name: str) -> Iterator[str]:
+    """A network bridge (linux/sockios.h), so that several engines of one machine do not give equal addresses."""
+    add, delete, set_flags = 0x89A0, 0x89A1, 0x8914
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as control:
+        fcntl.ioctl(control, add, name.encode() + b"\0")
+        try:
+            yield name
+        finally:
+            fcntl.ioctl(control, set_flags, struct.pack("16sh22x", name.encode(), 0))
+            fcntl.ioctl(control, delete, name.encode() + b"\0")
+
+
+@dataclass(frozen=True)
+class Envbuild:
+    """The command with a store."""
+
+    store: Path
+    line: Sequence[str] = (sys.executable, "-m", "builder")
+    environment: Mapping[str, str] = field(default_factory=dict)
+    user: int | None = None
+
+    @property
+    def options(self) -> dict[str, object]:
+        """What subprocess needs to start it, but for the arguments."""
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "ENVBUILD_CACHE": str(self.store), **self.environment}
+        users = {} if self.user is None else {"user": self.user, "group": self.user, "extra_groups": []}
+        return {"env": environment, **users}
+
+    def __call__(self, *arguments: str | Path, code: int = 0, **options: object) -> subprocess.CompletedProcess[str]:
+        """Run a command line, which must exit with `code`."""
+        line = [*self.line, *map(str, arguments)]
+        given = {"capture_output": True, "text": True, "timeout": 300, **self.options, **options}
+        done = subprocess.run(line, **given)
+        assert done.returncode == code, f"{' '.join(line)} exited {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def start(self, *arguments: str | Path) -> subprocess.Popen[str]:
+        """Start a command line, with its output and errors in one pipe."""
+        line = [*self.line, *map(str, arguments)]
+        return subprocess.Popen(line, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **self.options)
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all tests of this run use, in every process."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def envbuild(shared: Path) -> Envbuild:
+    """The command with a store that downloads go to once."""
+    return Envbuild(Path(os.environ.get("ENVBUILD_TEST_CACHE", shared / "store")))
+
+
+@pytest.fixture(scope="session")
+def with_docker(envbuild: Envbuild, docker: Docker) -> Envbuild:
+    """The same, with the engine of these tests."""
+    return replace(envbuild, environment=docker.environment)
+
+
+@pytest.fixture(scope="session")
+def projects(shared: Path, envbuild: Envbuild) -> Path:
+    """A copy of the examples and their environments. In CI the lock is made afresh, as archives drop old versions."""
+    folder = shared / "projects"
+    with open(shared / "projects.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            draft = shared / "projects-draft"
+            shutil.rmtree(draft, ignore_errors=True)
+            for name in ("environments", "examples"):
+                ignored = shutil.ignore_patterns("out", "__pycache__", "*.tar")
+                shutil.copytree(ROOT / name, draft / name, ignore=ignored)
+            if os.environ.get("CI"):
+                envbuild("lock", "--upgrade", draft / "environments/sklearn")
+            draft.rename(folder)
+    return folder
+
+
+@pytest.fixture
+def workplace() -> Iterator[Path]:
+    """A folder that every user can walk into, which `tmp_path` is not."""
+    path = Path(tempfile.mkdtemp(prefix="envbuild-test-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def copies(projects: Path, workplace: Path) -> Path:
+    """A copy of the projects that a test may change."""
+    shutil.copytree(projects, workplace / "projects")
+    return workplace / "projects"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A packed bundle."""
+
+    file: Path
+    name: str
+    """With its tag, as engines know it."""
+    digest: str
+
+
+@pytest.fixture(scope="session")
+def pack(envbuild: Envbuild) -> Callable[[Path, Path], Bundle]:
+    """Packs a project for both platforms into a folder."""
+
+    def make(project: Path, folder: Path) -> Bundle:
+        file = folder / "bundle.tar"
+        envbuild("bundle", project, "-o", file)
+        shown = json.loads(envbuild("inspect", file, "--json").stdout)
+        return Bundle(file, shown["name"], shown["digest"])
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def bundle(pack: Callable[[Path, Path], Bundle], projects: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """The example's bundle, without a model."""
+    return pack(projects / "examples/penguins", tmp_path_factory.mktemp("bundle"))
+
+
+@pytest.fixture(scope="session")
+def image(docker: Docker, bundle: Bundle) -> str:
+    """The example's image in the engine, which got it by `docker load`."""
+    loaded = docker("load", "-i", bundle.file).stdout
+    assert bundle.name in loaded
+    return docker.identity(bundle.name)
+
+
+@pytest.fixture(scope="session")
+def data(projects: Path) -> Path:
+    """The example's data."""
+    return projects / "examples/penguins/data/penguins.csv"
+
+
+@pytest.fixture(scope="session")
+def trained(docker: Docker, image: str, data: Path) -> Iterator[Path]:
+    """What training by plain docker, as the README says it, has written."""
+    out = Path(tempfile.mkdtemp(prefix="envbuild-trained-"))
+    user = f"{os.getuid()}:{os.getgid()}"
+    mounts = ["-v", f"{out}:/out", "-v", f"{data}:/data/penguins:ro"]
+    docker("run", "--rm", "--network", "none", *mounts, "--user", user, image, "train")
+    yield out
+    shutil.rmtree(out)
+
+
+@pytest.fixture(scope="session")
+def installed(shared: Path) -> Iterator[Callable[[int], list[str]]]:
+    """The command as an installed program that a user can run, for a user who may not read this interpreter."""
+    top = Path(tempfile.mkdtemp(prefix="envbuild-installed-"))
+    top.chmod(0o755)
+
+    def line(user: int) -> list[str]:
+        if not (top / "bin/envbuild").exists():
+            _install(top, _python_of(user))
+        return [str(top / "bin/envbuild")]
+
+    yield line
+    shutil.rmtree(top, ignore_errors=True)
+
+
+def _python_of(user: int) -> str:
+    here = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    candidates = [sys.executable, f"/usr/bin/{here}", "/usr/bin/python3", f"/usr/local/bin/{here}"]
+    for path in filter(os.path.exists, candidates):
+        with suppress(PermissionError):
+            command = [path, "-c", "import sys; sys.exit(sys.version_info < (3, 11))"]
+            if subprocess.run(command, user=user, group=user, extra_groups=[], cwd="/").returncode == 0:
+                return path
+    unavailable("no Python from 3.11 on can be run by other users")
+
+
+def _install(folder: Path, python: str) -> None:
+    ignored = shutil.ignore_patterns(".*", "tests", "build", "dist", "out", "__pycache__", "*.tar")
+    shutil.copytree(ROOT, folder / "source", ignore=ignored)
+    uv = [sys.executable, "-m", "uv", "--no-progress", "--quiet"]
+    subprocess.run([*uv, "venv", "--allow-existing", "--python", python, folder], check=True, umask=0o022)
+    options = ["--python", folder / "bin/python", "--link-mode", "copy"]
+    subprocess.run([*uv, "pip", "install", *options, folder / "source"], check=True, umask=0o022)
+
+
+@pytest.fixture(scope="session")
+def free_port() -> Callable[[], int]:
+    """Finds ports of the loopback interface that nobody listens on."""
+
+    def find() -> int:
+        with closing(socket.socket()) as probe:
+            probe.bind(("127.0.0.1", 0))
+            return int(probe.getsockname()[1])
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def read_until() -> Callable[[IO[str], str], str]:
+    """Reads a stream up to a line that holds a text, or up to its end."""
+    return _read_until
