@@ -64,7 +64,9 @@ def build_project(loaded: LoadedProject, lock: Lock, platforms: Sequence[Platfor
     Raises: EnvbuildError, DigestMismatchError.
     """
     contents = gather(loaded)
-    images = [_build_one(loaded, lock, platform, contents, workshop) for platform in sorted(platforms)]
+    spec = loaded.file.read_bytes()
+    documents = bundle_files(loaded.project, loaded.name, lock, contents, spec, lock.platforms)
+    images = [_build_one(loaded, lock, platform, contents, documents, workshop) for platform in sorted(platforms)]
     return _built(workshop.store, f"{loaded.name}:{loaded.project.version}", images)
 
 
@@ -88,10 +90,9 @@ def _build_one(
     lock: Lock,
     platform: Platform,
     contents: Contents,
+    documents: Sequence[FileEntry],
     workshop: Workshop,
 ) -> Image:
-    spec = loaded.file.read_bytes()
-    documents = bundle_files(loaded.project, loaded.name, lock, contents, spec, lock.platforms)
     plan = make_plan(lock, platform)
     key = {
         "plan": plan.key,

@@ -11,6 +11,7 @@ from typing import Any
 from builder.errors import EnvbuildError
 
 _SIZE_LIMIT = 1 << 20
+_VALUE_LIMIT = 100_000
 
 
 def _read_yaml(text: str) -> Any:
@@ -27,6 +28,17 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
 }
 
 
+def _refuse_repetition(value: Any) -> None:
+    """Refuse what is small in its file and immense when its aliases are written out."""
+    waiting, count = [value], 0
+    while waiting:
+        one = waiting.pop()
+        waiting += list(one.values()) if isinstance(one, dict) else one if isinstance(one, list) else ()
+        count += 1
+        if count > _VALUE_LIMIT:
+            raise ValueError(f"it has more than {_VALUE_LIMIT} values")
+
+
 def read_parameters(path: Path) -> dict[str, Any]:
     """The parameters and their defaults.
 
@@ -39,7 +51,9 @@ def read_parameters(path: Path) -> dict[str, Any]:
         if path.stat().st_size > _SIZE_LIMIT:
             raise ValueError(f"it is larger than {_SIZE_LIMIT} bytes")
         value = reader(path.read_text("utf-8"))
-        json.dumps(value, allow_nan=False)
+        _refuse_repetition(value)
+        value = json.loads(json.dumps(value, allow_nan=False, sort_keys=True))
+        json.dumps(value, ensure_ascii=False).encode()
     except Exception as error:
         raise EnvbuildError(f"the parameters in `{path}` cannot be read", str(error)) from error
     if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
@@ -13,10 +12,11 @@ from builder.bundle.documents import BUNDLE_FILE, BUNDLE_FORMAT, DOCUMENTS_LAYER
 from builder.errors import EnvbuildError
 from builder.image.kept import Image, read_image
 from builder.oci.archive import ArchiveReader, only_entry
+from builder.oci.canonical import parse_json
 from builder.oci.documents import DOCUMENT_LIMIT, MEDIA_TYPE_INDEX, REF_NAME, Descriptor, Platform
 from builder.oci.layout import Layout, copy_blob
 from builder.oci.store import Store
-from builder.oci.validate import checked_stream
+from builder.oci.validate import checked_stream, validate
 
 _DOCUMENTS_LIMIT = 64 << 20
 """Bytes of the layer of documents at most, uncompressed."""
@@ -46,6 +46,18 @@ class Bundle:
             raise EnvbuildError(f"the bundle has no image for {platform}", f"it has {listed}")
         return self.images[platform]
 
+    def problems(self) -> tuple[str, ...]:
+        """Every promise that it does not keep, a sentence each. Reads all of it."""
+        return (*validate(self.layout, self.top), *self._docker_problems())
+
+    def _docker_problems(self) -> Iterator[str]:
+        """Where `docker load` would take another image than other readers of the archive."""
+        document = self.layout.docker_manifest() if isinstance(self.layout, ArchiveReader) else None
+        known = [_docker_view(image) for image in self.images.values()]
+        for entry in document if isinstance(document, list) else [] if document is None else [document]:
+            if not isinstance(entry, dict) or [entry.get("Config"), entry.get("Layers")] not in known:
+                yield "`manifest.json` names another image than `index.json`"
+
     def import_image(self, platform: Platform, store: Store) -> Image:
         """The image for a platform with all its blobs in `store`, each checked on the way.
 
@@ -73,7 +85,14 @@ def open_bundle(path: Path) -> Bundle:
         top = layout.top()
     manifests = layout.index(top).manifests if top.media_type == MEDIA_TYPE_INDEX else (top,)
     images = [read_image(layout, manifest) for manifest in manifests]
+    if not images:
+        raise EnvbuildError(f"`{path}` holds no image")
     return Bundle(layout, top, {image.config.platform: image for image in images})
+
+
+def _docker_view(image: Image) -> list[Any]:
+    blobs = [f"blobs/sha256/{blob.digest.hex}" for blob in (image.manifest.config, *image.manifest.layers)]
+    return [blobs[0], blobs[1:]]
 
 
 def read_document(layout: Layout, image: Image) -> dict[str, Any]:
@@ -84,24 +103,51 @@ def read_document(layout: Layout, image: Image) -> dict[str, Any]:
     if DOCUMENTS_LAYER not in image.config.history:
         return {}
     position = image.config.history.index(DOCUMENTS_LAYER)
+    if position >= len(image.layers):
+        raise EnvbuildError("the bundle is not complete", f"it has no layer for `{DOCUMENTS_LAYER}`")
     layer = image.layers[position]
     with checked_stream(layout, layer.descriptor, layer.diff_id, _DOCUMENTS_LIMIT) as stream:
         data = _member(stream, BUNDLE_FILE)
-    document = json.loads(data)
+    document = parse_json(data, f"`/{BUNDLE_FILE}`")
     if not isinstance(document, dict) or document.get("format") != BUNDLE_FORMAT:
         raise EnvbuildError(
             "the bundle is of a format that this envbuild does not know", hint="Use a newer envbuild to read it"
         )
+    _check_document(document)
     return cast("dict[str, Any]", document)
+
+
+_COMMAND_KEYS: Mapping[str, tuple[type, ...]] = {
+    "run": (list,), "inputs": (list,), "outputs": (list,), "parameters": (dict,), "environment": (dict,),
+    "seed": (int, type(None)), "port": (int, type(None)), "ready": (str, type(None)),
+}  # fmt: skip
+_DATA_KEYS: Mapping[str, tuple[type, ...]] = {
+    "path": (str,), "urls": (list,), "sha256": (str,), "size": (int, type(None)), "local": (str, type(None)),
+}  # fmt: skip
+
+
+def _check_document(document: Mapping[str, Any]) -> None:
+    """Refuse a `bundle.json` in which something is of another type than readers rely on."""
+    for part, keys in (("commands", _COMMAND_KEYS), ("data", _DATA_KEYS)):
+        entries = document.get(part)
+        for name, entry in entries.items() if isinstance(entries, dict) else [(part, None)]:
+            values = {key: entry.get(key) for key in keys} if isinstance(entry, dict) else {}
+            items = [item for value in values.values() if isinstance(value, list) for item in value]
+            typed = bool(values) and all(isinstance(values[key], types) for key, types in keys.items())
+            if not typed or not all(isinstance(item, str) for item in items):
+                raise EnvbuildError("the bundle's `bundle.json` is not as it should be", f"`{name[:100]}` in `{part}`")
 
 
 def _member(stream: IO[bytes], name: str) -> bytes:
     found = None
-    with tarfile.open(fileobj=stream, mode="r|") as archive:
-        for member in archive:
-            if member.name == name and member.isfile() and member.size <= DOCUMENT_LIMIT:
-                file = archive.extractfile(member)
-                found = file.read() if file else None
+    try:
+        with tarfile.open(fileobj=stream, mode="r|") as archive:
+            for member in archive:
+                if member.name == name and member.isfile() and member.size <= DOCUMENT_LIMIT:
+                    file = archive.extractfile(member)
+                    found = file.read() if file else None
+    except (tarfile.TarError, ValueError, RecursionError) as error:
+        raise EnvbuildError("the bundle's layer of documents is not a tar archive", str(error)) from error
     while stream.read(1 << 20):
         pass
     if found is None:

@@ -30,7 +30,8 @@ def summarise(bundle: Bundle) -> dict[str, Any]:
 
 
 def _image(image: Image) -> dict[str, Any]:
-    named = zip(image.config.history, image.layers, strict=True)
+    names = (*image.config.history, *[""] * len(image.layers))  # of images that other tools made, some tell nothing
+    named = zip(names, image.layers, strict=False)
     return {
         "digest": str(image.descriptor.digest),
         "created": image.config.created,

@@ -28,7 +28,6 @@ def command(
     `--rebuild` takes a project or an environment and proves that its lock gives the same digest again. Exits 5 if
     anything differs.
     """
-    from builder.oci.validate import validate
 
     if target.suffix == ".tar" or (target / "oci-layout").is_file():
         from builder.bundle.reader import open_bundle
@@ -36,7 +35,7 @@ def command(
         if rebuild:
             raise EnvbuildError("a bundle cannot be rebuilt from itself", hint="Name the project or the environment")
         bundle = open_bundle(target)
-        digest, problems = str(bundle.top.digest), validate(bundle.layout, bundle.top)
+        digest, problems = str(bundle.top.digest), bundle.problems()
     else:
         digest, problems = _verify_project(target, rebuild, platforms, workers, output)
     if problems:

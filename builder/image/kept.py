@@ -116,9 +116,10 @@ def _known_image(store: Store, name: str) -> Image | None:
     descriptor = Descriptor.from_dict(record)
     if not store.has(descriptor.digest, descriptor.size):
         return None
-    image = read_image(store, descriptor)
-    blobs = (image.manifest.config, *image.manifest.layers)
-    return image if all(store.has(blob.digest, blob.size) for blob in blobs) else None
+    manifest = store.manifest(descriptor)
+    if not all(store.has(blob.digest, blob.size) for blob in (manifest.config, *manifest.layers)):
+        return None
+    return read_image(store, descriptor)
 
 
 def _name(key: Mapping[str, Any]) -> str:

@@ -84,8 +84,8 @@ class LockDocument:
         """
         document = parse_json(data, "the lock")
         version = document.get("version") if isinstance(document, dict) else None
-        if not isinstance(version, int):
-            raise EnvbuildError("this is not a lock of envbuild", "it has no `version`")
+        if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+            raise EnvbuildError("this is not a lock of envbuild", "it has no valid `version`")
         if version > LOCK_VERSION:
             raise EnvbuildError(
                 f"the lock is of version {version}; this envbuild knows versions up to {LOCK_VERSION}",

@@ -10,16 +10,17 @@ import hashlib
 import io
 import os
 import re
+import shutil
 import tarfile
 import tempfile
 from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from builder.errors import DigestMismatchError, EnvbuildError
-from builder.oci.canonical import canonical_json
+from builder.oci.canonical import canonical_json, parse_json
 from builder.oci.digest import Digest
 from builder.oci.documents import DOCUMENT_LIMIT, MEDIA_TYPE_INDEX, Descriptor, Index, Manifest
 from builder.oci.layout import CHUNK, Layout, copy_blob, write_atomically
@@ -89,7 +90,7 @@ def write_layout(folder: Path, source: Layout, top: Descriptor) -> None:
     with ThreadPoolExecutor(_COPIES) as pool:
         list(pool.map(lambda blob: copy_blob(source, layout, blob), reachable(source, top)))
     write_atomically(folder / "index.json", Index((top,)).to_bytes())
-    (folder / "tmp").rmdir()
+    shutil.rmtree(layout.temporary)
 
 
 def reachable(layout: Layout, top: Descriptor) -> tuple[Descriptor, ...]:
@@ -160,6 +161,16 @@ class ArchiveReader(Layout):
         with self._open("index.json") as file:
             data = file.read(DOCUMENT_LIMIT)
         return only_entry(data, str(self.file_path))
+
+    def docker_manifest(self) -> Any | None:
+        """What `docker load` is told (`manifest.json`), None if there is nothing.
+
+        Raises: EnvbuildError, if it is not JSON.
+        """
+        if "manifest.json" not in self._offsets:
+            return None
+        with self._open("manifest.json") as file:
+            return parse_json(file.read(DOCUMENT_LIMIT), "`manifest.json`")
 
     def _open(self, name: str) -> IO[bytes]:
         if name not in self._offsets:
@@ -245,9 +256,9 @@ def _offsets(path: Path) -> dict[str, tuple[int, int]]:
     found: dict[str, tuple[int, int]] = {}
     try:
         with tarfile.open(path, "r:") as archive:
-            for member in archive:
+            for count, member in enumerate(archive):
                 name = member.name.removeprefix("./")
-                if len(found) >= _MEMBER_LIMIT:
+                if count >= _MEMBER_LIMIT:
                     raise EnvbuildError(f"`{path}` has more than {_MEMBER_LIMIT} entries")
                 if not member.isfile() or not (_BLOB.fullmatch(name) or name in _DOCUMENTS):
                     if member.isdir():
@@ -256,6 +267,6 @@ def _offsets(path: Path) -> dict[str, tuple[int, int]]:
                 if name in found:
                     raise EnvbuildError(f"`{path}` has {name[:100]} twice")
                 found[name] = (member.offset_data, member.size)
-    except (tarfile.TarError, OSError, ValueError) as error:
+    except (tarfile.TarError, OSError, ValueError, RecursionError) as error:
         raise EnvbuildError(f"`{path}` cannot be read as a bundle", str(error)) from error
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 from builder.errors import EnvbuildError
@@ -24,9 +25,23 @@ def parse_json(data: bytes, what: str) -> Any:
     Raises: EnvbuildError, naming `what`, if it is not JSON, nests too deep, or repeats a key.
     """
     try:
-        return json.loads(data, object_pairs_hook=_no_duplicate_keys)
+        value = json.loads(
+            data, object_pairs_hook=_no_duplicate_keys, parse_constant=_no_such_number, parse_float=_finite
+        )
+        if b"\\u" in data:
+            json.dumps(value, ensure_ascii=False).encode()  # half of a surrogate pair is no text
     except (ValueError, RecursionError) as error:
         raise EnvbuildError(f"{what} is not valid JSON", str(error)) from error
+    return value
+
+
+def _no_such_number(name: str) -> float:
+    raise ValueError(f"{name} is not a number of JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _no_such_number(text)
 
 
 def _no_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -145,7 +145,11 @@ class Manifest:
         Raises: EnvbuildError, if it is not an image manifest.
         """
         document = _mapping(parse_json(data, "a manifest"), "a manifest")
-        if document.get("schemaVersion") != 2 or not isinstance(document.get("layers"), list):
+        if (
+            document.get("schemaVersion") != 2
+            or not isinstance(document.get("layers"), list)
+            or "manifests" in document
+        ):
             raise EnvbuildError("this is not an OCI image manifest", "`schemaVersion: 2` and `layers` are expected")
         subject = document.get("subject")
         artifact_type = document.get("artifactType")
@@ -183,7 +187,11 @@ class Index:
         Raises: EnvbuildError, if it is not an image index.
         """
         document = _mapping(parse_json(data, "an index"), "an index")
-        if document.get("schemaVersion") != 2 or not isinstance(document.get("manifests"), list):
+        if (
+            document.get("schemaVersion") != 2
+            or not isinstance(document.get("manifests"), list)
+            or "layers" in document
+        ):
             raise EnvbuildError("this is not an OCI image index", "`schemaVersion: 2` and `manifests` are expected")
         return cls(
             tuple(Descriptor.from_dict(manifest) for manifest in document["manifests"]),
@@ -242,12 +250,12 @@ class ImageConfig:
         document = _mapping(parse_json(data, "an image config"), "an image config")
         config = _mapping(document.get("config") or {}, "an image config")
         rootfs = _mapping(document.get("rootfs"), "an image config's `rootfs`")
-        history = document.get("history") or []
+        history = [_mapping(entry, "a history entry") for entry in _list(document.get("history"))]
         return cls(
             Platform.from_dict(document),
             str(document.get("created", "")),
             tuple(Digest.parse(text) for text in _list(rootfs.get("diff_ids"))),
-            tuple(str(_mapping(entry, "a history entry").get("created_by", "")) for entry in _list(history)),
+            tuple(str(entry.get("created_by", "")) for entry in history if not entry.get("empty_layer")),
             env=tuple(map(str, _list(config.get("Env")))),
             entrypoint=tuple(map(str, _list(config.get("Entrypoint")))),
             cmd=tuple(map(str, _list(config.get("Cmd")))),

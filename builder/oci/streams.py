@@ -58,3 +58,10 @@ def gunzip(file: ObservedStream) -> IO[bytes]:
     from isal import igzip
 
     return cast("IO[bytes]", igzip.IGzipFile(fileobj=file, mode="rb"))  # type: ignore[no-untyped-call]
+
+
+def inflate_errors() -> type[Exception]:
+    """What a file of `gunzip` raises, besides OSError and EOFError, where its content is damaged."""
+    from isal import igzip_lib
+
+    return cast("type[Exception]", igzip_lib.IsalError)

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from builder.oci.documents import (
+    MEDIA_TYPE_INDEX,
+    MEDIA_TYPE_MANIFEST,
+    Descriptor,
+    ImageConfig,
+    Index,
+    Manifest,
+    Platform,
+)
+from builder.oci.store import Store
+from builder.oci.validate import validate
+
+
+def flip(store: Store, descriptor: Descriptor, position: int | None = None) -> None:
+    path = store.path(descriptor.digest)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 if position is None else position] ^= 1
+    path.write_bytes(data)
+
+
+def keep(store: Store, top: Descriptor, document: Any) -> Descriptor:
+    data = document.to_bytes()
+    return replace(top, digest=store.write(data), size=len(data))
+
+
+def test_a_sound_index_has_no_problems(samples: Any, store: Store) -> None:
+    top, _ = samples.index()
+    assert validate(store, top) == ()
+
+
+@pytest.mark.parametrize("kind", ["index", "manifest", "config", "layer"])
+@pytest.mark.parametrize("position", [0, 3, 9, 15, None, -1])
+def test_a_flipped_bit_in_any_blob_is_found_and_named(
+    kind: str, position: int | None, samples: Any, store: Store
+) -> None:
+    index, manifest = samples.index()
+    image = store.index(index).manifests[0]
+    blob = {"index": index, "manifest": image, "config": manifest.config, "layer": manifest.layers[1]}[kind]
+    flip(store, blob, position)
+    (problem,) = validate(store, index)
+    assert str(blob.digest) in problem
+
+
+@pytest.mark.parametrize("kind", ["manifest", "config", "layer"])
+@pytest.mark.parametrize("change", ["missing", "cut short", "longer"])
+def test_a_blob_that_is_missing_or_of_another_size_is_found(kind: str, change: str, samples: Any, store: Store) -> None:
+    index, manifest = samples.index()
+    image = store.index(index).manifests[0]
+    blob = {"manifest": image, "config": manifest.config, "layer": manifest.layers[1]}[kind]
+    path = store.path(blob.digest)
+    data = path.read_bytes()
+    path.unlink()
+    if change != "missing":
+        path.write_bytes(data[:-1] if change == "cut short" else data + b"\0")
+    (problem,) = validate(store, index)
+    assert str(blob.digest) in problem
+
+
+def test_every_problem_is_reported_at_once(samples: Any, store: Store) -> None:
+    index, manifest = samples.index()
+    for blob in (manifest.config, *manifest.layers):
+        flip(store, blob)
+    problems = validate(store, index)
+    assert {str(blob.digest) for blob in (manifest.config, *manifest.layers)} == {
+        word for problem in problems for word in problem.split() if word.startswith("sha256:") and word.strip() in map(
+            str, [manifest.config.digest, *[layer.digest for layer in manifest.layers]])
+    }  # fmt: skip
+    assert len(problems) == 4, "the layer that both images share is a problem of both"
+
+
+def test_a_wrong_diff_id_is_found(samples: Any, store: Store) -> None:
+    top, manifest = samples.image()
+    config = ImageConfig.from_bytes(store.read(manifest.config))
+    wrong = replace(config, diff_ids=config.diff_ids[::-1])
+    changed = replace(manifest, config=keep(store, manifest.config, wrong))
+    problems = validate(store, keep(store, top, changed))
+    assert len(problems) == 2
+    assert all("not to its diff_id" in problem for problem in problems)
+
+
+def test_a_wrong_number_of_diff_ids_is_found(samples: Any, store: Store) -> None:
+    top, manifest = samples.image()
+    config = ImageConfig.from_bytes(store.read(manifest.config))
+    changed = replace(manifest, config=keep(store, manifest.config, replace(config, diff_ids=config.diff_ids[:1])))
+    (problem,) = validate(store, keep(store, top, changed))
+    assert "2 layers and 1 diff_ids" in problem
+
+
+def test_an_index_that_names_another_platform_is_found(samples: Any, store: Store) -> None:
+    top, _ = samples.image("amd64")
+    index = keep(store, Descriptor(MEDIA_TYPE_INDEX, top.digest, 0), Index((replace(top, platform=Platform("arm64")),)))
+    (problem,) = validate(store, index)
+    assert "is for linux/amd64, not for linux/arm64" in problem
+
+
+def test_a_layer_of_another_type_is_found_and_still_checked(samples: Any, store: Store) -> None:
+    top, manifest = samples.image()
+    layers = tuple(replace(layer, media_type="application/zip") for layer in manifest.layers)
+    flip(store, layers[0])
+    problems = validate(store, keep(store, top, replace(manifest, layers=layers)))
+    assert [problem.split()[0] for problem in problems] == ["layer", "blob", "layer"]
+
+
+def test_a_layer_that_is_no_gzip_is_found(samples: Any, store: Store) -> None:
+    top, manifest = samples.image()
+    layer = keep(store, manifest.layers[0], Manifest(manifest.config, ()))
+    (problem,) = validate(store, keep(store, top, replace(manifest, layers=(layer, manifest.layers[1]))))
+    assert "is not whole" in problem
+
+
+def test_indexes_that_repeat_each_other_are_read_once(samples: Any, store: Store) -> None:
+    top, _ = samples.image()
+    for _ in range(2000):
+        data = Index((top, replace(top, annotations={"again": "x"}))).to_bytes()
+        top = Descriptor(MEDIA_TYPE_INDEX, store.write(data), len(data))
+    assert validate(store, top) == ()
+
+
+def test_an_index_called_a_manifest_is_found(samples: Any, store: Store) -> None:
+    top, _ = samples.index()
+    (problem,) = validate(store, replace(top, media_type=MEDIA_TYPE_MANIFEST))
+    assert "not an OCI image manifest" in problem
