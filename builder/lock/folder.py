@@ -58,7 +58,10 @@ def read_current_lock(loaded: LoadedEnvironment, layer_format: int) -> Lock:
     Raises: EnvbuildError, with every reason why it is stale.
     """
     lock = read_lock(loaded.lock_folder)
-    reasons = list(differences(lock.document.spec, as_document(loaded.environment)))
+    wanted = as_document(loaded.environment)
+    reasons = list(differences(lock.document.spec, wanted))
+    if not reasons and lock.document.spec != wanted:
+        reasons.append("the spec was changed")
     if lock.document.layer_format != layer_format:
         theirs = lock.document.layer_format
         reasons.append(f"it is for revision {theirs} of the layer format; this envbuild has {layer_format}")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from packaging.pylock import Package, PackageWheel, Pylock
 
 _PASSED = re.compile(
-    r"(?!UV_).*|UV_(DEFAULT_INDEX|INDEX.*|EXTRA_INDEX_URL|CACHE_DIR|NO_CACHE|NATIVE_TLS|SYSTEM_CERTS|HTTP_.*|"
+    r"(?!UV_|RUST_LOG).*|UV_(DEFAULT_INDEX|INDEX.*|EXTRA_INDEX_URL|CACHE_DIR|NO_CACHE|NATIVE_TLS|SYSTEM_CERTS|HTTP_.*|"
     r"KEYRING_PROVIDER|INSECURE_HOST|OFFLINE|CONCURRENT_.*|REQUEST_TIMEOUT|CREDENTIALS_DIR)"
 )
 """Which variables uv sees: those that say how to reach an index, none that changes what it chooses."""
@@ -60,11 +60,17 @@ class UvResolver:
 
         Raises: EnvbuildError, with uv's own explanation.
         """
+        from packaging.pylock import PylockSelectError
+
         if not requirements:
             return ()
         pylock = self._compile(requirements, target, exclude_newer)
         tags = supported_tags(target.python, target.machine, target.glibc)
-        selected = pylock.select(environment=marker_environment(target.python, target.machine), tags=tags)  # type: ignore[arg-type]
+        environment = marker_environment(target.python, target.machine)
+        try:
+            selected = tuple(pylock.select(environment=environment, tags=tags))  # type: ignore[arg-type]
+        except PylockSelectError as error:
+            raise EnvbuildError(f"the Python packages cannot be had for {target.platform}", str(error)) from error
         return tuple(sorted(self._wheel(package, choice, target) for package, choice in selected))
 
     def _compile(self, requirements: tuple[str, ...], target: Target, exclude_newer: str | None) -> Pylock:
@@ -74,14 +80,20 @@ class UvResolver:
             (Path(folder) / "requirements").write_text("\n".join(requirements) + "\n", encoding="utf-8")
             command = [
                 self.program, "pip", "compile", "requirements", "--output-file", "pylock.toml",
-                "--format", "pylock.toml", "--no-header", "--quiet", "--only-binary", ":all:",
+                "--format", "pylock.toml", "--no-header", "--no-config", "--quiet", "--only-binary", ":all:",
                 "--python", sys.executable, "--python-version", target.python,
                 "--python-platform", f"{target.machine}-manylinux_2_{min(target.glibc[1], 40)}",
             ]  # fmt: skip
             if exclude_newer:
                 command += ["--exclude-newer", exclude_newer]
             finished = subprocess.run(
-                command, cwd=folder, env=self._variables(), capture_output=True, text=True, check=False
+                command,
+                cwd=folder,
+                env=self._variables(),
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
+                check=False,
             )
             if finished.returncode != 0:
                 causes, hint = _explanation(finished.stderr)
