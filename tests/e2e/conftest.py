@@ -115,23 +115,26 @@ def _engine(dockerd: str) -> Iterator[str]:
     line += ["-H", f"unix://{socket_path}", "--iptables=false"]
     with _bridge(f"envbuild{os.getpid() % 10**6}") as bridge:
         process = subprocess.Popen([*line, "--bridge", bridge], stderr=subprocess.PIPE, text=True)
+        reader = threading.Thread(target=_drain, args=(process.stderr,), daemon=True)
         try:
             log = _read_until(process.stderr, "API listen on")
             if process.poll() is not None or "API listen on" not in log:
                 unavailable(f"dockerd does not start: {log[-2000:]}")
-            threading.Thread(target=_drain, args=(process.stderr,), daemon=True).start()
+            reader.start()
             socket_path.chmod(0o666)
             yield f"unix://{socket_path}"
         finally:
             process.terminate()
             process.wait(60)
+            if reader.ident:
+                reader.join()
+            process.stderr.close()
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def _drain(stream: IO[str]) -> None:
-    with suppress(ValueError):
-        for _ in stream:
-            pass
+    for _ in stream:
+        pass
 
 
 def _read_until(stream: IO[str], text: str) -> str:
@@ -165,20 +168,25 @@ class Envbuild:
     line: Sequence[str] = (sys.executable, "-m", "builder")
     environment: Mapping[str, str] = field(default_factory=dict)
     user: int | None = None
+    cwd: str | None = None
 
     @property
     def options(self) -> dict[str, object]:
         """What subprocess needs to start it, but for the arguments."""
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "ENVBUILD_CACHE": str(self.store), **self.environment}
         users = {} if self.user is None else {"user": self.user, "group": self.user, "extra_groups": []}
-        return {"env": environment, **users}
+        return {"env": environment, "cwd": self.cwd, **users}
+
+    def attempt(self, *arguments: str | Path, **options: object) -> subprocess.CompletedProcess[str]:
+        """Run a command line, whatever its exit code."""
+        given = {"capture_output": True, "text": True, "timeout": 300, **self.options, **options}
+        return subprocess.run([*self.line, *map(str, arguments)], **given)
 
     def __call__(self, *arguments: str | Path, code: int = 0, **options: object) -> subprocess.CompletedProcess[str]:
         """Run a command line, which must exit with `code`."""
-        line = [*self.line, *map(str, arguments)]
-        given = {"capture_output": True, "text": True, "timeout": 300, **self.options, **options}
-        done = subprocess.run(line, **given)
-        assert done.returncode == code, f"{' '.join(line)} exited {done.returncode}\n{done.stdout}\n{done.stderr}"
+        done = self.attempt(*arguments, **options)
+        line = " ".join(map(str, arguments))
+        assert done.returncode == code, f"envbuild {line} exited {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
 
     def start(self, *arguments: str | Path) -> subprocess.Popen[str]:

@@ -34,11 +34,15 @@ class CountingProxy:
     def _serve(self) -> None:
         with suppress(OSError):
             while True:
-                client = self._listener.accept()[0]
-                engine = socket.socket(socket.AF_UNIX)
-                engine.connect(self._target)
-                threading.Thread(target=self._pump, args=(client, engine, True), daemon=True).start()
-                threading.Thread(target=self._pump, args=(engine, client, False), daemon=True).start()
+                threading.Thread(target=self._pass_on, args=(self._listener.accept()[0],), daemon=True).start()
+
+    def _pass_on(self, client: socket.socket) -> None:
+        with client, socket.socket(socket.AF_UNIX) as engine:
+            engine.connect(self._target)
+            answers = threading.Thread(target=self._pump, args=(engine, client, False), daemon=True)
+            answers.start()
+            self._pump(client, engine, True)
+            answers.join()
 
     def _pump(self, source: socket.socket, target: socket.socket, counts: bool) -> None:
         with suppress(OSError):
