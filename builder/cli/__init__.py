@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 import traceback
@@ -13,28 +14,28 @@ from builder.errors import EnvbuildError, ExitCode
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `envbuild` and exit with the documented status."""
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a locale that lacks a character is no reason to fail
+    sys.exit(invoke(sys.argv[1:] if arguments is None else arguments))
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Run a command line; its exit code."""
+def invoke(arguments: Sequence[str]) -> int:
+    """Run a command line; its exit code. The name `run` belongs to the module of that command."""
     import click
 
     from builder.cli.commands import envbuild
-    from builder.cli.output import show_error
+    from builder.cli.output import show_error, show_usage_error
 
     try:
         result = envbuild.main(args=list(arguments), prog_name="envbuild", standalone_mode=False)
     except EnvbuildError as error:
         show_error(error)
         return error.exit_code
-    except click.exceptions.Abort:
-        return ExitCode.INTERRUPTED
-    except KeyboardInterrupt:
+    except (click.exceptions.Abort, KeyboardInterrupt):
         show_error(EnvbuildError("interrupted"))
         return ExitCode.INTERRUPTED
     except click.ClickException as error:
-        error.show()
+        show_usage_error(error)
         return ExitCode.USAGE
     except BrokenPipeError:
         return ExitCode.OK
@@ -47,7 +48,11 @@ def run(arguments: Sequence[str]) -> int:
     return result if isinstance(result, int) else ExitCode.OK
 
 
-_USERS_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT})
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_USERS_ERRORS = _FULL | {
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP,
+    errno.ENAMETOOLONG,
+}  # fmt: skip
 
 
 def _unexpected(error: Exception) -> EnvbuildError:
@@ -62,5 +67,5 @@ def _unexpected(error: Exception) -> EnvbuildError:
 def _system_error(error: OSError) -> EnvbuildError:
     what = error.strerror or str(error)
     place = f"`{error.filename}`" if error.filename else None
-    hint = "Free some space, or put the store elsewhere with `ENVBUILD_CACHE`" if error.errno == errno.ENOSPC else None
+    hint = "Free some space, or put the store elsewhere with `ENVBUILD_CACHE`" if error.errno in _FULL else None
     return EnvbuildError(what[:1].lower() + what[1:], (place,) if place else (), hint)

@@ -27,12 +27,12 @@ class Output:
     def say(self, text: str) -> None:
         """A line for a person, on standard error."""
         if not self.quiet:
-            click.echo(text, err=True)
+            click.echo(printable(text), err=True)
 
     def detail(self, text: str) -> None:
         """A line that only `--verbose` shows."""
         if self.verbose:
-            click.echo(text, err=True)
+            click.echo(printable(text), err=True)
 
     def progress(self) -> ProgressLine | None:
         """Progress on a terminal, None elsewhere."""
@@ -53,6 +53,18 @@ def show_error(error: EnvbuildError) -> None:
         click.echo("  Caused by: " + printable(line).replace("\n", "\n" + " " * 13), err=True)
     if error.hint:
         click.echo(f"\nhint: {printable(error.hint)}", err=True)
+
+
+def show_usage_error(error: click.ClickException) -> None:
+    """A command line that cannot be understood, on standard error."""
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":  # of click 8.2; its message is the help
+        click.echo(error.format_message(), err=True)
+        return
+    if context is not None:
+        click.echo(context.get_usage(), err=True)
+        click.echo(f"Try `{context.command_path} --help` for help.\n", err=True)
+    show_error(EnvbuildError(error.format_message()))
 
 
 def printable(text: str) -> str:

@@ -28,7 +28,6 @@ def command(
     `--rebuild` takes a project or an environment and proves that its lock gives the same digest again. Exits 5 if
     anything differs.
     """
-
     if target.suffix == ".tar" or (target / "oci-layout").is_file():
         from builder.bundle.reader import open_bundle
 

@@ -23,7 +23,12 @@ def read_lock(folder: Path) -> Lock:
     if not (folder / LOCK_FILE).is_file():
         raise EnvbuildError(f"there is no lock in `{folder}`", hint=f"Make one with `envbuild lock {folder.parent}`")
     data = (folder / LOCK_FILE).read_bytes()
-    names = [lock.pylock for lock in LockDocument.from_bytes(data).platforms.values()]
+    try:
+        names = [lock.pylock for lock in LockDocument.from_bytes(data).platforms.values()]
+    except EnvbuildError as error:
+        raise EnvbuildError(
+            f"the lock in `{folder}` cannot be used", (error.what, *error.why), error.hint or _AGAIN
+        ) from error
     files = {LOCK_FILE: data}
     for name in names:
         if "/" in name or not (folder / name).is_file():

@@ -268,5 +268,7 @@ def _offsets(path: Path) -> dict[str, tuple[int, int]]:
                     raise EnvbuildError(f"`{path}` has {name[:100]} twice")
                 found[name] = (member.offset_data, member.size)
     except (tarfile.TarError, OSError, ValueError, RecursionError) as error:
-        raise EnvbuildError(f"`{path}` cannot be read as a bundle", str(error)) from error
+        raise EnvbuildError(
+            f"`{path}` cannot be read as a bundle", getattr(error, "strerror", None) or str(error)
+        ) from error
     return found

@@ -188,7 +188,7 @@ class Reader:
             choices = typing.get_args(declared)
             if text not in choices:
                 listed = ", ".join(f"`{choice}`" for choice in choices)
-                self.report(path, f"`{_shown(text)}` is not one of {listed}", nearest(text, choices))
+                self.report(path, f"`{_shown(text)}` is not one of {listed}", _close(text, choices))
             return text
         if declared is bool:
             return self._typed(node, path, "bool", "`true` or `false`", lambda: text.lower() in ("true", "yes", "on"))
@@ -244,7 +244,12 @@ def _shown(text: str) -> str:
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """A hint for a name that is not among `known`."""
     names = list(known)
-    close = difflib.get_close_matches(name, names, 1)
-    if close:
-        return f"did you mean `{close[0]}`?"
+    hint = _close(name, names)
+    if hint:
+        return hint
     return "known are " + ", ".join(f"`{text}`" for text in names) if len(names) <= 12 else None
+
+
+def _close(name: str, known: Iterable[str]) -> str | None:
+    close = difflib.get_close_matches(name, list(known), 1)
+    return f"did you mean `{close[0]}`?" if close else None
