@@ -23,7 +23,7 @@ from builder.layers.join import Fresh, Layer, write_layer
 from builder.lock.document import Lock
 from builder.oci.documents import MEDIA_TYPE_INDEX, Descriptor, Index, Platform, name_annotations
 from builder.oci.store import Store
-from builder.plan import make_plan
+from builder.plan import Plan, make_plan
 from builder.spec import LoadedProject
 
 
@@ -66,7 +66,8 @@ def build_project(loaded: LoadedProject, lock: Lock, platforms: Sequence[Platfor
     contents = gather(loaded)
     spec = loaded.file.read_bytes()
     documents = bundle_files(loaded.project, loaded.name, lock, contents, spec, lock.platforms)
-    images = [_build_one(loaded, lock, platform, contents, documents, workshop) for platform in sorted(platforms)]
+    plans = [make_plan(lock, platform) for platform in sorted(platforms)]
+    images = [_build_one(loaded, plan, contents, documents, workshop) for plan in plans]
     return _built(workshop.store, f"{loaded.name}:{loaded.project.version}", images)
 
 
@@ -86,14 +87,8 @@ def gather(loaded: LoadedProject) -> Contents:
 
 
 def _build_one(
-    loaded: LoadedProject,
-    lock: Lock,
-    platform: Platform,
-    contents: Contents,
-    documents: Sequence[FileEntry],
-    workshop: Workshop,
+    loaded: LoadedProject, plan: Plan, contents: Contents, documents: Sequence[FileEntry], workshop: Workshop
 ) -> Image:
-    plan = make_plan(lock, platform)
     key = {
         "plan": plan.key,
         "code": str(contents.code_digest),
@@ -128,7 +123,17 @@ def _layer(store: Store, files: Sequence[FileEntry], root: str, *, compress: boo
     folders = {root, *(parent for entry in files for parent in parents(entry.path))}
     directories = [Directory(path) for path in sorted(folders, key=str.encode)]
     key = {"files": str(content_digest(files)), "root": root, "compress": compress}
-    return kept_layer(store, key, lambda: write_layer(store, directories, [Fresh(tree)]))
+
+    def make() -> Layer:
+        layer = write_layer(store, directories, [Fresh(tree)])
+        if str(content_digest(files)) != key["files"]:
+            raise EnvbuildError(
+                f"files of `/{root}` changed while they were packed",
+                hint="Run the command again when nothing writes to them",
+            )
+        return layer
+
+    return kept_layer(store, key, make)
 
 
 def _labels(loaded: LoadedProject) -> dict[str, str]:

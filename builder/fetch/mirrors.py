@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -44,7 +45,8 @@ class Mirrors:
         authorizations: dict[str, str] = {}
         for name in ("UV_INDEX", "UV_EXTRA_INDEX_URL"):
             for extra in variables.get(name, "").split():
-                _folder(extra, authorizations)
+                with suppress(EnvbuildError):  # they may be folders; uv judges them
+                    _folder(extra, authorizations)
         prefixes = []
         if debian:
             main = _folder(debian[0], authorizations)

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from builder.bundle.documents import Contents, bundle_files, bundle_json
+from builder.layers.files import FileEntry
+from builder.lock.document import Interpreter, Lock, LockDocument, PlatformLock
+from builder.oci.digest import Digest
+from builder.oci.documents import Platform
+from builder.spec import Command, DataReference, Project
+
+PLATFORM = Platform("amd64")
+INTERPRETER = Interpreter("debian", "3.11.2", "/usr/bin/python3.11")
+DOCUMENT = LockDocument(
+    {}, 1, "1980-01-02T00:00:00Z", {PLATFORM: PlatformLock("bookworm", INTERPRETER, (), "p", Digest("0" * 64))}
+)
+LOCK = Lock(DOCUMENT, Digest("1" * 64), {PLATFORM: ()}, {"envbuild.lock.json": b"{}"})
+DATA = {
+    "train.v2": DataReference("https://example.com/train.csv", "a" * 64, 10),
+    "test": DataReference("data/test.csv", "b" * 64),
+}
+COMMANDS = {
+    "train-all.v2": Command("python -m a 'b c'", ("train.v2", "test"), ("model", "plots"), "p.yaml", 7),
+    "end": Command(("python", "-m", "s"), port=8080, ready="/readyz", env={"B": "1", "A": "2"}),
+}
+
+
+def project(commands: Mapping[str, Command] = COMMANDS, data: Mapping[str, DataReference] = DATA) -> Project:
+    return Project(".", "churn", "1.0", "What | it is for", data=data, commands=commands)
+
+
+def contents(model: bool = True) -> Contents:
+    files = (FileEntry("w.bin", b"x"),) if model else ()
+    parameters = {"train-all.v2": {"rate": 0.1, "a": 1}}
+    return Contents(
+        (FileEntry("a.py"),), files, parameters, Digest("2" * 64), Digest("3" * 64) if model else None, None
+    )
+
+
+def files(made: Project, what: Contents) -> dict[str, bytes]:
+    entries = bundle_files(made, "churn", LOCK, what, b"spec", LOCK.platforms)
+    return {entry.path.removeprefix("bundle/"): entry.data for entry in entries}
+
+
+def test_a_bundle_holds_launcher_spec_lock_and_documents() -> None:
+    found = files(project(), contents())
+    assert sorted(found) == [
+        "README.md", "bundle.json", "diagram.mmd", "envbuild.yaml", "launcher.py", "lock/envbuild.lock.json",
+    ]  # fmt: skip
+    assert found["envbuild.yaml"] == b"spec"
+
+
+def test_bundle_json_says_what_the_launcher_needs() -> None:
+    document = json.loads(files(project(), contents())["bundle.json"])
+    assert document["format"] == 1
+    assert document["lock"] == f"sha256:{'1' * 64}"
+    assert document["model"] == {"path": "/model", "digest": f"sha256:{'3' * 64}"}
+    assert document["commands"]["train-all.v2"] == {
+        "run": ["python", "-m", "a", "b c"], "inputs": ["train.v2", "test"], "outputs": ["model", "plots"],
+        "params": "p.yaml", "parameters": {"a": 1, "rate": 0.1}, "seed": 7, "port": None, "ready": None,
+        "environment": {},
+    }  # fmt: skip
+    assert document["data"]["test"]["local"] == "data/test.csv"
+    assert document["data"]["test"]["urls"] == []
+    assert document["data"]["train.v2"]["urls"] == ["https://example.com/train.csv"]
+    assert bundle_json(project(), "churn", LOCK, contents(model=False))["model"] is None
+
+
+def test_bundle_json_does_not_depend_on_the_order_of_names() -> None:
+    turned = project(dict(reversed(COMMANDS.items())), dict(reversed(DATA.items())))
+    assert files(turned, contents())["bundle.json"] == files(project(), contents())["bundle.json"]
+
+
+@pytest.mark.parametrize("model", [True, False])
+@pytest.mark.parametrize("commands", [{}, COMMANDS], ids=["no commands", "commands"])
+@pytest.mark.parametrize("data", [{}, DATA], ids=["no data", "data"])
+def test_the_documents_of_any_bundle_are_whole(model: bool, commands: Any, data: Any) -> None:
+    if not data:
+        commands = {name: Command(command.run) for name, command in commands.items()}
+    found = files(project(commands, data), contents(model))
+    readme = found["README.md"].decode()
+    assert readme.startswith("# churn 1.0\n")
+    assert readme.count("```") % 2 == 0
+    assert not [mark for mark in ("{{", "{%", "None", "Undefined") if mark in readme.replace('{{"port', "")]
+    assert ("## Data" in readme) is bool(data)
+    assert ("No model yet" in readme) is not model
+    assert all(f"### {name}\n" in readme for name in commands)
+
+
+def test_a_diagram_draws_arrows_between_shapes_that_it_has() -> None:
+    diagram = files(project(), contents())["diagram.mmd"].decode()
+    shapes = set(re.findall(r"^ *(?:.* --> )?(\w+)(?:\[|\(|\{\{)", diagram, re.MULTILINE)) | {"image"}
+    ends = {end for line in diagram.splitlines() if "-->" in line for end in re.findall(r"^ *(\w+)|--> (\w+)", line)}
+    assert {name for pair in ends for name in pair if name} <= shapes
+    assert 'command_2 --> port_2{{"port 8080"}}' in diagram
+    assert "data_1 --> command_1" in diagram
