@@ -7,14 +7,13 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from builder.errors import EnvbuildError
 from builder.oci.archive import DockerEntry, write_archive_to, write_docker_archive
-from builder.oci.digest import Digest
 from builder.oci.documents import Descriptor, name_annotations
 from builder.run.interface import LocalImage, RunRequest
 
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
 
 _PING_SECONDS = 3
 _SECONDS = 600
+_LITTLE = 1 << 20
+"""Bytes that are sent faster than the engine is asked whether it has them."""
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -81,7 +82,7 @@ class DockerEngine:
         return identity
 
     def _send_missing(self, engine: docker.DockerClient, image: LocalImage) -> None:
-        present = _present_layers(engine, image.config.diff_ids)
+        present = _present_layers(engine, image)
         left_out = {layer.digest for layer in image.manifest.layers[:present]}
         try:
             self._send(lambda file: write_docker_archive(file, image.store, _entry(image), left_out))
@@ -212,15 +213,25 @@ def _piped(write: Callable[[Any], None]) -> Iterator[Any]:
             raise errors[0]
 
 
-def _present_layers(engine: docker.DockerClient, diff_ids: Sequence[Digest]) -> int:
-    """How many layers from below the engine has as one chain, by any of its images."""
-    wanted = [str(diff_id) for diff_id in diff_ids]
+def _present_layers(engine: docker.DockerClient, image: LocalImage) -> int:
+    """How many layers from below the engine has as one chain, by any of its images.
+
+    Asks for images of the same name first, and for no more of them once little is left to send.
+    """
+    wanted = [str(diff_id) for diff_id in image.config.diff_ids]
+    repository = image.name.rpartition(":")[0] + ":"
     most = 0
-    for listed in engine.api.images(all=True):
+    for listed in sorted(engine.api.images(), key=lambda listed: not _is_of(listed, repository)):
         layers = engine.images.get(listed["Id"]).attrs.get("RootFS", {}).get("Layers") or []
         same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(layers, wanted, strict=False))
         most = max(most, sum(1 for _ in same))
+        if sum(layer.size for layer in image.manifest.layers[most:]) <= _LITTLE:
+            break
     return most
+
+
+def _is_of(listed: dict[str, Any], repository: str) -> bool:
+    return any(str(tag).startswith(repository) for tag in listed.get("RepoTags") or ())
 
 
 def _has_image(engine: docker.DockerClient, identity: str, name: str) -> bool:
