@@ -40,6 +40,9 @@ from builder.progress import shown
 SYSTEM, ENVIRONMENT = "the system files", "the environment's own files"
 """How the two packages that are made here are called in messages."""
 
+_KEPT_OPEN = 30_000
+"""How many paths of wheels stay in memory from the listing to the layer, so that their indexes are read once."""
+
 
 def build_environment(plan: Plan, workshop: Workshop) -> Image:
     """The environment image of `plan`, made where it is not in the store yet.
@@ -59,6 +62,8 @@ class _Build:
         major, minor = plan.interpreter.minor.split(".")
         self._target = WheelTarget(python_version=(int(major), int(minor)))
         self._paths: Mapping[Digest, Path] = {}
+        self._opened: dict[Digest, Package] = {}
+        self._room = _KEPT_OPEN
 
     def image(self) -> Image:
         """The image, written to the store."""
@@ -106,7 +111,12 @@ class _Build:
 
     def _listed_wheel(self, wheel: Wheel) -> Contents:
         def make() -> Any:
-            return contents_to_value(self._open_wheel(wheel).contents())
+            opened = self._open_wheel(wheel)
+            contents = opened.contents()
+            self._room -= len(contents.paths)
+            if self._room >= 0:
+                self._opened[wheel.digest] = opened
+            return contents_to_value(contents)
 
         return contents_from_value(kept_value(self._store, "wheels", self._wheel_key(wheel), make))
 
@@ -173,6 +183,8 @@ class _Build:
         return open_deb(self._paths[package.digest], self._store.temporary)
 
     def _open_wheel(self, wheel: Wheel) -> Package:
+        if wheel.digest in self._opened:
+            return self._opened.pop(wheel.digest)
         with using(self._store, wheel):
             path = self._paths[wheel.digest]
             opened = open_wheel(path, self._target, expected_name=wheel.name, expected_version=wheel.version)
