@@ -17,6 +17,7 @@ from measuring import Sample, median, rounds
 from workspace import ENVIRONMENT, Workspace, large_wheel
 
 _MOST_SLOW_RUNS = 3
+BUILT = "envbuild-benchmark"
 _MEMORY_GOAL = 300e6
 
 GOALS = {"pip": 10, "uv": 4}
@@ -95,12 +96,15 @@ def cold(setting: Setting) -> Iterator[Line]:
             subjects |= _docker_builds(space, docker)
             measured = rounds(subjects, setting.slow_runs)
             facts = docker.facts()
+            saved = docker.docker("save", "-o", str(space.folder / "fresh/saved.tar"), BUILT)
     except EngineMissingError as error:
-        measured, facts = rounds(subjects, setting.slow_runs), f"not measured: {error}"
+        measured, facts, saved = rounds(subjects, setting.slow_runs), f"not measured: {error}", None
     for name in (whole, on_base):
         yield Line(f"bundle to an OCI layout, {name}", _seconds(measured[name]), seconds=_each(measured[name]))
     for name in [name for name in measured if name not in (whole, on_base)]:
         yield _compared(name, measured[name], measured[on_base], measured[whole])
+    if saved:
+        yield Line("and then `docker save`, to have it as a file too", _seconds([saved]), seconds=[saved.seconds])
     yield Line("with Docker Engine", facts)
 
 
@@ -119,7 +123,7 @@ def _docker_builds(space: Workspace, docker: Engine) -> dict[str, Callable[[], S
             name = f"{installer}, {'BuildKit' if buildkit else 'classic builder'}"
             folder = space.folder / "fresh" / name.replace(" ", "-").replace(",", "")
             write_context(space, folder, installer, buildkit=buildkit)
-            subjects[name] = partial(docker.build, folder, "envbuild-benchmark", buildkit=buildkit)
+            subjects[name] = partial(docker.build, folder, BUILT, buildkit=buildkit)
     return subjects
 
 

@@ -123,8 +123,8 @@ def prepare_base(docker: Engine) -> None:
     folder.mkdir(parents=True)
     tools = space.folder / "tools"
     if not list(tools.glob("pip-*.whl")):
-        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(tools), "pip"]
-        subprocess.run(command, check=True)
+        download = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(tools), "pip"]
+        subprocess.run(download, check=True)
     pip = next(tools.glob("pip-*.whl"))
     shutil.copy(pip, folder)
     shutil.copy(find_uv_bin(), folder / "uv")
