@@ -33,7 +33,7 @@ def command(
 ) -> None:
     """Pack the project in PATH: environment, code, model and documents in one OCI layout.
 
-    A FILE.tar is also an archive for `docker load -i`. Prints one reference, as `build` does.
+    A FILE.tar is also an archive for `docker load -i`. Prints one reference: name and digest of the index inside.
     """
     from builder.bundle.build import build_project
     from builder.bundle.pack import pack
@@ -46,6 +46,6 @@ def command(
     size = pack(built, workshop.store, target, workshop.progress)
     output.say(f"wrote {target} ({size_text(size)})")
     if as_json:
-        print_json({"name": built.name, "digest": built.digest, "file": str(target), "size": size})
+        print_json({"name": built.name, "digest": str(built.index.digest), "file": str(target), "size": size})
     else:
-        click.echo(built.reference)
+        click.echo(f"{built.name.rpartition(':')[0]}@{built.index.digest}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from builder.oci.digest import Digest
 from builder.oci.documents import MEDIA_TYPE_LAYER_GZIP, Descriptor
 from builder.oci.layout import CHUNK, BlobWriter
 from builder.oci.store import Store
-from builder.oci.streams import ObservedStream, gunzip
+from builder.oci.streams import ObservedStream, gunzip, inflate_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +107,18 @@ def _write_text(sink: _BlobSink, data: bytes) -> None:
 def _copy_segment(store: Store, segment: Segment, sink: _BlobSink) -> None:
     with store.open(segment.digest) as file:
         stream = ObservedStream(file, segment.size, f"segment {segment.digest}", sink.compressed)
-        with gunzip(stream) as inflated:
-            while data := inflated.read(CHUNK):
-                sink.uncompressed(data)
+        try:
+            with gunzip(stream) as inflated:
+                while data := inflated.read(CHUNK):
+                    sink.uncompressed(data)
+        except (gzip.BadGzipFile, EOFError, DigestMismatchError, inflate_errors()) as error:
+            raise _damaged(store, segment) from error
     if stream.digest != segment.digest:
-        store.discard(segment.digest)
-        raise DigestMismatchError(
-            f"segment {segment.digest} in the store was damaged", hint="It was deleted; run the command again"
-        )
+        raise _damaged(store, segment)
+
+
+def _damaged(store: Store, segment: Segment) -> DigestMismatchError:
+    store.discard(segment.digest)
+    return DigestMismatchError(
+        f"segment {segment.digest} in the store was damaged", hint="It was deleted; run the command again"
+    )

@@ -103,18 +103,27 @@ def _pylock(
 
 
 def _results(pending: Mapping[Platform, Future[bytes]]) -> dict[Platform, bytes]:
-    results, failures = {}, []
+    results: dict[Platform, bytes] = {}
+    failures: dict[Platform, EnvbuildError] = {}
     for platform, future in pending.items():
         try:
             results[platform] = future.result()
         except EnvbuildError as error:
-            failures.append(error)
-    if len(failures) > 1 and len({error.why for error in failures}) > 1:
-        lines = [line for error in failures for line in (error.what, *error.why)]
-        raise EnvbuildError("the Python packages cannot be resolved", lines, failures[0].hint)
+            failures[platform] = error
     if failures:
-        raise failures[0]
+        raise _joined(failures)
     return results
+
+
+def _joined(failures: Mapping[Platform, EnvbuildError]) -> EnvbuildError:
+    """One error for those of several platforms, which often have one cause."""
+    errors = list(failures.values())
+    if len({error.why for error in errors}) == 1:
+        first, platforms = next(iter(failures)), " and ".join(map(str, failures))
+        return EnvbuildError(errors[0].what.replace(str(first), platforms), errors[0].why, errors[0].hint)
+    lines = [line for error in errors for line in (error.what, *error.why)]
+    hints = dict.fromkeys(error.hint for error in errors if error.hint)
+    return EnvbuildError("the Python packages cannot be resolved", lines, "; ".join(hints) or None)
 
 
 def _interpreter(python: str, closure: tuple[DebianPackage, ...]) -> Interpreter:

@@ -81,15 +81,20 @@ def write_docker_archive(file: IO[bytes], layout: Layout, docker: DockerEntry, l
 
 
 def write_layout(folder: Path, source: Layout, top: Descriptor) -> None:
-    """Write everything below `top` as a layout folder; `index.json` comes last and never names what is missing.
+    """Write everything below `top` as a layout folder; `index.json` never names what is missing.
+
+    A layout that is there is replaced: what only it had is deleted at the end.
 
     Raises: EnvbuildError, DigestMismatchError.
     """
     layout = Layout(folder)
     layout.create()
+    wanted = reachable(source, top)
     with ThreadPoolExecutor(_COPIES) as pool:
-        list(pool.map(lambda blob: copy_blob(source, layout, blob), reachable(source, top)))
+        list(pool.map(lambda blob: copy_blob(source, layout, blob), wanted))
     write_atomically(folder / "index.json", Index((top,)).to_bytes())
+    for digest in set(layout.blobs()) - {blob.digest for blob in wanted}:
+        layout.discard(digest)
     shutil.rmtree(layout.temporary)
 
 

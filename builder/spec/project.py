@@ -26,6 +26,8 @@ def _check_url(text: str) -> None:
     parts = urlsplit(text)
     if parts.scheme not in ("", "file", "http", "https"):
         raise ValueError(f"`{parts.scheme}:` is not among `file:`, `http:`, `https:` and paths")
+    if text.startswith("/"):
+        raise ValueError("a path that starts at the root is written as `file://…`")
     if "@" in parts.netloc or _CREDENTIALS.search(text):
         raise ValueError("it holds credentials, which do not belong into a file that is shared")
 

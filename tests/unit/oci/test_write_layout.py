@@ -58,3 +58,24 @@ def test_a_damaged_blob_is_refused_and_the_index_names_nothing(store: Store, top
         write_layout(tmp_path / "layout", store, top)
     assert Index.from_bytes((tmp_path / "layout/index.json").read_bytes()).manifests == ()
     assert not (tmp_path / "layout/blobs/sha256" / damaged.digest.hex).exists()
+
+
+def test_layout_that_is_there_is_replaced_whole(tmp_path):
+    from builder.oci.archive import reachable, write_layout
+    from builder.oci.documents import MEDIA_TYPE_MANIFEST, Descriptor, Manifest
+    from builder.oci.layout import Layout
+    from builder.oci.store import Store
+
+    store = Store(tmp_path / "store")
+    store.create()
+
+    def image(text: bytes) -> Descriptor:
+        layer = Descriptor("application/vnd.oci.image.layer.v1.tar", store.write(text), len(text))
+        config = Descriptor("application/vnd.oci.image.config.v1+json", store.write(b"{}"), 2)
+        data = Manifest(config, (layer,)).to_bytes()
+        return Descriptor(MEDIA_TYPE_MANIFEST, store.write(data), len(data))
+
+    first, second = image(b"first"), image(b"second")
+    write_layout(tmp_path / "bundle", store, first)
+    write_layout(tmp_path / "bundle", store, second)
+    assert set(Layout(tmp_path / "bundle").blobs()) == {blob.digest for blob in reachable(store, second)}
