@@ -1,12 +1,14 @@
 """The generated reference and the README say what the program says."""
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
+LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +40,7 @@ def test_readme_lists_the_commands_that_help_lists(reference: dict[str, str]) ->
 
 
 def test_no_document_points_at_a_file_that_is_not_there() -> None:
-    import re
-
-    missing = []
-    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
-        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
-            if not (page.parent / target).exists():
-                missing.append(f"{page.relative_to(ROOT)}: {target}")
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+    links = [(page, target) for page in pages for target in LINK.findall(page.read_text("utf-8"))]
+    missing = [f"{page.relative_to(ROOT)}: {target}" for page, target in links if not (page.parent / target).exists()]
     assert missing == []
