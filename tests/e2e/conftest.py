@@ -50,14 +50,9 @@ class Program:
     def start(self, *arguments: str | Path, **options: object) -> subprocess.Popen[str]:
         """Start it, with its output and errors in one pipe."""
         line = [self.name, *map(str, arguments)]
-        return subprocess.Popen(
-            line,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **self.environment},
-            **options,
-        )
+        environment = {**os.environ, **self.environment}
+        given = {"text": True, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "env": environment, **options}
+        return subprocess.Popen(line, **given)
 
 
 @pytest.fixture(scope="session")
