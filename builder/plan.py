@@ -80,9 +80,7 @@ class Plan:
             "created": self.created,
             "layer-format": self.layer_format,
             "lock": str(self.lock_digest),
-            "layers": [
-                [layer.kind, layer.name, [digest.hex for digest in layer.digests]] for layer in self.layers
-            ],
+            "layers": [[layer.kind, layer.name, [digest.hex for digest in layer.digests]] for layer in self.layers],
         }
         return hashlib.sha256(canonical_json(inputs)).hexdigest()
 

@@ -21,9 +21,7 @@ def main() -> None:
     out = Path(os.environ["ENVBUILD_OUT"])
 
     data = pd.read_csv(os.environ["ENVBUILD_DATA_PENGUINS"]).dropna(subset=FEATURES)
-    train, test = train_test_split(
-        data, test_size=parameters["test_share"], random_state=seed, stratify=data[TARGET]
-    )
+    train, test = train_test_split(data, test_size=parameters["test_share"], random_state=seed, stratify=data[TARGET])
     model = make_pipeline(
         StandardScaler(), LogisticRegression(C=parameters["regularisation"], max_iter=parameters["iterations"])
     )
