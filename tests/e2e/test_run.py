@@ -223,15 +223,15 @@ def test_mounted_code_is_the_working_tree(runner):
     assert "notes.txt" in runner.report("--mount-code")["code"]
 
 
-def test_memory_is_limited(runner):
-    if runner.engine == "embedded":
-        done = runner.envbuild.attempt(*runner.line(runner.project, "probe", "--memory", "300m", "--", "allocate"))
-        if "memory" in done.stderr and done.returncode == 1 and not (runner.project / "out/report.json").exists():
-            assert "hint:" in done.stderr, "an engine that cannot limit memory says what would let it"
-            return
-        assert done.returncode != 0
-        return
-    runner("probe", "--memory", "300m", "--", "allocate", code=137)
+def test_memory_is_limited_or_the_command_is_not_started(runner):
+    """Without root the embedded engine may limit memory only where a cgroup was given to the user."""
+    done = runner.envbuild.attempt(*runner.line(runner.project, "probe", "--memory", "300m", "--", "allocate"))
+    if runner.engine == "embedded" and done.returncode == 1:
+        assert "memory" in done.stderr
+        assert "hint: " in done.stderr
+        assert not (runner.project / "out/report.json").exists()
+    else:
+        assert done.returncode == 137
 
 
 def test_a_published_port_is_reached_and_a_signal_ends_the_server(runner, read_until):
