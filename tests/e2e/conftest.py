@@ -191,51 +191,15 @@ class Envbuild:
 
 
 @pytest.fixture(scope="session")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that all tests of this run use, in every process."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
-    folder.mkdir(exist_ok=True)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def envbuild(shared: Path) -> Envbuild:
-    """The command with a store that downloads go to once."""
-    return Envbuild(Path(os.environ.get("ENVBUILD_TEST_CACHE", shared / "store")))
+def envbuild(store: Path) -> Envbuild:
+    """The command with the store that downloads go to once."""
+    return Envbuild(store)
 
 
 @pytest.fixture(scope="session")
 def with_docker(envbuild: Envbuild, docker: Docker) -> Envbuild:
     """The same, with the engine of these tests."""
     return replace(envbuild, environment=docker.environment)
-
-
-@pytest.fixture(scope="session")
-def projects(shared: Path, envbuild: Envbuild) -> Path:
-    """A copy of the examples and their environments. In CI the lock is made afresh, as archives drop old versions."""
-    folder = shared / "projects"
-    with open(shared / "projects.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not folder.exists():
-            draft = shared / "projects-draft"
-            shutil.rmtree(draft, ignore_errors=True)
-            for name in ("environments", "examples"):
-                ignored = shutil.ignore_patterns("out", "__pycache__", "*.tar")
-                shutil.copytree(ROOT / name, draft / name, ignore=ignored)
-            if os.environ.get("CI"):
-                envbuild("lock", "--upgrade", draft / "environments/sklearn")
-            draft.rename(folder)
-    return folder
-
-
-@pytest.fixture
-def workplace() -> Iterator[Path]:
-    """A folder that every user can walk into, which `tmp_path` is not."""
-    path = Path(tempfile.mkdtemp(prefix="envbuild-test-"))
-    path.chmod(0o755)
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
 
 
 @pytest.fixture

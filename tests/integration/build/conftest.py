@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -75,36 +74,9 @@ class Envbuild:
 
 
 @pytest.fixture(scope="session")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that all tests of this run use, in every process."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
-    folder.mkdir(exist_ok=True)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def store(shared: Path) -> Path:
-    """A store that downloads go to once."""
-    return Path(os.environ.get("ENVBUILD_TEST_CACHE", shared / "store"))
-
-
-@pytest.fixture(scope="session")
-def project(shared: Path, store: Path) -> Path:
-    """A copy of the example. In CI its lock is made afresh, as archives drop what older locks name."""
-    folder = shared / "projects"
-    with open(shared / "projects.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not folder.exists():
-            draft = shared / "projects-draft"
-            shutil.rmtree(draft, ignore_errors=True)
-            ignored = shutil.ignore_patterns("out", "__pycache__", "*.tar")
-            for name in ("environments", "examples"):
-                shutil.copytree(ROOT / name, draft / name, ignore=ignored)
-            if os.environ.get("CI"):
-                Envbuild(store)("lock", "--upgrade", draft / "environments/sklearn")
-            draft.rename(folder)
-    return folder / "examples/penguins"
+def project(projects: Path) -> Path:
+    """A copy of the example."""
+    return projects / "examples/penguins"
 
 
 @pytest.fixture(scope="session")
@@ -126,15 +98,6 @@ def artifacts(project: Path, store: Path, reference: str) -> tuple[str, ...]:
     platform = next(platform for platform in lock.platforms if str(platform) == PLATFORM)
     locked = (*lock.document.platforms[platform].debian, *lock.wheels[platform])
     return tuple(artifact.digest.hex for artifact in locked)
-
-
-@pytest.fixture
-def workplace() -> Iterator[Path]:
-    """A folder that every user can walk into, which `tmp_path` is not."""
-    path = Path(tempfile.mkdtemp(prefix="envbuild-test-"))
-    path.chmod(0o755)
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
 
 
 @pytest.fixture
