@@ -135,10 +135,15 @@ def reference(envbuild: str) -> dict[str, str]:
     files = {f"docs/reference/{document}.schema.json": output("schema", document) for document in documents}
     sections = [output("schema", document, "--markdown") for document in documents]
     files["docs/reference/spec.md"] = "\n".join(["# The documents\n", *sections])
-    commands = [line.split()[0] for line in output("--help").partition("Commands:\n")[2].splitlines()]
-    helps = [[*words, "--help"] for words in ([], *([command] for command in commands))]
-    texts = [f"## envbuild {' '.join(words[:-1])}".rstrip() + f"\n\n```text\n{output(*words)}```\n" for words in helps]
-    files["docs/reference/commands.md"] = "\n".join(["# The commands\n", *texts])
+    waiting: list[list[str]] = [[]]
+    pages = ["# The commands\n"]
+    while waiting:
+        words = waiting.pop(0)
+        text = output(*words, "--help")
+        pages.append(f"## {' '.join(['envbuild', *words])}\n\n```text\n{text}```\n")
+        inner = [[*words, line.split()[0]] for line in text.partition("Commands:\n")[2].splitlines()]
+        waiting = inner + waiting
+    files["docs/reference/commands.md"] = "\n".join(pages)
     return files
 
 

@@ -64,8 +64,7 @@ def build_project(loaded: LoadedProject, lock: Lock, platforms: Sequence[Platfor
     Raises: EnvbuildError, DigestMismatchError.
     """
     contents = gather(loaded)
-    spec = loaded.file.read_bytes()
-    documents = bundle_files(loaded.project, loaded.name, lock, contents, spec, lock.platforms)
+    documents = bundle_files(loaded.project, loaded.name, lock, contents)
     plans = [make_plan(lock, platform) for platform in sorted(platforms)]
     images = [_build_one(loaded, plan, contents, documents, workshop) for plan in plans]
     return _built(workshop.store, f"{loaded.name}:{loaded.project.version}", images)
@@ -77,13 +76,21 @@ def gather(loaded: LoadedProject) -> Contents:
     Raises: EnvbuildError, if a glob matches nothing or a file cannot be packed.
     """
     project, folder = loaded.project, loaded.folder
-    code = code_files(folder, project.code)
+    files = {name: command.params for name, command in project.commands.items() if command.params}
+    code = code_files(folder, project.code, frozenset(files.values()))
     model = model_files(folder, project.model.path) if project.model else ()
-    parameters = {
-        name: read_parameters(folder / command.params) for name, command in project.commands.items() if command.params
-    }
-    card = (folder / project.model.card).read_bytes() if project.model and project.model.card else None
-    return Contents(code, model, parameters, content_digest(code), content_digest(model) if model else None, card)
+    card = project.model.card if project.model else None
+    shared = loaded.environment.file if loaded.environment.file != loaded.file else None
+    return Contents(
+        code,
+        model,
+        {name: read_parameters(folder / path) for name, path in files.items()},
+        content_digest(code),
+        content_digest(model) if model else None,
+        (folder / card).read_bytes() if card else None,
+        loaded.file.read_bytes(),
+        shared.read_bytes() if shared else None,
+    )
 
 
 def _build_one(

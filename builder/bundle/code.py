@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import posixpath
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,8 +28,10 @@ IGNORE_FILES = (".gitignore", ".envbuildignore")
 _NEVER = b"__pycache__/\n*.py[cod]\n.venv/\n.DS_Store\n"
 
 
-def code_files(folder: Path, globs: Sequence[str]) -> tuple[FileEntry, ...]:
+def code_files(folder: Path, globs: Sequence[str], always: Collection[str] = ()) -> tuple[FileEntry, ...]:
     """The files below `folder` that a glob matches and no ignore file excludes, sorted, relative to `folder`.
+
+    The files `always` are among them, matched or not.
 
     A pattern has the form of `.gitignore`'s and starts at the project's folder: `src/**`, `*.py`, `params.yaml`.
 
@@ -36,12 +39,12 @@ def code_files(folder: Path, globs: Sequence[str]) -> tuple[FileEntry, ...]:
     """
     wanted = [(glob, _glob(glob)) for glob in globs]
     used = set()
-    entries = []
+    found = set(map(posixpath.normpath, always))
     for path in _files(folder):
         matching = [glob for glob, spec in wanted if spec and spec.match_file(path)]
         if matching:
             used.update(matching)
-            entries.append(_entry(folder, path))
+            found.add(path)
     unused = [glob for glob in globs if glob not in used]
     if unused:
         raise EnvbuildError(
@@ -49,7 +52,7 @@ def code_files(folder: Path, globs: Sequence[str]) -> tuple[FileEntry, ...]:
             [f"`{glob}` in `{folder}`" for glob in unused],
             "Mind that files in `.gitignore` and `.envbuildignore` are left out",
         )
-    return tuple(sorted(entries, key=lambda entry: entry.path.encode()))
+    return tuple(_entry(folder, path) for path in sorted(found, key=os.fsencode))
 
 
 def model_files(folder: Path, path: str) -> tuple[FileEntry, ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import posixpath
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,6 @@ from builder.layers.files import FileEntry
 from builder.lock.document import Lock
 from builder.oci.canonical import readable_json
 from builder.oci.digest import Digest
-from builder.oci.documents import Platform
 from builder.resources import read_template, render
 from builder.spec import Command, DataReference, Project
 
@@ -34,6 +34,10 @@ class Contents:
     """None where there is no model yet."""
     card: bytes | None
     """The model card, if there is one."""
+    spec: bytes
+    """The project's `envbuild.yaml`."""
+    environment: bytes | None
+    """The `environment.yaml` of a shared environment."""
 
 
 def bundle_json(project: Project, name: str, lock: Lock, contents: Contents) -> dict[str, Any]:
@@ -53,16 +57,14 @@ def bundle_json(project: Project, name: str, lock: Lock, contents: Contents) -> 
     }
 
 
-def bundle_files(
-    project: Project, name: str, lock: Lock, contents: Contents, spec: bytes, platforms: Iterable[Platform]
-) -> tuple[FileEntry, ...]:
+def bundle_files(project: Project, name: str, lock: Lock, contents: Contents) -> tuple[FileEntry, ...]:
     """The files of `/bundle`: the launcher and the documents."""
     document = bundle_json(project, name, lock, contents)
     shown = {
         "bundle": document,
         "lock": lock.document,
         "wheels": lock.wheels,
-        "platforms": [str(platform) for platform in platforms],
+        "recreate": _recreation(project, name, contents),
         "code_files": [entry.path for entry in contents.code],
         "model_files": [entry.path for entry in contents.model],
         "folders": {"code": CODE, "model": MODEL, "data": DATA, "bundle": BUNDLE, "output": OUTPUT},
@@ -70,14 +72,33 @@ def bundle_files(
     diagram = render("bundle/diagram.mmd.j2", shown)
     files = {
         "bundle.json": readable_json(document),
-        "envbuild.yaml": spec,
+        "envbuild.yaml": contents.spec,
         "diagram.mmd": diagram.encode(),
         "README.md": render("bundle/README.md.j2", {**shown, "diagram": diagram}).encode(),
         **({"MODEL_CARD.md": contents.card} if contents.card is not None else {}),
+        **({"environment.yaml": contents.environment} if contents.environment is not None else {}),
         **{f"lock/{file}": data for file, data in lock.files.items()},
     }
     launcher = FileEntry(f"{BUNDLE}/launcher.py", read_template("launcher.py"), mode=0o755)
     return (launcher, *(FileEntry(f"{BUNDLE}/{path}", data) for path, data in files.items()))
+
+
+def _recreation(project: Project, name: str, contents: Contents) -> dict[str, Any]:
+    """Where each file goes, so that building gives the same digest: a shared environment keeps its relative place."""
+    shared = project.environment if isinstance(project.environment, str) else ""
+    ups = posixpath.normpath(shared).split("/").count("..") if shared else 0
+    folder = "/".join(["recreated", *["project"] * (ups - 1), name])
+    card = project.model.card if project.model else None
+    model = f"{folder}/{project.model.path}" if project.model else folder
+    is_file = len(contents.model) == 1 and contents.model[0].path == posixpath.basename(model)
+    return {
+        "project": folder,
+        "environment": posixpath.normpath(f"{folder}/{shared}"),
+        "shared": bool(shared),
+        "card": card,
+        "card_folder": posixpath.dirname(card or "") or ".",
+        "model_folder": posixpath.dirname(model) if is_file else model,
+    }
 
 
 def _data(name: str, reference: DataReference) -> dict[str, Any]:

@@ -25,6 +25,8 @@ def pack(built: Built, store: Store, target: Path, progress: Progress) -> int:
             raise EnvbuildError(f"`{target}` is a folder", hint="Name a file with `-o`")
         write_archive(target, store, built.index, DockerEntry(built.images[0].manifest, (built.name,)), progress)
         return target.stat().st_size
+    if target.suffix in (".zip", ".gz", ".tgz", ".xz", ".zst", ".oci"):
+        raise EnvbuildError(f"`{target}` cannot be written", "a bundle is a `.tar` file or a folder")
     if target.exists() and not (target / "oci-layout").is_file() and (target.is_file() or any(target.iterdir())):
         raise EnvbuildError(f"`{target}` is there and is no bundle", hint="Name another, or one that ends in `.tar`")
     write_layout(target, store, built.index)

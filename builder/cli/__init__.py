@@ -49,6 +49,7 @@ def invoke(arguments: Sequence[str]) -> int:
 
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_FULL_HINT = "Free some space where the output goes, or where the store is, which `ENVBUILD_CACHE` can put elsewhere"
 _USERS_ERRORS = _FULL | {
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP,
     errno.ENAMETOOLONG,
@@ -67,5 +68,5 @@ def _unexpected(error: Exception) -> EnvbuildError:
 def _system_error(error: OSError) -> EnvbuildError:
     what = error.strerror or str(error)
     place = f"`{error.filename}`" if error.filename else None
-    hint = "Free some space, or put the store elsewhere with `ENVBUILD_CACHE`" if error.errno in _FULL else None
+    hint = _FULL_HINT if error.errno in _FULL else None
     return EnvbuildError(what[:1].lower() + what[1:], (place,) if place else (), hint)

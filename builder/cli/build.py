@@ -55,6 +55,8 @@ def command(
     for image in built.images:
         size = sum(layer.size for layer in image.manifest.layers)
         output.say(f"{image.config.platform}: {len(image.manifest.layers)} layers, {size_text(size)}")
+        for name, layer in zip(image.config.history, image.layers, strict=True):
+            output.detail(f"  {layer.descriptor.digest} {size_text(layer.descriptor.size):>10}  {name}")
     if load:
         from builder.cli.engines import load_into_docker
 

@@ -44,6 +44,9 @@ def command(
     built = build_project(loaded, lock, chosen_platforms(lock, platforms), workshop)
     target = target or Path(f"{loaded.name}.tar")
     size = pack(built, workshop.store, target, workshop.progress)
+    model = loaded.project.model
+    if model and not (loaded.folder / model.path).exists():
+        output.say(f"no model is packed: there is nothing at `{loaded.folder / model.path}` yet")
     output.say(f"wrote {target} ({size_text(size)})")
     if as_json:
         print_json({"name": built.name, "digest": str(built.index.digest), "file": str(target), "size": size})

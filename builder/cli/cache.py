@@ -22,16 +22,17 @@ def size(as_json: bool) -> None:
     if as_json:
         print_json({"folder": str(store.root), "parts": {part.name: part.size for part in usage}})
         return
+    click.echo(f"{'':16} {'files':>7} {'size':>12}")
     for part in usage:
-        click.echo(f"{part.name:16} {part.files:7} files {size_text(part.size):>12}")
-    click.echo(f"{'all':16} {sum(part.files for part in usage):7} files {size_text(sum(p.size for p in usage)):>12}")
+        click.echo(f"{part.name:16} {part.files:7} {size_text(part.size):>12}")
+    click.echo(f"{'all':16} {sum(part.files for part in usage):7} {size_text(sum(part.size for part in usage)):>12}")
 
 
 @command.command("prune")
 @click.option("--all", "everything", is_flag=True, help="Delete everything, not only what killed processes left.")
 @click.pass_obj
 def prune(output: Output, everything: bool) -> None:
-    """Delete what killed processes left behind, or everything."""
+    """Delete what killed processes and broken-off downloads left behind, or everything."""
     store = open_store()
     freed = store.prune(everything)
     output.say(f"freed {size_text(freed)} in {store.root}")

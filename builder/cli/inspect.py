@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 from builder.cli.output import print_json, printable, size_text
+from builder.errors import EnvbuildError
+from builder.spec.load import PROJECT_FILE
 
 
 @click.command("inspect", short_help="Show what is in a bundle.")
@@ -19,6 +21,8 @@ def command(target: Path, with_layers: bool, as_json: bool) -> None:
     from builder.bundle.reader import open_bundle
     from builder.bundle.summary import summarise
 
+    if (target / PROJECT_FILE).is_file():
+        raise EnvbuildError(f"`{target}` is a project, not a bundle", hint=f"Make one with `envbuild bundle {target}`")
     summary = summarise(open_bundle(target))
     if as_json:
         print_json(summary)

@@ -31,7 +31,7 @@ def command(output: Output, path: Path, check: bool, upgrade: bool, as_json: boo
     """
     loaded = load_environment(path)
     if check:
-        lock, changed = read_current_lock(loaded, LAYER_FORMAT), False
+        lock, changed = _check(loaded, as_json), False
         output.say(f"the lock in `{loaded.lock_folder}` is current")
     else:
         lock, changed = _lock(loaded, upgrade, output)
@@ -40,9 +40,18 @@ def command(output: Output, path: Path, check: bool, upgrade: bool, as_json: boo
             str(platform): {"debian": len(locked.debian), "python": len(lock.wheels[platform])}
             for platform, locked in sorted(lock.document.platforms.items())
         }
-        print_json({"digest": str(lock.digest), "changed": changed, "platforms": platforms})
+        print_json({"current": True, "digest": str(lock.digest), "changed": changed, "platforms": platforms})
     else:
         click.echo(str(lock.digest))
+
+
+def _check(loaded: LoadedEnvironment, as_json: bool) -> Lock:
+    try:
+        return read_current_lock(loaded, LAYER_FORMAT)
+    except EnvbuildError as error:
+        if as_json:
+            print_json({"current": False, "problem": error.what, "reasons": list(error.why)})
+        raise
 
 
 def _lock(loaded: LoadedEnvironment, upgrade: bool, output: Output) -> tuple[Lock, bool]:

@@ -47,6 +47,7 @@ def make_workshop(output: Output, workers: int | None = None, *, offline: bool =
     """What a build needs."""
     store = open_store()
     count = workers or os.cpu_count() or 1
+    output.detail(f"the store is `{store.root}`; {count} workers")
     return Workshop(store, make_fetcher(store, output, offline=offline), count, output.progress() or Silent())
 
 

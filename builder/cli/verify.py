@@ -37,12 +37,12 @@ def command(
         digest, problems = str(bundle.top.digest), bundle.problems()
     else:
         digest, problems = _verify_project(target, rebuild, platforms, workers, output)
+    if as_json:
+        print_json({"digest": digest, "rebuilt": rebuild, "problems": list(problems)})
     if problems:
         raise DigestMismatchError(f"`{target}` is not what it promises to be", problems)
     output.say("rebuilt into an empty store: the same digest" if rebuild else "every digest, size and diff_id holds")
-    if as_json:
-        print_json({"digest": digest, "rebuilt": rebuild, "problems": []})
-    else:
+    if not as_json:
         click.echo(digest)
 
 

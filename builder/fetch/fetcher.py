@@ -201,7 +201,7 @@ class Fetcher:
                 if self._stopped.is_set():
                     raise EnvbuildError(f"{source.name} was not fetched to its end", "another download failed")
                 if source.size is not None and file.tell() > source.size:
-                    raise DigestMismatchError(f"more than the {source.size} bytes of the lock were sent")
+                    raise DigestMismatchError(f"more than {source.size} bytes were sent")
         file.flush()
         if source.size is not None and file.tell() < source.size:
             raise InterruptedTransferError(f"{file.tell()} of {source.size} bytes were sent")
@@ -209,7 +209,7 @@ class Fetcher:
             if body.offset:
                 file.truncate(0)
                 raise InterruptedTransferError("what was there before did not belong to this file")
-            raise DigestMismatchError(f"its sha256 is {checksum.hexdigest()}, where the lock has {source.digest.hex}")
+            raise DigestMismatchError(f"its sha256 is {checksum.hexdigest()}, where {source.digest.hex} is expected")
 
 
 _NETWORK_HINT = "Check the network, the proxy settings (`HTTPS_PROXY`) and the mirrors in the environment"

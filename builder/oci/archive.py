@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import re
 import shutil
 import tarfile
-import tempfile
 from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,7 +21,7 @@ from builder.errors import DigestMismatchError, EnvbuildError
 from builder.oci.canonical import canonical_json, parse_json
 from builder.oci.digest import Digest
 from builder.oci.documents import DOCUMENT_LIMIT, MEDIA_TYPE_INDEX, Descriptor, Index, Manifest
-from builder.oci.layout import CHUNK, Layout, copy_blob, write_atomically
+from builder.oci.layout import CHUNK, Layout, copy_blob, replacing, write_atomically
 from builder.progress import Progress, Silent
 
 _MTIME = 315619200
@@ -53,17 +51,8 @@ def write_archive(
 
     Raises: EnvbuildError, DigestMismatchError, if a blob is missing or damaged.
     """
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            write_archive_to(file, layout, top, docker, progress)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with replacing(path) as file:
+        write_archive_to(file, layout, top, docker, progress)
 
 
 def write_archive_to(

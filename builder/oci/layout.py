@@ -9,11 +9,13 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import secrets
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, BinaryIO, Self
 
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.oci.canonical import canonical_json
@@ -41,7 +43,7 @@ class Layout:
             ("index.json", Index(()).to_bytes()),
         ):
             if not (self.root / name).exists():
-                write_atomically(self.root / name, content, self.temporary)
+                write_atomically(self.root / name, content)
 
     def path(self, digest: Digest) -> Path:
         """Where the blob of `digest` is, or would be."""
@@ -181,19 +183,25 @@ def write_all(file: IO[bytes], data: bytes | memoryview) -> None:
         view = view[file.write(view) :]
 
 
-def write_atomically(path: Path, data: bytes, temporary: Path | None = None) -> None:
-    """Replace the file at `path` by `data`, durably: a crash leaves the old file or the new one."""
-    descriptor, draft = claimed_file(temporary or path.parent, f".{path.name}-")
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file to write that takes the place of `path` at the end, durably: a crash leaves the old one or the new."""
+    draft = path.parent / f".{path.name}-{secrets.token_hex(4)}"
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
-            os.chmod(draft, 0o644)
-            os.replace(draft, path)
+        os.replace(draft, path)
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace the file at `path` by `data`, as `replacing` does."""
+    with replacing(path) as file:
+        file.write(data)
 
 
 def claimed_file(folder: Path, prefix: str) -> tuple[int, Path]:

@@ -53,6 +53,7 @@ class Store(Layout):
             with os.fdopen(descriptor, "wb") as file:
                 file.write(canonical_json(value))
                 file.flush()
+                os.chmod(draft, 0o644)
                 os.replace(draft, path)
         except BaseException:
             draft.unlink(missing_ok=True)
@@ -95,11 +96,10 @@ class Store(Layout):
         )  # fmt: skip
 
     def prune(self, everything: bool = False) -> int:
-        """Delete what nobody needs: leftovers of killed processes, or `everything`. Returns the bytes freed."""
+        """Delete leftovers of killed processes and broken-off downloads, or `everything`. Returns the bytes freed."""
         before = sum(part.size for part in self.usage())
         for entry in self.temporary.iterdir():
-            if everything or not entry.name.startswith("partial-"):
-                _remove_if_unused(entry)
+            _remove_if_unused(entry)
         if everything:
             for folder in ("records", "unpacked"):
                 remove_tree(self.root / folder)

@@ -14,6 +14,7 @@ from builder.spec.reader import Reader, SpecError
 
 PROJECT_FILE = "envbuild.yaml"
 LOCK_FOLDER = "lock"
+_OFTEN_MEANT = ("envbuild.yml", "environment.yml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,9 @@ def find_spec(path: Path) -> Path:
     for name in (PROJECT_FILE, ENVIRONMENT_FILE):
         if (path / name).is_file():
             return path / name
+    other = next((name for name in _OFTEN_MEANT if (path / name).is_file()), None)
+    if other:
+        raise EnvbuildError(f"`{path / other}` is not read", hint=f"Rename it to `{other.replace('.yml', '.yaml')}`")
     raise EnvbuildError(
         f"`{path}` has neither `{PROJECT_FILE}` nor `{ENVIRONMENT_FILE}`"
         if path.is_dir()

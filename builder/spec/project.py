@@ -33,8 +33,7 @@ def _check_url(text: str) -> None:
 
 
 def _missing_file(folder: Path, path: str) -> str | None:
-    is_there = urlsplit(path).scheme or (folder / path).is_file()
-    return None if is_there else f"the file `{path}` is not there"
+    return None if (folder / path).is_file() else f"the file `{path}` is not there"
 
 
 def _missing_environment(folder: Path, path: str) -> str | None:
@@ -46,7 +45,7 @@ _PATH_PATTERN = r"(?!/)(?!.*(?:^|/)\.\.(?:/|$)).+"
 _PATH = Form(_PATH_PATTERN, "a path inside the project")
 _FILE = Form(_PATH_PATTERN, "a path inside the project", missing_file=_missing_file)
 _FOLDER = Form(r".+", "the folder of an environment", missing_file=_missing_environment)
-_URL = Form(r"\S(?:.*\S)?", "a path or URL of a data file", _check_url, _missing_file, confidential=True)
+_URL = Form(r"\S(?:.*\S)?", "a path or URL of a data file", _check_url, confidential=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +85,7 @@ class Command:
     params: str | None = key(
         "A YAML, JSON or TOML file with the parameters and their defaults.", default=None, form=_FILE
     )
-    seed: int | None = key("The seed, unless one is given at run time.", default=None)
+    seed: int | None = key("The seed, 0 to 4294967295, unless one is given at run time.", default=None)
     port: int | None = key("The port that it listens on.", default=None)
     ready: str | None = key("The URL path that answers 200 once it is ready.", default=None, form=_READY)
     env: Mapping[str, str] = key("Environment variables for it.", default=dict, key_form=_VARIABLE)
@@ -98,6 +97,8 @@ class Command:
             yield "run", "a quote in it is not closed" if unbalanced else "it is empty", None
         if self.ready and self.port is None:
             yield "ready", "it needs `port`", "say which port the command listens on"
+        if self.seed is not None and not 0 <= self.seed < 1 << 32:
+            yield "seed", f"{self.seed} is not a seed", "0 to 4294967295"
         if self.port is not None and not 0 < self.port < 65536:
             yield "port", f"{self.port} is not a port", "1 to 65535"
 
@@ -122,7 +123,9 @@ class Project:
     name: str = key("The name of image and bundle; by default the folder's.", default="", form=_NAME)
     version: str = key("The version of the bundle, its image's tag.", default="latest", form=_VERSION)
     description: str = key("What it is for, in a sentence.", default="")
-    code: tuple[str, ...] = key("Files to pack, as globs (`src/**`).", default=(), form=_PATH)
+    code: tuple[str, ...] = key(
+        "Files to pack, as globs (`src/**`); `.gitignore` and `.envbuildignore` leave out.", default=(), form=_PATH
+    )
     model: Model | None = key("The model.", default=None)
     data: Mapping[str, DataReference] = key("Data that commands read, by name.", default=dict, key_form=_NAME)
     commands: Mapping[str, Command] = key("What the bundle can do, by name.", default=dict, key_form=_NAME)

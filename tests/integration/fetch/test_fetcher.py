@@ -110,7 +110,7 @@ def test_a_file_that_is_too_long_is_refused_before_its_end(server: Any, store: S
     server.handlers["/a"] = endless
     with pytest.raises(DigestMismatchError, match="could not be fetched") as caught:
         Fetcher(store, Mirrors()).blob(source(f"{server.url}/a", data=b"small"))
-    assert "more than the 5 bytes of the lock were sent" in caught.value.why[0]
+    assert "more than 5 bytes were sent" in caught.value.why[0]
     assert leftovers(store) == 0
 
 

@@ -226,3 +226,11 @@ def test_the_digest_of_files_says_paths_modes_and_bytes_alone(tmp_path: Path) ->
     assert content_digest(code_files(tmp_path / "b", ["*"])) != first
     write(tmp_path, "a/x.py", data="y")
     assert content_digest(code_files(tmp_path / "a", ["*"])) != first
+
+
+def test_files_that_commands_need_are_packed_whatever_globs_and_ignore_files_say(tmp_path: Path) -> None:
+    for name in ("a.py", "params.yaml"):
+        (tmp_path / name).write_text("x")
+    (tmp_path / ".gitignore").write_text("params.yaml\n")
+    found = code_files(tmp_path, ["*.py"], frozenset({"./params.yaml"}))
+    assert [entry.path for entry in found] == ["a.py", "params.yaml"]

@@ -38,12 +38,19 @@ def contents(model: bool = True) -> Contents:
     files = (FileEntry("w.bin", b"x"),) if model else ()
     parameters = {"train-all.v2": {"rate": 0.1, "a": 1}}
     return Contents(
-        (FileEntry("a.py"),), files, parameters, Digest("2" * 64), Digest("3" * 64) if model else None, None
+        (FileEntry("a.py"),),
+        files,
+        parameters,
+        Digest("2" * 64),
+        Digest("3" * 64) if model else None,
+        None,
+        b"spec",
+        None,
     )
 
 
 def files(made: Project, what: Contents) -> dict[str, bytes]:
-    entries = bundle_files(made, "churn", LOCK, what, b"spec", LOCK.platforms)
+    entries = bundle_files(made, "churn", LOCK, what)
     return {entry.path.removeprefix("bundle/"): entry.data for entry in entries}
 
 

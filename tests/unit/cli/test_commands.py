@@ -165,7 +165,7 @@ def test_a_dry_run_prints_the_plan_and_makes_nothing(envbuild: Any, locked: Path
 
 def test_the_store_is_shown_and_cleaned(envbuild: Any, tmp_path: Path) -> None:
     assert json.loads(envbuild("cache", "size", "--json")[1])["folder"] == str(tmp_path / "cache")
-    assert envbuild("cache", "size")[1].splitlines()[-1].split() == ["all", "0", "files", "0", "bytes"]
+    assert envbuild("cache", "size")[1].splitlines()[-1].split() == ["all", "0", "0", "bytes"]
     assert envbuild("cache", "prune", "--all")[:2] == (0, "")
 
 
@@ -266,3 +266,24 @@ def test_every_failure_is_one_message_and_its_exit_code(
 )
 def test_sizes_are_written_for_people(size: int, text: str) -> None:
     assert size_text(size) == text
+
+
+def test_a_stale_lock_is_told_as_json_too(envbuild: Any, work: Path) -> None:
+    envbuild("init", "new", "--template", "plain")
+    code, out, _ = envbuild("lock", "--check", "--json", "new")
+    assert code == 1
+    assert json.loads(out)["current"] is False
+
+
+def test_a_project_is_told_from_a_bundle(envbuild: Any, work: Path) -> None:
+    envbuild("init", "new", "--template", "plain")
+    code, _, error = envbuild("inspect", "new")
+    assert code == 1
+    assert "envbuild bundle new" in error
+
+
+def test_the_other_ending_of_a_spec_is_told(envbuild: Any, work: Path) -> None:
+    (work / "envbuild.yml").write_text("name: a\n")
+    code, _, error = envbuild("lock")
+    assert code == 1
+    assert "Rename it to `envbuild.yaml`" in error

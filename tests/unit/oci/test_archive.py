@@ -62,7 +62,7 @@ def test_an_archive_is_the_same_bytes_whatever_the_store_and_the_umask(
     finally:
         os.umask(before)
     assert (tmp_path / "b.tar").read_bytes() == archive.read_bytes()
-    assert (tmp_path / "b.tar").stat().st_mode & 0o777 == 0o644
+    assert (tmp_path / "b.tar").stat().st_mode & 0o777 == 0o600
 
 
 def test_an_archive_is_read_where_it_is(archive: Path) -> None:

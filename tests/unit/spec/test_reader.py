@@ -109,7 +109,10 @@ WRONG_PROJECTS = {
     PROJECT + b"model: {card: CARD.md}": "spec.yaml:2: `model`: the key `path` is missing",
     PROJECT + b"data: {a: {url: CARD.md}}": "`data.a`: the key `sha256` is missing",
     PROJECT + b"data: {a: {url: CARD.md, sha256: abc}}": "`data.a.sha256`: `abc` is not a SHA-256",
-    PROJECT + b"data: {a: {url: none, sha256: %s}}" % (b"0" * 64): "`data.a.url`: the file `none` is not there",
+    PROJECT + b"data: {a: {url: /a, sha256: %s}}" % (b"0" * 64): (
+        "`data.a.url`: it is not a path or URL of a data file: a path that starts at the root is written as `file://…`"
+    ),
+    PROJECT + b"commands: {train: {run: a, seed: -1}}": "`commands.train.seed`: -1 is not a seed (0 to 4294967295)",
     PROJECT + b"data: {a: {url: 's3://b/c', sha256: %s}}" % (b"0" * 64): "`s3:` is not among `file:`, `http:`",
     PROJECT + b"data: {a: {url: 'http://[x', sha256: %s}}" % (b"0" * 64): "`data.a.url`: it is not a path or URL",
     PROJECT + b"data: {a: {url: CARD.md, sha256: %s, size: -1}}" % (b"0" * 64): "`data.a.size`: a size is not negative",

@@ -1,0 +1,37 @@
+"""The bundle's own README says how to make its image again, and that is true."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.parametrize("inline", [False, True])
+def test_readme_inside_recreates_the_digest(
+    inline: bool, copies: Path, with_docker: Callable, docker: Callable, workplace: Path
+) -> None:
+    project = copies / "examples/penguins"
+    (project / "out/model").mkdir(parents=True, exist_ok=True)
+    (project / "out/model/model.joblib").write_bytes(b"weights")
+    if inline:
+        spec = project / "envbuild.yaml"
+        text = spec.read_text().replace("environment: ../../environments/sklearn", 'environment: {python: "3.11"}')
+        spec.write_text(text)
+        with_docker("lock", project)
+    platform = ("--platform", "linux/amd64")
+    digest = with_docker("build", project, *platform, "--load").stdout.strip()
+    docker("create", "--name", "readme", "penguins:1.0")
+    docker("cp", "readme:/bundle/README.md", workplace / "README.md")
+    docker("rm", "readme")
+
+    readme = (workplace / "README.md").read_text()
+    steps = re.search(r"## Recreate it\n.*?```sh\n(.*?)```.*?```sh\nenvbuild build (\S+)\n```", readme, re.DOTALL)
+    assert steps is not None
+    subprocess.run(
+        ["sh", "-ec", steps[1]], cwd=workplace, env=docker.environment | {"PATH": "/usr/bin:/bin"}, check=True
+    )
+    assert with_docker("build", workplace / steps[2], *platform).stdout.strip() == digest
