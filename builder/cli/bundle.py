@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from builder.cli.machine import chosen_platforms, current_lock, make_workshop
-from builder.cli.options import path_argument, platform_option, workers_option
+from builder.cli.options import json_option, offline_option, path_argument, platform_option, workers_option
 from builder.cli.output import Output, print_json, size_text
 from builder.spec.load import load_project
 
@@ -19,8 +19,8 @@ from builder.spec.load import load_project
 )
 @platform_option
 @workers_option
-@click.option("--offline", is_flag=True, help="Fetch nothing; fail if something is not in the store.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@offline_option
+@json_option
 @click.pass_obj
 def command(
     output: Output,

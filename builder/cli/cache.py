@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from builder.cli.machine import open_store
+from builder.cli.options import json_option
 from builder.cli.output import Output, print_json, size_text
 
 
@@ -14,7 +15,7 @@ def command() -> None:
 
 
 @command.command("size")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@json_option
 def size(as_json: bool) -> None:
     """Show what the store takes on disk."""
     store = open_store()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from builder.cli.options import path_argument
+from builder.cli.options import json_option, path_argument
 from builder.cli.output import Output, print_json
 from builder.errors import EnvbuildError
 from builder.layers.interface import LAYER_FORMAT
@@ -21,7 +21,7 @@ from builder.spec import LoadedEnvironment, load_environment
 @path_argument
 @click.option("--check", is_flag=True, help="Change nothing; exit 1 with the reason if the lock is stale.")
 @click.option("--upgrade", is_flag=True, help="Resolve anew, although the lock is current.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@json_option
 @click.pass_obj
 def command(output: Output, path: Path, check: bool, upgrade: bool, as_json: bool) -> None:
     """Write `lock/` beside the spec of the environment (or the project's environment) in PATH.

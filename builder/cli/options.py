@@ -15,6 +15,9 @@ workers_option = click.option(
 )
 
 
+offline_option = click.option("--offline", is_flag=True, help="Fetch nothing; fail if something is not in the store.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 

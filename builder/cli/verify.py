@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from builder.cli.machine import chosen_platforms, current_lock, make_workshop
-from builder.cli.options import platform_option, workers_option
+from builder.cli.options import json_option, platform_option, workers_option
 from builder.cli.output import Output, print_json
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.spec.load import PROJECT_FILE, find_spec, load_environment, load_project
@@ -18,7 +18,7 @@ from builder.spec.load import PROJECT_FILE, find_spec, load_environment, load_pr
 @click.option("--rebuild", is_flag=True, help="Build again into an empty store and compare the digest.")
 @platform_option
 @workers_option
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@json_option
 @click.pass_obj
 def command(
     output: Output, target: Path, rebuild: bool, platforms: tuple[str, ...], workers: int | None, as_json: bool

@@ -28,7 +28,7 @@ from builder.layers.system.scripts import check_scripts
 from builder.layers.system.shells import shell_files
 from builder.layers.system.tree import Tree
 
-__all__ = ["FACTS_FORMAT", "HOME", "NONROOT", "DebFacts", "check_packages", "system_directories", "system_files"]
+__all__ = ["FACTS_FORMAT", "HOME", "NONROOT", "DebFacts", "system_directories", "system_files"]
 
 
 def system_files(facts: Sequence[DebFacts], architecture: str) -> tuple[FileEntry, ...]:
@@ -50,14 +50,6 @@ def system_directories(facts: Sequence[DebFacts], architecture: str) -> tuple[Di
         if entry.kind is Kind.DIRECTORY:
             found.setdefault(entry.path, Directory(entry.path, entry.mode, entry.uid, entry.gid))
     return tuple(sorted(found.values()))
-
-
-def check_packages(facts: Sequence[DebFacts], architecture: str) -> None:
-    """Refuse packages that need a script to run, all of them at once, before anything is made.
-
-    Raises: EnvbuildError, naming them.
-    """
-    check_scripts(Image(facts, architecture))
 
 
 def _made(image: Image) -> Iterable[FileEntry]:

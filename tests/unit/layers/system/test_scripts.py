@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from builder.errors import EnvbuildError
-from builder.layers.system import DebFacts, check_packages, system_files
+from builder.layers.system import DebFacts, system_files
 from builder.layers.system.script_reader import Alternative, read_script
 
 SHELL = "#!/bin/sh\nset -e\n"
@@ -109,4 +109,4 @@ def test_all_packages_that_need_a_script_are_named_at_once(make_facts: Callable[
 
 def test_a_package_is_there_once(make_facts: Callable[..., DebFacts]) -> None:
     with pytest.raises(EnvbuildError, match="there twice"):
-        check_packages([make_facts("a"), make_facts("a", "2.0")], "amd64")
+        system_files([make_facts("a"), make_facts("a", "2.0")], "amd64")
