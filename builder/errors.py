@@ -40,6 +40,10 @@ class EnvbuildError(Exception):
         self.why = (why,) if isinstance(why, str) else tuple(why)
         self.hint = hint
 
+    def __reduce__(self) -> tuple[type[EnvbuildError], tuple[str, tuple[str, ...], str | None]]:
+        """Whole, when it is sent from one process to another."""
+        return type(self), (self.what, self.why, self.hint)
+
     def __str__(self) -> str:
         return "\n".join([self.what, *(f"  Caused by: {line}" for line in self.why)])
 

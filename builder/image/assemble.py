@@ -35,7 +35,6 @@ from builder.layers.wheel_layout import WheelTarget
 from builder.lock.artifact import DebianPackage, Wheel
 from builder.oci.digest import Digest
 from builder.plan import ALONE_SIZE, LayerPlan, Plan
-from builder.progress import shown
 
 SYSTEM, ENVIRONMENT = "the system files", "the environment's own files"
 """How the two packages that are made here are called in messages."""
@@ -70,7 +69,8 @@ class _Build:
         plan, workshop = self._plan, self._workshop
         sources = [package.source for package in plan.debian] + [wheel.source for wheel in plan.wheels]
         self._paths = workshop.fetcher.blobs(sources)
-        debs = dict(zip(plan.debian, workshop.each(self._listed_deb, plan.debian, _size), strict=True))
+        unpacked = workshop.split(self._listed_deb, plan.debian, _size, f"{plan.platform}: unpacking Debian packages")
+        debs = dict(zip(plan.debian, unpacked, strict=True))
         listed = dict(zip(plan.wheels, workshop.each(self._listed_wheel, plan.wheels, _size), strict=True))
         facts = {package: _facts(deb) for package, deb in debs.items()}
         architecture = plan.platform.architecture
@@ -84,22 +84,20 @@ class _Build:
         filesystem = merge(_debian_owners(debs, facts), later, settled)
 
         def layer_of(layer: LayerPlan) -> Layer:
-            with shown(workshop.progress, f"{plan.platform} {layer.name}"):
-                if layer.kind in own:
-                    return self._own_layer(own[layer.kind], filesystem)
-                if layer.kind == "debian":
-                    return self._debian_layer(layer, debs, filesystem)
-                return self._python_layer(layer, listed, filesystem)
+            if layer.kind in own:
+                return self._own_layer(own[layer.kind], filesystem)
+            if layer.kind == "debian":
+                return self._debian_layer(layer, debs, filesystem)
+            return self._python_layer(layer, listed, filesystem)
 
-        layers = workshop.each(layer_of, plan.layers, _layer_size)
+        layers = workshop.split(layer_of, plan.layers, _layer_size, f"{plan.platform}: writing layers")
         return write_image(self._store, layers, environment_config(plan, [layer.diff_id for layer in layers]))
 
     def _listed_deb(self, package: DebianPackage) -> Any:
         """What a deb holds, the facts that system files are made from, and its segment: one pass gives all three."""
 
         def make() -> Any:
-            unpacking = shown(self._workshop.progress, f"unpacking {package.name}")
-            with unpacking, using(self._store, package), self._open_deb(package) as deb:
+            with using(self._store, package), self._open_deb(package) as deb:
                 segment = write_segment(self._store, deb)
                 return {
                     "contents": contents_to_value(deb.contents()),

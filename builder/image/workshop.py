@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from builder.fetch import Fetcher
+from builder.image.processes import can_fork, forked_map
 from builder.oci.store import Store
 from builder.progress import Progress, Silent
 
@@ -38,3 +39,19 @@ class Workshop:
             except BaseException:
                 pool.shutdown(cancel_futures=True)
                 raise
+
+    def split(self, function: Callable[[T], R], items: Iterable[T], size: Callable[[T], int], label: str) -> list[R]:
+        """As `each`, for heavy work: in processes of its own where that is safe. `label` is shown meanwhile."""
+        items = list(items)
+        order = sorted(range(len(items)), key=lambda number: -size(items[number]))
+        results: dict[int, R] = {}
+        self.progress.start(label, sum(map(size, items)))
+        try:
+            if self.workers > 1 and can_fork(len(items)):
+                for position, result in forked_map(function, [items[number] for number in order], self.workers):
+                    results[order[position]] = result
+                    self.progress.advance(label, size(items[order[position]]))
+                return [results[number] for number in range(len(items))]
+            return self.each(function, items, size)
+        finally:
+            self.progress.finish(label)
