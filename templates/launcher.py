@@ -33,7 +33,9 @@ METRICS_LIMIT = 1 << 20
 FORWARDED = (
     signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH,
 )  # fmt: skip
-_SHELL_SYNTAX = re.compile(r"[|&;<>()$`*?\[\]{}~#\n]|^\s*\w+=")
+SHELLS = ("sh", "bash", "dash")
+UNDER_RUN = os.environ.get("ENVBUILD_RUN") == "1"
+"""`envbuild run` started this, not `docker run`: hints name its options."""
 
 
 class LauncherError(Exception):
@@ -68,6 +70,8 @@ def main(arguments: Sequence[str]) -> int:
     try:
         bundle = read_bundle(os.environ.get("ENVBUILD_BUNDLE") or place("/bundle/bundle.json"))
         options = parse(arguments, bundle)
+        if options.readme:
+            return print_readme()
         if options.command is None:
             say(listing(bundle), sys.stdout)
             return 0
@@ -75,6 +79,9 @@ def main(arguments: Sequence[str]) -> int:
     except LauncherError as error:
         say(f"error: {error}" + (f"\n\nhint: {error.hint}" if error.hint else ""))
         return error.exit_code
+    except OSError as error:  # a full disk, above all
+        say(f"error: `{error.filename or '/tmp'}`: {error.strerror or error}")
+        return USER
     except Stopped as stopped:
         return 128 + int(str(stopped))
 
@@ -111,7 +118,7 @@ def parse(arguments: Sequence[str], bundle: dict[str, Any]) -> argparse.Namespac
     cut = given.index("--") if "--" in given else len(given)
     parser = argparse.ArgumentParser(
         prog="IMAGE",
-        usage="IMAGE [COMMAND] [--param NAME=VALUE]... [--seed N] [-- ARGUMENT...]",
+        usage="IMAGE [COMMAND] [--param NAME=VALUE]... [--seed N] [--readme] [-- ARGUMENT...]",
         epilog=listing(bundle),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -119,6 +126,7 @@ def parse(arguments: Sequence[str], bundle: dict[str, Any]) -> argparse.Namespac
     parser.add_argument("command", nargs="?", help="one of those below; without any they are listed")
     parser.add_argument("--param", action="append", default=[], metavar="NAME=VALUE", help="instead of its default")
     parser.add_argument("--seed", type=int, metavar="N", help="0 to 4294967295, instead of the declared one")
+    parser.add_argument("--readme", action="store_true", help="print the bundle's README and do nothing else")
     options = parser.parse_args(given[:cut])
     options.arguments = given[cut + 1 :]
     return options
@@ -128,8 +136,7 @@ def listing(bundle: dict[str, Any]) -> str:
     """What the bundle is and which commands it has."""
     lines = [" ".join(str(bundle[key]) for key in ("name", "version") if bundle.get(key)), "", "Commands:"]
     for name, command in sorted(bundle.get("commands", {}).items()):
-        run = command["run"]
-        lines.append(f"  {name}: {run if isinstance(run, str) else ' '.join(map(shlex.quote, run))}")
+        lines.append(f"  {name}: {' '.join(map(shlex.quote, command['run']))}")
         for label, value in (
             ("reads", ", ".join(f"/data/{item}" for item in command.get("inputs") or ())),
             ("writes", ", ".join(f"/out/{item}" for item in command.get("outputs") or ())),
@@ -142,7 +149,16 @@ def listing(bundle: dict[str, Any]) -> str:
         ):
             if value:
                 lines.append(f"      {label}: {value}")
+    start = "envbuild run TARGET" if UNDER_RUN else "docker run IMAGE"
+    lines += ["", f"Run one with `{start} COMMAND`; `docker run IMAGE --readme` prints more."]
     return "\n".join(lines)
+
+
+def print_readme() -> int:
+    """Print the bundle's README, for images that have no program to do it; the exit code."""
+    with open(place("/bundle/README.md"), encoding="utf-8") as file:
+        say(file.read().rstrip(), sys.stdout)
+    return 0
 
 
 def make_run(options: argparse.Namespace, bundle: dict[str, Any]) -> Run:
@@ -224,8 +240,12 @@ def launch(run: Run, bundle: dict[str, Any]) -> int:
     if run.command.get("outputs") and not recorded:
         raise LauncherError(
             f"`{run.name}` writes to `{out}`, which cannot be written by user {os.getuid()}",
-            'Give it a folder of yours: `docker run -v "$PWD/out:/out" --user $(id -u):$(id -g) …`',
+            "Give it a folder of that user with `--out DIR`, or another user with `--user UID:GID`"
+            if UNDER_RUN
+            else "Give it a folder of yours, which must be there before, or it is made as root: "
+            '`mkdir -p out && docker run -v "$PWD/out:/out" --user $(id -u):$(id -g) …`',
         )
+    warn_of_loss(run)
     for name in run.command.get("inputs") or ():
         run.data[name] = provide(name, bundle["data"][name])
     folder = _temporary_folder()
@@ -235,6 +255,25 @@ def launch(run: Run, bundle: dict[str, Any]) -> int:
         return _run_recorded(run, bundle, program, environment, recorded)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def warn_of_loss(run: Run) -> None:
+    """Say it before the work if what the command writes goes the way of the container."""
+    places = [place("/out"), *(place(f"/out/{name}") for name in run.command.get("outputs") or ())]
+    if len(places) > 1 and not any(map(_is_mounted, places)):
+        say(
+            f"warning: nothing is mounted at `{places[0]}`: what `{run.name}` writes is lost when the container is "
+            'removed. To keep it: `mkdir -p out && docker run -v "$PWD/out:/out" --user $(id -u):$(id -g) …`'
+        )
+
+
+def _is_mounted(path: str) -> bool:
+    """Whether something is mounted there, of whatever file system (proc_pid_mountinfo(5))."""
+    try:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as file:
+            return any(line.split(" ")[4] == path for line in file)
+    except OSError:
+        return os.path.ismount(path)
 
 
 def make_environment(run: Run, bundle: dict[str, Any], folder: str) -> dict[str, str]:
@@ -283,31 +322,29 @@ def _make_homely(environment: dict[str, str]) -> None:
 
 
 def make_command(run: Run, environment: dict[str, str]) -> list[str]:
-    """The program and its arguments. A shell is used only where the command is written in its language."""
-    text = run.command["run"]
-    if isinstance(text, list):
-        words = [*text, *run.arguments]
-    elif _SHELL_SYNTAX.search(text):
-        if not os.path.exists("/bin/sh"):
-            raise LauncherError(f"`{run.name}` needs a shell, and the image has no /bin/sh: {text}", "", NOT_FOUND)
-        words = ["/bin/sh", "-c", text + (' "$@"' if run.arguments else ""), run.name, *run.arguments]
-    else:
-        words = [*shlex.split(text), *run.arguments]
-    program = shutil.which(words[0], path=environment.get("PATH", os.defpath))
-    if program is None:
-        raise LauncherError(f"`{words[0]}`, which `{run.name}` runs, is not in the image", "", NOT_FOUND)
-    return [program, *words]
+    """The program's path, and its name and arguments. No shell is involved."""
+    words = [*run.command["run"], *run.arguments]
+    path = environment.get("PATH", os.defpath)
+    program = shutil.which(words[0], path=path)
+    if program:
+        return [program, *words]
+    folders = [""] if os.path.dirname(words[0]) else path.split(os.pathsep)
+    for file in filter(os.path.isfile, (os.path.join(folder, words[0]) for folder in folders)):
+        hint = "Make it so (`chmod +x`), or run it by a program that reads it: `python FILE`"
+        raise LauncherError(f"`{file}`, which `{run.name}` runs, is not executable", hint, NOT_EXECUTABLE)
+    raise LauncherError(f"`{words[0]}`, which `{run.name}` runs, is not in the image", "", NOT_FOUND)
 
 
 def _run_recorded(
     run: Run, bundle: dict[str, Any], program: list[str], environment: dict[str, str], recorded: bool
 ) -> int:
-    record = make_record(run, bundle)
-    out, metrics = place("/out"), place("/out/metrics.json")
+    record = make_record(run, bundle, environment)
+    metrics = place("/out/metrics.json")
     before, started = _identity(metrics), time.monotonic()
-    if recorded:
-        write_record(out, record)
-    in_shell = program[1:3] == ["/bin/sh", "-c"]
+    failure = write_record(record) if recorded else None
+    if failure and run.command.get("outputs"):
+        raise LauncherError(failure, "Make room, or mount another folder there")
+    in_shell = os.path.basename(program[1]) in SHELLS and program[2:3] == ["-c"]
     code = execute(program[0], program[1:], environment, place("/app"), in_shell)
     record.update(
         state="finished",
@@ -317,8 +354,9 @@ def _run_recorded(
         signal=signal.Signals(-code).name if code < 0 else None,
         metrics=_read_metrics(metrics) if _identity(metrics) != before else None,
     )
-    if recorded:
-        write_record(out, record)
+    failure = write_record(record) if recorded else None
+    if failure:
+        say(f"warning: {failure}; the exit code of `{run.name}` is {record['exit_code']}")
     for name in run.command.get("outputs") or ():
         if code == 0 and not os.path.exists(place(f"/out/{name}")):
             say(f"warning: `{run.name}` declares the output `{name}` and has not written it")
@@ -361,8 +399,9 @@ def _reap(child: int) -> int | None:
     return found
 
 
-def make_record(run: Run, bundle: dict[str, Any]) -> dict[str, Any]:
-    """What is known of a run when it starts. Values of environment variables are never in it."""
+def make_record(run: Run, bundle: dict[str, Any], environment: dict[str, str]) -> dict[str, Any]:
+    """What is known of a run when it starts. No value of an environment variable is in it but the model's path."""
+    mounted = os.environ.get("ENVBUILD_CODE_MOUNTED") == "1" or _is_mounted(place("/app"))
     return {
         "format": 1,
         "state": "running",
@@ -373,6 +412,9 @@ def make_record(run: Run, bundle: dict[str, Any]) -> dict[str, Any]:
         "seed": run.seed,
         "data": run.data,
         "lock": bundle.get("lock"),
+        "code": None if mounted else bundle.get("code"),
+        "code_mounted": mounted,
+        "model": _model(bundle.get("model") or {}, environment.get("ENVBUILD_MODEL")),
         "image": os.environ.get("ENVBUILD_IMAGE_DIGEST") or None,
         "start": _now(),
         "python": platform.python_version(),
@@ -380,14 +422,39 @@ def make_record(run: Run, bundle: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def write_record(out: str, record: dict[str, Any]) -> None:
-    """Replace `run.json` by a new one, atomically."""
-    descriptor, name = tempfile.mkstemp(prefix=".run-", dir=out)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(record, file, indent=2, sort_keys=True)
-        file.write("\n")
-    os.chmod(name, 0o644)
-    os.replace(name, os.path.join(out, "run.json"))
+def _model(packed: dict[str, Any], path: str | None) -> dict[str, Any] | None:
+    """The model that the command is told of; a digest is known of the packed one alone."""
+    if path is None:
+        return None
+    is_packed = bool(packed) and path == place(packed["path"]) and not _is_mounted(path)
+    return {"path": path, "digest": packed["digest"] if is_packed else None}
+
+
+def write_record(record: dict[str, Any]) -> str | None:
+    """Write `run.json`, and the same for good below `runs`; what failed, or None."""
+    name = f"{re.sub('[-:]', '', record['start'])}-{record['command']}.json"
+    try:
+        _replace(place("/out/run.json"), record)
+        os.makedirs(place("/out/runs"), exist_ok=True)
+        _replace(place(f"/out/runs/{name}"), record)
+    except OSError as error:
+        return f"the record of the run cannot be written to `{place('/out')}`: {error.strerror}"
+    return None
+
+
+def _replace(path: str, record: dict[str, Any]) -> None:
+    """Write a file, atomically; where that fails, nothing is left behind."""
+    descriptor, name = tempfile.mkstemp(prefix=".run-", dir=os.path.dirname(path))
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(record, file, indent=2, sort_keys=True)
+            file.write("\n")
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(name)
+        raise
 
 
 def _identity(path: str) -> tuple[int, ...] | None:
@@ -425,7 +492,9 @@ def _temporary_folder() -> str:
     for parent in (None, "/dev/shm", place("/out")):  # a read-only root leaves the second one
         with suppress(OSError):
             return tempfile.mkdtemp(prefix="envbuild-", dir=parent)
-    raise LauncherError("there is no folder for temporary files", "Give one: `docker run --tmpfs /tmp …`")
+    raise LauncherError(
+        "there is no folder for temporary files", "" if UNDER_RUN else "Give one: `docker run --tmpfs /tmp …`"
+    )
 
 
 def provide(name: str, entry: dict[str, Any]) -> dict[str, Any]:
@@ -475,7 +544,8 @@ def fetch(name: str, entry: dict[str, Any], path: str) -> None:
     if not _can_write(folder):
         raise LauncherError(
             f"the data `{name}` is not mounted, and user {os.getuid()} cannot write to `{folder}` to fetch it",
-            f"{_mount_hint(name, entry)}, or let it be fetched into memory: `--tmpfs {folder}`",
+            _mount_hint(name, entry)
+            + ("" if UNDER_RUN else f", or let it be fetched into memory: `docker run --tmpfs {folder} …`"),
         )
     descriptor, part = tempfile.mkstemp(prefix=f".{name}-", dir=folder)
     os.close(descriptor)
@@ -560,7 +630,8 @@ def _public(url: str) -> str:
 
 def _mount_hint(name: str, entry: dict[str, Any]) -> str:
     origin = ", ".join(map(_public, entry.get("urls") or ()))
-    return f"Mount the right file: `-v FILE:/data/{name}:ro`" + (f", as it is had from {origin}" if origin else "")
+    flag = f"--data {name}=FILE" if UNDER_RUN else f"-v FILE:{entry['path']}:ro"
+    return f"Give the right file: `{flag}`" + (f", as it is had from {origin}" if origin else "")
 
 
 if __name__ == "__main__":

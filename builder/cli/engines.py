@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -29,19 +30,23 @@ ENGINES: dict[str, Callable[[], Engine]] = {"docker": _docker, "embedded": _embe
 """By name; without a choice the first one that answers is taken."""
 
 
-def choose_engine(name: str | None) -> Engine:
-    """The engine of this name, or the first one that answers.
+def choose_engine(name: str | None, output: Output) -> Engine:
+    """The engine of this name, or the first one that answers; says why an engine that was pointed at is left out.
 
     Raises: EnvbuildError, with the reason of each that does not.
     """
-    reasons = []
+    reasons: list[str] = []
     for candidate in [name] if name else list(ENGINES):
         engine = ENGINES[candidate]()
         reason = engine.unavailable()
         if reason is None:
+            if reasons and os.environ.get("DOCKER_HOST"):
+                output.say(f"warning: {reasons[0]}; using the {candidate} engine instead")
             return engine
-        reasons.append(f"{candidate}: {reason}")
-    raise EnvbuildError("no engine can run this here", reasons)
+        reasons.append(reason)
+    other = "" if name != "docker" else ", or use `--engine embedded`"
+    hint = None if name == "embedded" else f"Start Docker Engine{other}"
+    raise EnvbuildError("no engine can run this here", reasons, hint)
 
 
 def load_into_docker(built: Built, store: Store, output: Output) -> None:
@@ -54,7 +59,7 @@ def load_into_docker(built: Built, store: Store, output: Output) -> None:
     engine = DockerEngine()
     reason = engine.unavailable()
     if reason is not None:
-        raise EnvbuildError("the image cannot be loaded", reason)
+        raise EnvbuildError("the image cannot be loaded", reason, "Start Docker Engine, or set DOCKER_HOST")
     wanted = host_platform()
     image = next((image for image in built.images if replace(image.config.platform, variant=None) == wanted), None)
     if image is None:

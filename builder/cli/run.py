@@ -17,7 +17,7 @@ from builder.spec.environment import ENVIRONMENT_FILE
 from builder.spec.load import PROJECT_FILE, load_project
 
 if TYPE_CHECKING:
-    from builder.run.interface import LocalImage, PortMapping
+    from builder.run.interface import Engine, LocalImage, PortMapping, RunRequest
 
 
 @click.command(
@@ -53,21 +53,24 @@ def command(output: Output, /, target: Path, name: str | None, arguments: tuple[
     from builder.cli.engines import choose_engine
     from builder.run.prepare import Wish, prepare
 
-    engine = choose_engine(options["engine"])
+    data = {key: Path(value) for key, value in _pairs("--data", options["data"]).items()}
+    ports = tuple(_port(text) for text in options["ports"])
+    environment = {**_read_env_file(options["env_file"]), **_variables(options["environment"])}
+    engine = choose_engine(options["engine"], output)
+    if listens_here(ports, options["network"], engine):
+        environment.setdefault("ENVBUILD_HOST", "127.0.0.1")
     workshop = make_workshop(output, offline=options["offline"])
     image, document, folder = _open(target, workshop, options["mount_code"])
-    if name is not None and name in document.get("commands", {}):
-        output.say(f"running `{name}` of {image.name} on the {engine.name} engine")
     wish = Wish(
         command=name,
         arguments=arguments,
         parameters=options["parameters"],
         seed=options["seed"],
-        data={key: Path(value) for key, value in _pairs("--data", options["data"]).items()},
+        data=data,
         output=options["out"] or (folder or Path()) / "out",
         code=folder if options["mount_code"] else None,
-        environment={**_read_env_file(options["env_file"]), **_variables(options["environment"])},
-        ports=tuple(_port(text) for text in options["ports"]),
+        environment=environment,
+        ports=ports,
         network=options["network"],
         memory=options["memory"],
         shared_memory=options["shm_size"],
@@ -75,7 +78,30 @@ def command(output: Output, /, target: Path, name: str | None, arguments: tuple[
         user=options["user"],
     )
     request = prepare(wish, image, document, folder or Path(), workshop.fetcher)
+    if name is not None:
+        output.say(f"running `{name}` of {image.name} on the {engine.name} engine")
+        note = port_note(name, document["commands"][name].get("port"), request, engine)
+        if note:
+            output.say(f"note: {note}")
     return engine.run(image, request)
+
+
+def listens_here(ports: tuple[PortMapping, ...], network: str, engine: Engine) -> bool:
+    """Whether a command must be told to listen for this machine alone: nothing is published, and nothing hides it."""
+    return not ports and network == "default" and not engine.has_own_network
+
+
+def port_note(name: str, port: int | None, request: RunRequest, engine: Engine) -> str | None:
+    """What to say where the port that a command declares is reached otherwise than the options suggest."""
+    if port is None or request.network == "none" or any(port == given.container_port for given in request.ports):
+        return None
+    if request.ports:
+        given = request.ports[0]
+        host = given.host_port if engine.has_own_network else port
+        return f"`{name}` listens on port {port}, not {given.container_port}; publish it with `-p {host}:{port}`"
+    if engine.has_own_network:
+        return f"port {port} of `{name}` is not published; to reach it, add `-p {port}:{port}`"
+    return None
 
 
 def _open(target: Path, workshop: Workshop, mounts_code: bool) -> tuple[LocalImage, dict[str, Any], Path | None]:
@@ -86,20 +112,35 @@ def _open(target: Path, workshop: Workshop, mounts_code: bool) -> tuple[LocalIma
 
     platform = host_platform()
     store = workshop.store
-    if target.name in (PROJECT_FILE, ENVIRONMENT_FILE) or (target / PROJECT_FILE).is_file():
+    if target.name == PROJECT_FILE or (target / PROJECT_FILE).is_file():
         project = load_project(target)
         built = build_project(project, current_lock(project.environment), [platform], workshop)
         image = built.images[0]
         local = LocalImage(store, image.descriptor, image.manifest, image.config, built.name)
         return local, read_document(store, image), project.folder
+    if target.name == ENVIRONMENT_FILE or _is_environment(target):
+        raise EnvbuildError(
+            f"`{target}` is an environment, which has no commands",
+            hint=f"Name the folder of a project that uses it: one with `{PROJECT_FILE}`",
+        )
     if mounts_code:
         raise EnvbuildError(f"`{target}` is not a project", hint="`--mount-code` needs the folder of a project")
     if not target.exists():
         raise EnvbuildError(f"`{target}` is not there", hint="Name a project's folder or a bundle")
+    if target.is_dir() and not (target / "index.json").is_file():
+        raise EnvbuildError(
+            f"`{target}` is neither a project nor a bundle",
+            f"it has neither `{PROJECT_FILE}` nor `index.json`",
+            f"Name a folder with `{PROJECT_FILE}`, or a bundle's file or folder",
+        )
     bundle = open_bundle(target)
     image = bundle.import_image(platform, store)
     local = LocalImage(store, image.descriptor, image.manifest, image.config, bundle.name)
     return local, read_document(store, image), None
+
+
+def _is_environment(folder: Path) -> bool:
+    return (folder / ENVIRONMENT_FILE).is_file() and not (folder / "index.json").exists()
 
 
 def _pairs(option: str, values: tuple[str, ...]) -> dict[str, str]:

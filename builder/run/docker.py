@@ -16,10 +16,12 @@ from builder.errors import EnvbuildError
 from builder.oci.archive import DockerEntry, write_archive_to, write_docker_archive
 from builder.oci.documents import Descriptor, name_annotations
 from builder.run.interface import LocalImage, RunRequest
+from builder.run.killed import say_if_killed
 
 if TYPE_CHECKING:
     import docker
 
+_DEFAULT_ADDRESS = "unix:///var/run/docker.sock"
 _PING_SECONDS = 3
 _SECONDS = 600
 _LITTLE = 1 << 20
@@ -31,6 +33,7 @@ class DockerEngine:
     """Runs images in Docker Engine, found as the `docker` program finds it (DOCKER_HOST)."""
 
     name = "docker"
+    has_own_network = True
 
     def __init__(self) -> None:
         self._client: docker.DockerClient | None = None
@@ -41,8 +44,9 @@ class DockerEngine:
 
         try:
             docker.from_env(timeout=_PING_SECONDS).ping()
-        except (docker.errors.DockerException, OSError) as error:
-            return f"no Docker Engine answers ({_first_line(error)}); start one, or use `--engine embedded`"
+        except (docker.errors.DockerException, OSError, ValueError) as error:
+            address = os.environ.get("DOCKER_HOST") or _DEFAULT_ADDRESS
+            return f"no Docker Engine answers at {address}: {root_cause(error)}"
         return None
 
     def run(self, image: LocalImage, request: RunRequest) -> int:
@@ -60,9 +64,13 @@ class DockerEngine:
         except docker.errors.DockerException as error:
             raise EnvbuildError("Docker Engine cannot run this", _first_line(error)) from error
         try:
-            return _attend(container, request)
+            code = _attend(container, request)
+            container.reload()
+            say_if_killed(code, request.memory, bool(container.attrs["State"].get("OOMKilled")))
+            return code
         except docker.errors.DockerException as error:
-            raise EnvbuildError("Docker Engine cannot run this", _first_line(error)) from error
+            text = _first_line(error)
+            raise EnvbuildError("Docker Engine cannot run this", text, port_hint(text, request)) from error
         finally:
             container.remove(force=True, v=True)
 
@@ -257,6 +265,29 @@ def _named(image: LocalImage) -> Descriptor:
     return replace(image.descriptor, annotations=name_annotations(image.name))
 
 
-def _first_line(error: Exception) -> str:
+def port_hint(text: str, request: RunRequest) -> str | None:
+    """What to do if the engine's words are that a port of the host is taken."""
+    if not request.ports or not ("already allocated" in text or "already in use" in text):
+        return None
+    port = next((port for port in request.ports if f":{port.host_port}" in text), request.ports[0])
+    return f"Port {port.host_port} of this machine is taken; take another: `-p OTHER:{port.container_port}`"
+
+
+def root_cause(error: BaseException) -> str:
+    """The operating system's words, which libraries wrap several times; without any, the outermost ones."""
+    found, waiting, seen = "", [error], set()
+    while waiting:
+        current = waiting.pop(0)
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        if isinstance(current, OSError) and current.strerror:
+            found = current.strerror
+        inner = (*current.args, getattr(current, "reason", None), current.__cause__, current.__context__)
+        waiting += [item for item in inner if isinstance(item, BaseException)]
+    return found or _first_line(error)
+
+
+def _first_line(error: BaseException) -> str:
     explanation = getattr(error, "explanation", None) or str(error)
     return str(explanation).strip().partition("\n")[0][:300]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
+from builder.errors import EnvbuildError
 from builder.oci.documents import Descriptor, ImageConfig, Manifest
 from builder.oci.store import Store
 
@@ -62,6 +63,18 @@ class RunRequest:
     tty: bool = False
     """The command gets a terminal, joined to the caller's."""
 
+    def __post_init__(self) -> None:
+        """Refuse what no engine can do.
+
+        Raises: EnvbuildError.
+        """
+        if self.ports and self.network == "none":
+            raise EnvbuildError(
+                f"port {self.ports[0].container_port} cannot be published",
+                "no port can be reached with `--network none`",
+                "Leave out `--network none` or `--publish`",
+            )
+
 
 @dataclass(frozen=True, slots=True)
 class LocalImage:
@@ -80,14 +93,17 @@ class Engine(Protocol):
     """Runs images on this machine."""
 
     name: str
+    has_own_network: bool
+    """A port of the command is reached only where it is published; otherwise the network is the host's."""
 
     def unavailable(self) -> str | None:
-        """Why this engine cannot run anything here, in one sentence with the way out, or None if it can. Fast."""
+        """Why this engine cannot run anything here, in one sentence, or None if it can. Fast."""
 
     def run(self, image: LocalImage, request: RunRequest) -> int:
         """Run a command and wait for it: its exit code, or 128 and the number of the signal that ended it.
 
         Standard input, output and error are the caller's; SIGINT, SIGTERM and SIGHUP are passed on to the command.
+        That it was killed for want of memory is said on standard error.
 
         Raises: EnvbuildError, if the command cannot be started, or a wish of the request cannot be granted.
         """

@@ -52,7 +52,7 @@ def prepare(wish: Wish, image: LocalImage, document: Mapping[str, Any], folder: 
         mounts.append(Mount(wish.code.resolve(), "/app", read_only=True))
     return RunRequest(
         arguments=_arguments(wish),
-        environment={**wish.environment, "ENVBUILD_IMAGE_DIGEST": str(image.descriptor.digest)},
+        environment={**wish.environment, **_told(wish, image)},
         mounts=tuple(mounts),
         user=wish.user or f"{os.getuid()}:{os.getgid()}",
         network=wish.network,
@@ -61,6 +61,12 @@ def prepare(wish: Wish, image: LocalImage, document: Mapping[str, Any], folder: 
         shared_memory=wish.shared_memory,
         ports=wish.ports,
     )
+
+
+def _told(wish: Wish, image: LocalImage) -> dict[str, str]:
+    """What the launcher cannot know by itself: the image's digest, that the code is mounted, whose options to name."""
+    mounted = {"ENVBUILD_CODE_MOUNTED": "1"} if wish.code else {}
+    return {"ENVBUILD_IMAGE_DIGEST": str(image.descriptor.digest), "ENVBUILD_RUN": "1", **mounted}
 
 
 def _command(name: str | None, document: Mapping[str, Any]) -> Mapping[str, Any]:

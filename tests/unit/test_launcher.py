@@ -6,6 +6,7 @@ import hashlib
 import http.server
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,7 @@ import pytest
 
 LAUNCHER = Path(__file__).parents[2] / "templates" / "launcher.py"
 DATA = bytes(range(256)) * 4096
+CODE = "sha256:" + "3" * 64
 SHOW = "import json,os,sys; print(json.dumps([sys.argv[1:], dict(os.environ), os.getcwd()]))"
 
 
@@ -77,6 +79,7 @@ class Bundle:
         self.interpreter: tuple[str, ...] = (sys.executable,)
         self.commands: dict[str, dict] = {}
         self.data: dict[str, dict] = {}
+        self.model: dict | None = None
         for name in ("bundle", "out", "data", "app", "tmp"):
             (root / name).mkdir()
 
@@ -95,7 +98,7 @@ class Bundle:
 
     def popen(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         document = {"format": 1, "name": "penguins", "version": "3", "lock": "sha256:" + "1" * 64}
-        document |= {"commands": self.commands, "data": self.data, "model": None}
+        document |= {"commands": self.commands, "data": self.data, "model": self.model, "code": CODE}
         (self.root / "bundle/bundle.json").write_text(json.dumps(document))
         launcher = self.root / "bundle/launcher.py"
         launcher.write_bytes(LAUNCHER.read_bytes())
@@ -130,7 +133,16 @@ def test_without_a_command_the_commands_are_listed_with_what_they_need(bundle):
     assert result.returncode == 0
     for text in ("penguins 3", "train: python -m 'x y'", "/data/train", "/out/model", "a.b=1", "seed: 7", "port: 8080"):
         assert text in result.stdout
+    assert "`docker run IMAGE COMMAND`; `docker run IMAGE --readme` prints more" in result.stdout.splitlines()[-1]
+    assert "`envbuild run TARGET COMMAND`" in bundle.run(ENVBUILD_RUN="1").stdout.splitlines()[-1]
     assert bundle.run("--help").returncode == 0
+
+
+def test_the_readme_is_printed_without_any_other_program(bundle):
+    (bundle.root / "bundle/README.md").write_text("# Penguins\n\né\n", encoding="utf-8")
+    assert bundle.run("--readme", PYTHONUTF8="1").stdout == "# Penguins\n\né\n"
+    (bundle.root / "bundle/README.md").unlink()
+    assert bundle.run("--readme").returncode == 1
 
 
 @pytest.mark.parametrize(
@@ -187,13 +199,20 @@ def test_seed_arguments_environment_and_folder_reach_the_command(bundle):
     assert folder == str(bundle.root / "app")
 
 
-def test_a_written_command_needs_no_shell_unless_it_uses_one(bundle):
-    bundle.commands = {"plain": {"run": "printf '%s|' 'a b' c"}, "shell": {"run": 'echo "$ENVBUILD_COMMAND" && exit 7'}}
-    bundle.commands |= {"more": {"run": "VALUE=1 printf '%s|' x"}}
-    assert bundle.run("plain", "--", "d e").stdout == "a b|c|d e|"
-    result = bundle.run("shell")
-    assert (result.stdout, result.returncode) == ("shell\n", 7)
-    assert bundle.run("more", "--", "y z").stdout == "x|y z|"
+def test_no_shell_reads_a_command(bundle):
+    bundle.commands = {"plain": {"run": ["printf", "%s|", "a b", "&&", "$HOME"]}}
+    assert bundle.run("plain", "--", "d e").stdout == "a b|&&|$HOME|d e|"
+
+
+@pytest.mark.parametrize("with_path", [True, False])
+def test_a_file_that_is_not_executable_is_126_and_named_so(bundle, with_path):
+    script = bundle.root / "app/train.sh"
+    script.write_text("echo worked")
+    bundle.command("train", [str(script) if with_path else script.name])
+    result = bundle.run("train", PATH=f"{os.environ['PATH']}:{script.parent}")
+    assert (result.returncode, result.stdout) == (126, "")
+    assert f"`{script}`, which `train` runs, is not executable" in result.stderr
+    assert "chmod +x" in result.stderr
 
 
 def test_a_missing_program_is_127(bundle):
@@ -239,7 +258,7 @@ def test_a_run_leaves_a_complete_record_without_secrets(bundle):
     assert record["start"] <= record["end"]
     assert record["start"].endswith("Z")
     assert record["duration"] >= 0
-    assert sorted(path.name for path in (bundle.root / "out").iterdir()) == ["metrics.json", "run.json"]
+    assert sorted(path.name for path in (bundle.root / "out").iterdir()) == ["metrics.json", "run.json", "runs"]
 
 
 def test_metrics_of_an_earlier_run_are_not_recorded(bundle):
@@ -247,6 +266,91 @@ def test_metrics_of_an_earlier_run_are_not_recorded(bundle):
     bundle.command("train", "pass")
     bundle.run("train")
     assert bundle.record()["metrics"] is None
+
+
+def test_every_run_keeps_its_own_record(bundle):
+    bundle.command("train", "pass")
+    bundle.command("serve", "import sys; sys.exit(4)")
+    starts = []
+    for name in ("train", "serve"):
+        bundle.run(name)
+        starts.append(bundle.record()["start"])
+    kept = sorted((bundle.root / "out/runs").iterdir())
+    digits = [re.sub("[-:]", "", start) for start in starts]
+    assert [path.name for path in kept] == [f"{digits[0]}-train.json", f"{digits[1]}-serve.json"]
+    assert json.loads(kept[0].read_text())["exit_code"] == 0
+    assert json.loads(kept[1].read_text()) == bundle.record()
+
+
+def test_the_record_tells_packed_code_from_a_mounted_working_tree(bundle):
+    bundle.command("train", "pass")
+    for variables, expected in (({}, (CODE, False)), ({"ENVBUILD_CODE_MOUNTED": "1"}, (None, True))):
+        bundle.run("train", **variables)
+        assert (bundle.record()["code"], bundle.record()["code_mounted"]) == expected
+
+
+def test_the_record_has_the_digest_of_the_packed_model_alone(bundle):
+    digest = "sha256:" + "4" * 64
+    bundle.command("serve", "pass")
+    bundle.run("serve")
+    assert bundle.record()["model"] is None
+    bundle.model = {"path": "/model", "digest": digest}
+    for name, expected in (("model", digest), ("out/model", None)):
+        (bundle.root / name).mkdir()
+        (bundle.root / name / "weights").touch()
+        bundle.run("serve")
+        assert bundle.record()["model"] == {"path": f"{bundle.root}/{name}", "digest": expected}
+
+
+def test_a_killed_command_is_recorded_with_its_signal(bundle):
+    bundle.command("train", "import os; os.kill(os.getpid(), 9)")
+    assert bundle.run("train").returncode == 137
+    assert (bundle.record()["exit_code"], bundle.record()["signal"]) == (137, "SIGKILL")
+
+
+def in_own_mounts(bundle, *lines):
+    """Start the launcher after shell commands, in a mount namespace, and list `/out` when it has ended."""
+    unshare = ("unshare", "--user", "--map-root-user", "--mount")
+    if subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this machine does not allow mount namespaces")
+    script = [*lines, '"$@"', "code=$?", 'ls -A "$ENVBUILD_ROOT/out" >&2', "exit $code"]
+    bundle.interpreter = (*unshare, "sh", "-c", "\n".join(script), "sh", sys.executable)
+
+
+MOUNT = 'mount -t tmpfs -o size=64k none "$ENVBUILD_ROOT/out"'
+FILL = 'head -c 1m /dev/zero >"$ENVBUILD_ROOT/out/filled" 2>/dev/null'
+
+
+@pytest.mark.parametrize(("outputs", "code", "said"), [(["model"], 1, "error: "), ([], 3, "warning: ")])
+def test_a_full_disk_is_a_clear_error_and_leaves_nothing_behind(bundle, outputs, code, said):
+    in_own_mounts(bundle, MOUNT, FILL)
+    bundle.command("train", "import sys; print('worked'); sys.exit(3)", outputs=outputs)
+    result = bundle.run("train")
+    assert result.returncode == code
+    assert ("worked" in result.stdout) == (code == 3)
+    assert f"{said}the record of the run cannot be written" in result.stderr
+    assert "No space left on device" in result.stderr
+    assert result.stderr.splitlines()[-1] == "filled"
+
+
+def test_a_disk_that_the_command_fills_does_not_change_its_exit_code(bundle):
+    in_own_mounts(bundle, MOUNT)
+    code = "import os,subprocess,sys; subprocess.run(['sh', '-c', sys.argv[1]]); sys.exit(7)"
+    bundle.command("train", code, FILL, outputs=["model"])
+    result = bundle.run("train")
+    assert result.returncode == 7
+    assert "the exit code of `train` is 7" in result.stderr
+    assert result.stderr.splitlines()[-3:] == ["filled", "run.json", "runs"]
+
+
+@pytest.mark.parametrize("mount", ["", MOUNT, MOUNT.replace("/out", "/out/model")])
+def test_outputs_that_nothing_keeps_are_warned_of(bundle, mount):
+    (bundle.root / "out/model").mkdir()
+    in_own_mounts(bundle, mount)
+    bundle.command("train", "pass", outputs=["model"])
+    bundle.command("serve", "pass")
+    assert ('-v "$PWD/out:/out"' in bundle.run("train").stderr) == (not mount)
+    assert "lost" not in bundle.run("serve").stderr
 
 
 def test_a_killed_run_stays_marked_as_running(bundle):
@@ -278,9 +382,8 @@ def test_a_command_may_end_well_after_sigterm(bundle):
 
 
 def test_signals_reach_what_a_shell_has_started(bundle):
-    bundle.commands["train"] = {
-        "run": f"{sys.executable} -c 'import signal; print(1, flush=True); signal.pause()'; exit 5"
-    }
+    waiting = f"{sys.executable} -c 'import signal; print(1, flush=True); signal.pause()'; exit 5"
+    bundle.commands["train"] = {"run": ["sh", "-c", waiting]}
     process = bundle.popen("train")
     process.stdout.readline()
     process.terminate()
@@ -307,7 +410,9 @@ def test_outputs_without_a_writable_folder_are_refused_before_the_work_starts(op
     result = bundle.run("train", TMPDIR="/tmp")
     assert result.returncode == code, result.stderr
     assert ("worked" in result.stdout) == (code == 0)
+    assert ("mkdir -p out && docker run" in result.stderr) == (code == 1)
     assert ("--user $(id -u):$(id -g)" in result.stderr) == (code == 1)
+    assert "docker" not in bundle.run("train", TMPDIR="/tmp", ENVBUILD_RUN="1").stderr
     assert not (open_folder / "out/run.json").exists()
 
 
@@ -389,6 +494,8 @@ def test_wrong_mounted_data_is_refused(bundle, fields):
     bundle.command("train", ["echo", "worked"], inputs=["train"])
     result = bundle.run("train")
     assert (result.returncode, result.stdout) == (5, "")
+    assert "-v FILE:/data/train:ro" in result.stderr
+    assert "--data train=FILE" in bundle.run("train", ENVBUILD_RUN="1").stderr
 
 
 @pytest.mark.parametrize("content", [DATA[:-1] + b"x", DATA + b"x"])

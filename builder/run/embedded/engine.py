@@ -18,6 +18,7 @@ from builder.run.embedded.memory import memory_limit
 from builder.run.embedded.namespaces import Standing
 from builder.run.embedded.root import RootPlan
 from builder.run.interface import SHARED_MEMORY, LocalImage, Mount, RunRequest
+from builder.run.killed import say_if_killed
 from builder.run.unpack import unpack_image
 
 _LOOPBACK = f"127.0.0.1\tlocalhost {HOST_NAME}\n::1\tlocalhost\n"
@@ -32,6 +33,7 @@ class EmbeddedEngine:
     """
 
     name = "embedded"
+    has_own_network = False
 
     def __init__(self, progress: Progress | None = None) -> None:
         self._progress = progress or Silent()
@@ -63,7 +65,9 @@ class EmbeddedEngine:
                 controlling = command.await_start()
                 if controlling is not None:
                     terminal.join(controlling)
-                return supervise.wait(command)
+                code = supervise.wait(command)
+        say_if_killed(code, request.memory)
+        return code
 
 
 def _check(image: LocalImage, request: RunRequest) -> None:
@@ -71,10 +75,10 @@ def _check(image: LocalImage, request: RunRequest) -> None:
         raise EnvbuildError("the embedded engine needs Linux", hint="Use the docker engine")
     check_platform(image.config.platform)
     for port in request.ports:
-        if port.host_port != port.container_port or request.network == "none":
+        if port.host_port != port.container_port:
             raise EnvbuildError(
                 f"port {port.container_port} of the command cannot be port {port.host_port} of the host",
-                "the embedded engine gives the command the host's own network, or none",
+                "the embedded engine gives the command the host's own network",
                 f"Publish {port.container_port}:{port.container_port}, or use the docker engine",
             )
     for mount in request.mounts:
