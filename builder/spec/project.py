@@ -14,6 +14,7 @@ from builder.spec.fields import Form, key
 _NAME = Form(r"[a-z0-9]+(?:[._-][a-z0-9]+)*", "a name of lower-case letters, digits and single `.`, `_`, `-` between")
 _VERSION = Form(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", "a version that an image tag can hold")
 _SHA256 = Form(r"[0-9a-f]{64}", "a SHA-256 of 64 lower-case hexadecimal digits")
+_SHELL_OPERATORS = frozenset({"&&", "||", "|", ";", "&", ">", ">>", "<", "2>", "2>&1"})
 _TEXT = Form(r"(?:.|\n)+", "a command")
 _READY = Form(r"/\S*", "a URL path that starts with `/`")
 _VARIABLE = Form(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable")
@@ -95,6 +96,13 @@ class Command:
         if self.run is not None and not self.arguments:
             unbalanced = isinstance(self.run, str) and self.run.strip()
             yield "run", "a quote in it is not closed" if unbalanced else "it is empty", None
+        operators = _SHELL_OPERATORS.intersection(self.arguments) if isinstance(self.run, str) else ()
+        for operator in sorted(operators):
+            yield (
+                "run",
+                f"`{operator}` would be an argument: there is no shell",
+                'write `[sh, -c, "…"]` if one is meant',
+            )
         if self.ready and self.port is None:
             yield "ready", "it needs `port`", "say which port the command listens on"
         if self.seed is not None and not 0 <= self.seed < 1 << 32:

@@ -112,6 +112,9 @@ WRONG_PROJECTS = {
     PROJECT + b"data: {a: {url: /a, sha256: %s}}" % (b"0" * 64): (
         "`data.a.url`: it is not a path or URL of a data file: a path that starts at the root is written as `file://…`"
     ),
+    PROJECT + b"commands: {train: {run: a && b}}": (
+        '`commands.train.run`: `&&` would be an argument: there is no shell (write `[sh, -c, "…"]` if one is meant)'
+    ),
     PROJECT + b"commands: {train: {run: a, seed: -1}}": "`commands.train.seed`: -1 is not a seed (0 to 4294967295)",
     PROJECT + b"data: {a: {url: 's3://b/c', sha256: %s}}" % (b"0" * 64): "`s3:` is not among `file:`, `http:`",
     PROJECT + b"data: {a: {url: 'http://[x', sha256: %s}}" % (b"0" * 64): "`data.a.url`: it is not a path or URL",
