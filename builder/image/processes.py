@@ -13,6 +13,7 @@ import struct
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from builder.errors import EnvbuildError
@@ -43,11 +44,8 @@ def forked_map(function: Callable[[T], R], items: Sequence[T], workers: int) -> 
     try:
         for _ in range(min(workers, len(items))):
             reading, writing = os.pipe()
-            child = os.fork()
-            if child == 0:
-                _work(function, items, queue, writing)
+            children[reading] = _fork(partial(_work, function, items, queue, writing))
             os.close(writing)
-            children[reading] = child
         yield from _results(children, len(items))
     except KeyboardInterrupt:
         for child in children.values():
@@ -62,21 +60,42 @@ def forked_map(function: Callable[[T], R], items: Sequence[T], workers: int) -> 
             os.waitpid(child, 0)
 
 
+def _fork(work: Callable[[], None]) -> int:
+    """Start a child that does `work` and nothing else; its process id.
+
+    The child must never return into the code of its parent, whatever signal comes when: signals wait while it is
+    made, and its one handler fires once at most, so that of two ways to the exit one is undisturbed.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        child = os.fork()
+        if child == 0:
+            try:
+                try:
+                    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted too, and ends its children
+                    signal.signal(signal.SIGTERM, _stop)  # unwinds, so that temporary files are removed
+                    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+                    work()
+                finally:
+                    os._exit(0)  # neither the parent's exit handlers nor its buffers are this process's to run
+            finally:
+                os._exit(0)
+        return child
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _work(function: Callable[[T], R], items: Sequence[T], queue: int, writing: int) -> None:
     """The life of a child: take numbers until there are none, send back what came of each."""
-    signal.signal(signal.SIGTERM, _stop)  # unwinds, so that temporary files are removed
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted too, and ends its children
-    try:
-        with os.fdopen(writing, "wb") as answers:
-            while number := os.read(queue, _NUMBER.size):
-                (position,) = _NUMBER.unpack(number)
-                pickle.dump((position, *_attempt(function, items[position])), answers)
-                answers.flush()
-    finally:
-        os._exit(0)  # neither the parent's exit handlers nor its buffers are this process's to run
+    with os.fdopen(writing, "wb") as answers:
+        while number := os.read(queue, _NUMBER.size):
+            (position,) = _NUMBER.unpack(number)
+            pickle.dump((position, *_attempt(function, items[position])), answers)
+            answers.flush()
 
 
 def _stop(*_: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise SystemExit
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -111,6 +112,27 @@ def test_an_interrupted_worker_removes_its_temporary_files(tmp_path: Path) -> No
     with pytest.raises(KeyboardInterrupt):
         results.throw(KeyboardInterrupt())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_no_worker_goes_on_as_its_parent_whenever_it_is_ended(tmp_path: Path) -> None:
+    program = (
+        "import os, sys, threading\n"
+        "from builder.image.processes import forked_map\n"
+        "parent = os.getpid()\n"
+        "for _ in range(150):\n"
+        "    results = forked_map(lambda item: item, range(40), 4)\n"
+        "    next(results)\n"
+        "    try:\n"
+        "        results.throw(KeyboardInterrupt())\n"
+        "    except KeyboardInterrupt:\n"
+        "        pass\n"
+        "    if os.getpid() != parent:\n"
+        "        print('escaped', flush=True)\n"
+        "        os._exit(1)\n"
+        "print('whole', flush=True)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    assert (done.stdout, done.stderr) == ("whole\n", "")
 
 
 @pytest.mark.parametrize("workers", [1, 2, 5])
