@@ -20,7 +20,7 @@ from builder.cli.machine import host_platform
 from builder.lock.artifact import Wheel
 from builder.lock.document import LOCK_FILE, Lock
 from builder.lock.folder import read_lock
-from builder.lock.pylock import MACHINES, write_pylock
+from builder.lock.pypi.pylock import MACHINES, write_pylock
 from builder.oci.digest import Digest
 from builder.oci.documents import Platform
 from builder.spec import load_environment

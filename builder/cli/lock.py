@@ -76,7 +76,7 @@ def _resolve(loaded: LoadedEnvironment, output: Output) -> dict[str, bytes]:
     from builder.cli.machine import make_fetcher, open_store
     from builder.lock.debian.archive import Archives
     from builder.lock.make import make_lock
-    from builder.lock.pypi_uv import UvResolver, uv_program
+    from builder.lock.pypi.uv import UvResolver, uv_program
 
     fetcher = make_fetcher(open_store(), output)
     try:

@@ -66,9 +66,51 @@ class Wheel:
     size: int
     """In bytes."""
     url: str
-    """The index's own, without credentials."""
+    """The index's own, without credentials; empty for a wheel that was built, which only the store has."""
+    dependencies: tuple[str, ...] = ()
+    """The normalised names of the locked packages that it asks for, sorted."""
+    license: str = ""
+    """The SPDX expression, or what its metadata says of it in a few words."""
+    built: Build | None = None
+    """What it was built from, where its index has no wheel of it."""
 
     @property
     def source(self) -> Source:
         """What to fetch."""
-        return Source(self.digest, self.size, (self.url,), f"{self.name} {self.version}")
+        return Source(self.digest, self.size, (self.url,) if self.url else (), f"{self.name} {self.version}")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Sdist:
+    """One locked source distribution (or a checkout at a commit), of which a wheel is to be built."""
+
+    name: str
+    """Normalised (PEP 503)."""
+    version: str
+    file_name: str
+    digest: Digest
+    """Of the file; of a checkout, of its archive as `git archive --format=tar` makes it."""
+    size: int
+    """In bytes."""
+    url: str
+    """The index's own without credentials, or `git+https://…@<commit>`."""
+    dependencies: tuple[str, ...] = ()
+    license: str = ""
+    subdirectory: str = ""
+    """Where in the archive the project is."""
+
+    @property
+    def source(self) -> Source:
+        """What to fetch."""
+        return Source(self.digest, self.size, (self.url,), f"{self.name} {self.version} (source)")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Build:
+    """What a wheel was built from: enough for another machine to build it again and compare."""
+
+    sdist: Sdist
+    requirements: tuple[Wheel, ...]
+    """What was installed to build it, sorted by name."""
+    debian: tuple[DebianPackage, ...] = ()
+    """Compilers and headers that were there besides the environment's own packages, sorted by name."""

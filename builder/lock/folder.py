@@ -7,7 +7,7 @@ from pathlib import Path
 
 from builder.errors import EnvbuildError
 from builder.lock.document import LOCK_FILE, Lock, LockDocument
-from builder.lock.pylock import read_pylock
+from builder.lock.pypi.pylock import read_pylock
 from builder.lock.staleness import differences
 from builder.oci.digest import Digest
 from builder.oci.layout import write_atomically

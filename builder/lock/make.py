@@ -11,12 +11,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
 from builder.errors import EnvbuildError
-from builder.lock.artifact import DebianPackage
+from builder.lock.artifact import DebianPackage, Wheel
 from builder.lock.debian.archive import Resolution
 from builder.lock.debian.suites import SUITES, interpreter_package, suites_with_python
 from builder.lock.document import DEFAULT_CREATED, LOCK_FILE, Interpreter, Lock, LockDocument, PlatformLock
-from builder.lock.interface import Target, WheelResolver
-from builder.lock.pylock import MACHINES, pylock_name, write_pylock
+from builder.lock.interface import Line, PythonResolver, Request, Sources, Target
+from builder.lock.pypi.pylock import MACHINES, pylock_name, write_pylock
 from builder.oci.digest import Digest
 from builder.oci.documents import Platform
 from builder.spec import Environment
@@ -38,7 +38,7 @@ def make_lock(
     environment: Environment,
     layer_format: int,
     debian: DebianResolver,
-    resolvers: Mapping[str, WheelResolver],
+    resolvers: Mapping[str, PythonResolver],
     previous: Lock | None = None,
 ) -> dict[str, bytes]:
     """The files of a lock for `environment`, by name.
@@ -48,7 +48,7 @@ def make_lock(
     Raises: EnvbuildError, with every platform's explanation, if something cannot be resolved.
     """
     suite = suite_for(environment)
-    names = (*SEEDS, interpreter_package(suite, environment.python), *environment.debian)
+    names = (*SEEDS, interpreter_package(suite, _python(environment)), *environment.debian)
     closures = {
         platform: debian.resolve(suite, platform.architecture, names).packages for platform in environment.targets
     }
@@ -60,7 +60,7 @@ def make_lock(
     pylocks = _results(pending)
     platforms = {}
     for platform, closure in closures.items():
-        interpreter = _interpreter(environment.python, closure)
+        interpreter = _interpreter(_python(environment), closure)
         kept = _with_known_urls(closure, previous, platform)
         name = pylock_name(platform)
         platforms[platform] = PlatformLock(suite, interpreter, kept, name, Digest.of(pylocks[platform]))
@@ -74,12 +74,12 @@ def suite_for(environment: Environment) -> str:
 
     Raises: EnvbuildError, if none does.
     """
-    if environment.base:
+    if environment.base and environment.base.suite:
         return environment.base.suite
-    suites = suites_with_python(environment.python)
+    suites = suites_with_python(_python(environment))
     if not suites:
         listed = "; ".join(f"{', '.join(suite.pythons)} in {suite.name}" for suite in SUITES.values())
-        raise EnvbuildError(f"no Debian suite carries Python {environment.python}", hint=f"Debian has {listed}")
+        raise EnvbuildError(f"no Debian suite carries Python {_python(environment)}", hint=f"Debian has {listed}")
     return suites[0]
 
 
@@ -88,18 +88,26 @@ def _pylock(
     suite: str,
     platform: Platform,
     closure: tuple[DebianPackage, ...],
-    resolvers: Mapping[str, WheelResolver],
+    resolvers: Mapping[str, PythonResolver],
 ) -> bytes:
     machine = MACHINES[platform.architecture]
-    python = _interpreter(environment.python, closure).version
+    python = _interpreter(_python(environment), closure).version
     if environment.pypi is None:
         return write_pylock((), python, machine)
     major, minor = SUITES[suite].glibc.split(".")
     target = Target(platform, machine, python, (int(major), int(minor)))
     resolve = resolvers[environment.pypi.resolver]
-    return write_pylock(
-        resolve(environment.pypi.requirements, target, environment.pypi.exclude_newer), python, machine
-    )  # fmt: skip
+    lines = tuple(Line(text, "requirements") for text in environment.pypi.requirements)
+    request = Request(Sources(lines), environment.pypi.indexes, environment.pypi.exclude_newer)
+    wheels = (file for file in resolve(request, target) if isinstance(file, Wheel))
+    return write_pylock(wheels, python, machine)
+
+
+def _python(environment: Environment) -> str:
+    version = environment.version
+    if version is None:
+        raise EnvbuildError("the environment names no Python", hint='Write `python: "3.11"`')
+    return version
 
 
 def _results(pending: Mapping[Platform, Future[bytes]]) -> dict[Platform, bytes]:

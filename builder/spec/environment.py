@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import ClassVar, Literal
+from urllib.parse import urlsplit
 
 from builder.oci.documents import Platform
-from builder.spec.fields import Form, key
+from builder.spec.fields import Form, key, keys
 
 Suite = Literal["bookworm", "trixie", "forky", "sid"]
 
@@ -22,53 +24,179 @@ def _check_requirement(text: str) -> None:
         requirement = Requirement(text)
     except InvalidRequirement as error:
         raise ValueError(str(error).splitlines()[0]) from error
-    if requirement.url:
-        raise ValueError("a direct URL is not taken; name the package and have it on an index")
+    if requirement.url and "#sha256=" not in requirement.url:
+        raise ValueError("a direct URL needs its hash: `name @ https://…/file.whl#sha256=…`")
 
 
 def _check_timestamp(text: str) -> None:
     from datetime import datetime
 
-    datetime.fromisoformat(text)
+    if text != "none":
+        datetime.fromisoformat(text)
+
+
+def _check_index(text: str) -> None:
+    parts = urlsplit(text)
+    if "@" in parts.netloc or parts.query:
+        raise ValueError("it holds credentials or a query, which do not belong into a file that is shared")
+
+
+def _missing_file(folder: Path, path: str) -> str | None:
+    return None if (folder / path).is_file() else f"the file `{path}` is not there"
 
 
 _PACKAGE = Form(r"[a-z0-9][a-z0-9+.-]+", "the name of a Debian package")
 _REQUIREMENT = Form(r"[^\n]+", "a requirement (PEP 508)", _check_requirement)
-_TIMESTAMP = Form(
-    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "a full time in UTC like 2026-11-01T00:00:00Z", _check_timestamp
-)  # fmt: skip
+_TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
+_TIMESTAMP = Form(_TIME, "a full time in UTC like 2026-11-01T00:00:00Z", _check_timestamp)
+_LIMIT = Form(rf"none|{_TIME}", "`none`, or a full time in UTC like 2026-11-01T00:00:00Z", _check_timestamp)
 _PYTHON = Form(r"3\.\d{1,2}", "a Python version like 3.11")
+_PYTHON_VERSION = Form(r"3\.\d{1,2}(?:\.\d{1,2})?", "a Python version like 3.11 or 3.11.9")
+_NAME = Form(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", "a name of letters, digits, `.`, `_` and `-`")
+_FILE = Form(r"(?!/).+", "a path from the folder of this file", missing_file=_missing_file)
+_INDEX = Form(r"(?:https?|file)://\S+", "the URL of a simple index (PEP 503)", _check_index, confidential=True)
+_IMAGE = Form(r"[^\s@]+(?:@sha256:[0-9a-f]{64})?", "the reference of an image like registry.example/team/base:1")
+_CUDA = Form(r"\d{1,2}\.\d{1,2}", "a CUDA version like 12.8")
+_SPEC = Form(r"[^\n]+", "a conda requirement like `numpy >=1.26`")
+_CHANNEL = Form(r"\S+", "the name or URL of a conda channel", _check_index, confidential=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Base:
     """What the image starts from."""
 
-    suite: Suite = key("The Debian suite that the image is assembled from.")
+    ONE_OF: ClassVar = ("suite", "image")
+
+    suite: Suite | None = key("The Debian suite that the image is assembled from.", default=None)
+    image: str | None = key("An image of a registry instead; the lock pins its digest.", default=None, form=_IMAGE)
+
+    def problems(self) -> Iterable[tuple[str, str, str | None]]:
+        """What single keys cannot tell: (key, message, hint)."""
+        if self.suite is not None and self.image is not None:
+            yield "image", "a base is a suite or an image, not both", None
+
+
+@dataclass(frozen=True, slots=True)
+class Python:
+    """The interpreter."""
+
+    version: str = key("Major and minor; of a standalone one also the patch.", form=_PYTHON_VERSION)
+    source: Literal["debian", "standalone", "base", "conda"] | None = key(
+        "Where it comes from: the suite's packages, python-build-standalone, the base image or a conda channel; "
+        "by default the base image or the channel if there is one, else the suite, else standalone.",
+        default=None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """A package index (PEP 503, PEP 691)."""
+
+    name: str = key("Its name; credentials come from `UV_INDEX_<NAME>_USERNAME` and the like.", form=_NAME)
+    url: str = key("Its URL, without credentials.", form=_INDEX)
+    packages: tuple[str, ...] = key("Take these packages from it, and nothing else.", default=(), form=_NAME)
+    default: bool = key("Whether it stands in place of PyPI.", default=False)
 
 
 @dataclass(frozen=True, slots=True)
 class PyPI:
-    """Packages from a Python package index."""
+    """Packages from Python package indexes."""
 
-    requirements: tuple[str, ...] = key("What to install, one requirement (PEP 508) an element.", form=_REQUIREMENT)
-    resolver: Literal["uv"] = key("The program that chooses versions.", default="uv")
+    ONE_OF: ClassVar = ("requirements", "file", "lockfile")
+
+    requirements: tuple[str, ...] = key(
+        "What to install, one requirement (PEP 508) an element.", default=(), form=_REQUIREMENT
+    )
+    file: str | None = key(
+        "A `requirements.in` or `pyproject.toml` that says what to install.", default=None, form=_FILE
+    )
+    lockfile: str | None = key(
+        "A `uv.lock`, `pylock.toml` or `requirements.txt` with hashes, taken as it is.", default=None, form=_FILE
+    )
+    extras: tuple[str, ...] = key("Extras of the `pyproject.toml` or lockfile.", default=(), form=_NAME)
+    groups: tuple[str, ...] = key("Its dependency groups (PEP 735).", default=(), form=_NAME)
+    resolver: Literal["uv", "pip-tools"] = key("The program that chooses versions.", default="uv")
     exclude_newer: str | None = key(
         "Take no file uploaded after this time, so that locking again chooses the same.", default=None, form=_TIMESTAMP
     )
+    exclude_newer_package: Mapping[str, str] = key(
+        "The same for single packages; `none` for an index that gives no upload times.",
+        default=dict,
+        form=_LIMIT,
+        key_form=_NAME,
+    )
+    indexes: tuple[Index, ...] = key(
+        "Indexes to ask before PyPI, the first that has a package wins.", default=()
+    )  # fmt: skip
+
+    def problems(self) -> Iterable[tuple[str, str, str | None]]:
+        """What single keys cannot tell: (key, message, hint)."""
+        if self.lockfile and (self.requirements or self.file):
+            yield "lockfile", "a lockfile is taken as it is; nothing can be added", "leave out the requirements"
+        if (self.extras or self.groups) and not (self.file or self.lockfile):
+            yield "extras" if self.extras else "groups", "they need `file` or `lockfile`", None
+        names = [index.name for index in self.indexes]
+        for number, name in enumerate(names):
+            if name in names[:number]:
+                yield f"indexes[{number}].name", f"another index is called `{name}`", None
+        if sum(index.default for index in self.indexes) > 1:
+            yield "indexes", "only one index can stand in place of PyPI", None
+
+
+@dataclass(frozen=True, slots=True)
+class Conda:
+    """Packages from conda channels."""
+
+    ONE_OF: ClassVar = ("file", "dependencies", "lockfile")
+
+    file: str | None = key("An `environment.yml` that says what to install.", default=None, form=_FILE)
+    channels: tuple[str, ...] = key(
+        "Channels by name or URL, the first that has a package wins.", default=(), form=_CHANNEL
+    )
+    dependencies: tuple[str, ...] = key("What to install from them.", default=(), form=_SPEC)
+    lockfile: str | Mapping[str, str] | None = key(
+        "A `conda-lock.yml`, or an explicit list (`@EXPLICIT`) for each platform, taken as it is.",
+        default=None,
+        form=_FILE,
+    )
+
+    def problems(self) -> Iterable[tuple[str, str, str | None]]:
+        """What single keys cannot tell: (key, message, hint)."""
+        listed = bool(self.channels or self.dependencies)
+        if (self.file is not None) + listed + (self.lockfile is not None) > 1:
+            yield "", "only one of `file`, `lockfile`, and `channels` with `dependencies` can be taken", None
+        elif listed and not (self.channels and self.dependencies):
+            yield "", "`channels` and `dependencies` belong together", None
+        if isinstance(self.lockfile, Mapping):
+            for name in self.lockfile:
+                if name not in PLATFORMS:
+                    yield f"lockfile.{name}", "this is not a platform", f"one of {', '.join(PLATFORMS)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
     """An environment: base, interpreter and packages, for one or more platforms."""
 
-    python: str = key("The Python version, major and minor.", form=_PYTHON)
+    ONE_OF: ClassVar = ("python", "conda", "base")
+
+    python: str | Python | None = key(
+        "The Python version, major and minor; a base image or a conda environment may bring its own.",
+        default=None,
+        form=_PYTHON,
+    )
     platforms: tuple[Literal["linux/amd64", "linux/arm64"], ...] = key(
         "The platforms to lock and build for.", default=PLATFORMS
     )
     base: Base | None = key("What the image starts from; by default the suite that has this Python.", default=None)
     debian: tuple[str, ...] = key("Debian packages to install besides the interpreter's.", default=(), form=_PACKAGE)
-    pypi: PyPI | None = key("Packages from a Python package index.", default=None)
+    build_debian: tuple[str, ...] = key(
+        "Debian packages that building wheels from source needs: compilers and headers.", default=(), form=_PACKAGE
+    )
+    pypi: PyPI | None = key("Packages from Python package indexes.", default=None)
+    conda: Conda | None = key("Packages from conda channels.", default=None)
+    cuda: str | None = key("The CUDA version that the driver of the hosts supports.", default=None, form=_CUDA)
+    description: str = key("What it is for, in a sentence.", default="")
+    owner: str = key("Who looks after it: a person or team, with a way to reach them.", default="")
 
     def problems(self) -> Iterable[tuple[str, str, str | None]]:
         """What single keys cannot tell: (key, message, hint)."""
@@ -76,6 +204,30 @@ class Environment:
             yield "platforms", "at least one platform is needed", None
         if len(set(self.platforms)) < len(self.platforms):
             yield "platforms", "a platform stands twice", None
+        if self.python is None and self.conda is None and self.base and self.base.suite:
+            yield "python", "it is missing", keys(Environment)["python"].doc
+        yield from self._interpreter_problems()
+
+    def _interpreter_problems(self) -> Iterable[tuple[str, str, str | None]]:
+        image = self.base is not None and self.base.image is not None
+        if self.source == "conda" and self.conda is None:
+            yield "python", "a conda interpreter needs `conda`", None
+        if self.source == "base" and not image:
+            yield "python", "`source: base` needs an image as `base`", None
+        if self.source == "debian" and image:
+            yield "python", "`source: debian` needs a suite as `base`", None
+        if isinstance(self.python, Python) and self.python.version.count(".") > 1 and self.source != "standalone":
+            yield "python", "only `source: standalone` can choose the patch version", None
+
+    @property
+    def version(self) -> str | None:
+        """The Python version that is wanted."""
+        return self.python.version if isinstance(self.python, Python) else self.python
+
+    @property
+    def source(self) -> str | None:
+        """Where the interpreter is to come from, if it was said."""
+        return self.python.source if isinstance(self.python, Python) else None
 
     @property
     def targets(self) -> tuple[Platform, ...]:

@@ -150,9 +150,16 @@ class Reader:
                 values.setdefault(key.field, None)
                 if name not in given:
                     self.report(path, f"the key `{name}` is missing", key.doc)
+        one_of = getattr(document, "ONE_OF", ())
+        if one_of and given.isdisjoint(one_of):
+            first = declared[one_of[0]]
+            others = " or ".join(f"`{name}`" for name in one_of[1:])
+            self.report(path, f"the key `{first.name}` is missing, or else {others}", first.doc)
         value = document(**values)  # what could not be read stands at None: all else is checked all the same
+        unread = {declared[name].field for name in given & declared.keys()} - values.keys()
         for name, message, hint in value.problems() if hasattr(value, "problems") else ():
-            self.report(f"{path}.{name}" if path else name, message, hint)
+            if name not in unread:  # what is wrong with that key has been said
+                self.report(f"{path}.{name}".strip("."), message, hint)
         return value
 
     def _mapping(self, node: Any, element: Any, path: str, key: Key | None, depth: int) -> Mapping[str, Any]:

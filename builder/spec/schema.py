@@ -60,4 +60,5 @@ def _document(document: type) -> dict[str, Any]:
         "additionalProperties": False,
         "properties": {name: {"description": key.doc, **_schema(key.type, key)} for name, key in declared.items()},
         "required": [name for name, key in declared.items() if key.required],
+        **({"anyOf": [{"required": [name]} for name in document.ONE_OF]} if hasattr(document, "ONE_OF") else {}),
     }

@@ -19,8 +19,8 @@ from builder.fetch import Fetcher, Mirrors
 from builder.lock.document import LOCK_FILE
 from builder.lock.folder import parse_lock
 from builder.lock.make import make_lock
-from builder.lock.pylock import supported_tags
-from builder.lock.pypi_uv import UvResolver, uv_program
+from builder.lock.pypi.pylock import supported_tags
+from builder.lock.pypi.uv import UvResolver, uv_program
 from builder.oci.documents import Platform
 from builder.oci.store import Store
 from builder.spec import Environment, PyPI
@@ -226,7 +226,7 @@ sys.path.insert(0, sys.argv[1])
 import importlib.util
 from builder.fetch import Fetcher, Mirrors
 from builder.lock.make import make_lock
-from builder.lock.pypi_uv import UvResolver, uv_program
+from builder.lock.pypi.uv import UvResolver, uv_program
 from builder.oci.store import Store
 from builder.spec import Environment, PyPI
 spec = importlib.util.spec_from_file_location("made_up", sys.argv[2])

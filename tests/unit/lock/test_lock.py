@@ -15,7 +15,7 @@ from builder.errors import EnvbuildError
 from builder.lock.artifact import DebianPackage, Wheel
 from builder.lock.document import LOCK_FILE, Interpreter, LockDocument, PlatformLock
 from builder.lock.folder import parse_lock, read_current_lock, read_lock, write_lock
-from builder.lock.pylock import platform_tags, pylock_name, read_pylock, write_pylock
+from builder.lock.pypi.pylock import platform_tags, pylock_name, read_pylock, write_pylock
 from builder.lock.staleness import differences
 from builder.oci.digest import Digest
 from builder.oci.documents import Platform

@@ -17,8 +17,8 @@ from builder.errors import EnvbuildError
 from builder.fetch import Fetcher, Source
 from builder.fetch.mirrors import without_credentials_in
 from builder.lock.artifact import Wheel
-from builder.lock.interface import Target
-from builder.lock.pylock import marker_environment, supported_tags, wheel_from_index
+from builder.lock.interface import Request, Target
+from builder.lock.pypi.pylock import marker_environment, supported_tags, wheel_from_index
 from builder.oci.digest import Digest
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def uv_program() -> str:
 
 @dataclass(frozen=True, slots=True)
 class UvResolver:
-    """Resolves with uv (a WheelResolver)."""
+    """Resolves with uv (a PythonResolver)."""
 
     variables: Mapping[str, str]
     """The environment variables of this process."""
@@ -55,16 +55,17 @@ class UvResolver:
     fetcher: Fetcher
     """Learns the size of a wheel whose index does not say it."""
 
-    def __call__(self, requirements: tuple[str, ...], target: Target, exclude_newer: str | None) -> tuple[Wheel, ...]:
+    def __call__(self, request: Request, target: Target) -> tuple[Wheel, ...]:
         """The wheels, sorted by name.
 
         Raises: EnvbuildError, with uv's own explanation.
         """
         from packaging.pylock import PylockSelectError
 
+        requirements = tuple(line.text for line in request.sources.requirements)
         if not requirements:
             return ()
-        pylock = self._compile(requirements, target, exclude_newer)
+        pylock = self._compile(requirements, target, request.exclude_newer)
         tags = supported_tags(target.python, target.machine, target.glibc)
         environment = marker_environment(target.python, target.machine)
         try:

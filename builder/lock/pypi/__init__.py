@@ -1,0 +1,1 @@
+"""Python packages: from requirements to one locked wheel a package, for each target."""
