@@ -206,6 +206,8 @@ class Environment:
             yield "platforms", "a platform stands twice", None
         if self.python is None and self.conda is None and self.base and self.base.suite:
             yield "python", "it is missing", keys(Environment)["python"].doc
+        if self.base is not None and self.base.image is not None and self.debian:
+            yield "debian", "Debian packages are installed on a suite, not on another image", None
         yield from self._interpreter_problems()
 
     def _interpreter_problems(self) -> Iterable[tuple[str, str, str | None]]:
@@ -216,7 +218,7 @@ class Environment:
             yield "python", "`source: base` needs an image as `base`", None
         if self.source == "debian" and image:
             yield "python", "`source: debian` needs a suite as `base`", None
-        if isinstance(self.python, Python) and self.python.version.count(".") > 1 and self.source != "standalone":
+        if (self.version or "").count(".") > 1 and self.source != "standalone":
             yield "python", "only `source: standalone` can choose the patch version", None
 
     @property
