@@ -75,7 +75,8 @@ def _lock(loaded: LoadedEnvironment, upgrade: bool, output: Output) -> tuple[Loc
 def _resolve(loaded: LoadedEnvironment, output: Output) -> dict[str, bytes]:
     from builder.cli.machine import make_fetcher, open_store
     from builder.lock.debian.archive import Archives
-    from builder.lock.make import make_lock
+    from builder.lock.interface import Line, Sources
+    from builder.lock.make import Tools, Wish, make_lock
     from builder.lock.pypi.uv import UvResolver, uv_program
 
     fetcher = make_fetcher(open_store(), output)
@@ -83,5 +84,7 @@ def _resolve(loaded: LoadedEnvironment, output: Output) -> dict[str, bytes]:
         previous = read_lock(loaded.lock_folder)
     except EnvbuildError:
         previous = None
-    resolvers = {"uv": UvResolver(os.environ, uv_program(), fetcher)}
-    return make_lock(loaded.environment, LAYER_FORMAT, Archives(fetcher, datetime.now(UTC)), resolvers, previous)
+    tools = Tools(Archives(fetcher, datetime.now(UTC)), {"uv": UvResolver(os.environ, uv_program(), fetcher)})
+    pypi = loaded.environment.pypi
+    sources = Sources(tuple(Line(text, str(loaded.file)) for text in pypi.requirements) if pypi else ())
+    return make_lock(Wish(loaded.environment, sources, previous=previous), LAYER_FORMAT, tools)

@@ -57,6 +57,8 @@ class LockDocument:
 
     spec: Mapping[str, Any]
     """The environment that was locked, as a document."""
+    inputs: Mapping[str, Any]
+    """What was read of the files that the spec names, by path (see `Sources.inputs`)."""
     layer_format: int
     """The revision of the rules that decide the layers' bytes."""
     created: str
@@ -71,7 +73,8 @@ class LockDocument:
                 "layer-format": self.layer_format,
                 "created": self.created,
                 "spec": dict(self.spec),
-                "spec-digest": str(spec_digest(self.spec)),
+                **({"inputs": dict(self.inputs)} if self.inputs else {}),
+                "spec-digest": str(spec_digest(self.spec, self.inputs)),
                 "platforms": {str(platform): _platform_to_dict(lock) for platform, lock in self.platforms.items()},
             }
         )
@@ -95,15 +98,16 @@ class LockDocument:
             platforms = {
                 Platform.parse(name): _platform_from_dict(lock) for name, lock in document["platforms"].items()
             }
-            lock = cls(document["spec"], int(document["layer-format"]), str(document["created"]), platforms)
+            inputs = document.get("inputs", {})
+            lock = cls(document["spec"], inputs, int(document["layer-format"]), str(document["created"]), platforms)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise EnvbuildError(
                 "the lock is not complete", f"{type(error).__name__}: {error}", "Lock again with `envbuild lock`"
             ) from error
-        if document.get("spec-digest") != str(spec_digest(lock.spec)):
+        if document.get("spec-digest") != str(spec_digest(lock.spec, lock.inputs)):
             raise EnvbuildError(
                 "the lock was changed by hand",
-                "`spec-digest` is not the digest of `spec`",
+                "`spec-digest` is not the digest of `spec` and `inputs`",
                 "Lock again with `envbuild lock`",
             )
         return lock
@@ -127,9 +131,9 @@ class Lock:
         return tuple(sorted(self.document.platforms))
 
 
-def spec_digest(spec: Mapping[str, Any]) -> Digest:
-    """The digest that says for which spec a lock was made."""
-    return Digest.of(canonical_json(spec))
+def spec_digest(spec: Mapping[str, Any], inputs: Mapping[str, Any]) -> Digest:
+    """The digest that says for which spec, and which content of the files that it names, a lock was made."""
+    return Digest.of(canonical_json([spec, inputs] if inputs else spec))
 
 
 def _platform_to_dict(lock: PlatformLock) -> dict[str, Any]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from builder.errors import EnvbuildError
 from builder.lock.document import LOCK_FILE, Lock, LockDocument
 from builder.lock.pypi.pylock import read_pylock
-from builder.lock.staleness import differences
+from builder.lock.staleness import changed_inputs, differences
 from builder.oci.digest import Digest
 from builder.oci.layout import write_atomically
 from builder.spec import LoadedEnvironment
@@ -58,13 +59,13 @@ def parse_lock(files: Mapping[str, bytes], place: str) -> Lock:
 
 
 def read_current_lock(loaded: LoadedEnvironment, layer_format: int) -> Lock:
-    """The lock of an environment, if it is made for just this spec and these rules.
+    """The lock of an environment, if it is made for just this spec, the files that it names, and these rules.
 
     Raises: EnvbuildError, with every reason why it is stale.
     """
     lock = read_lock(loaded.lock_folder)
     wanted = as_document(loaded.environment)
-    reasons = list(differences(lock.document.spec, wanted))
+    reasons = [*differences(lock.document.spec, wanted), *changed_inputs(lock.document.inputs, _inputs(loaded))]
     if not reasons and lock.document.spec != wanted:
         reasons.append("the spec was changed")
     if lock.document.layer_format != layer_format:
@@ -77,6 +78,16 @@ def read_current_lock(loaded: LoadedEnvironment, layer_format: int) -> Lock:
             f"To update it, run `envbuild lock {loaded.file.parent}`",
         )
     return lock
+
+
+def _inputs(loaded: LoadedEnvironment) -> Mapping[str, Any]:
+    """What the files say now that the environment names."""
+    pypi = loaded.environment.pypi
+    if pypi is None or not (pypi.file or pypi.lockfile):
+        return {}
+    from builder.lock.sources import read_inputs
+
+    return read_inputs(pypi, loaded.file.parent, str(loaded.file))
 
 
 def write_lock(folder: Path, files: Mapping[str, bytes]) -> None:

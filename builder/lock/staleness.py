@@ -22,6 +22,17 @@ def differences(locked: Any, wanted: Any, path: str = "") -> Iterator[str]:
         yield f"`{path}` was changed from {_shown(locked)} to {_shown(wanted)}"
 
 
+def changed_inputs(locked: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
+    """What changed in the files that a spec names (see `Sources.inputs`), a sentence each."""
+    for name in sorted({*locked, *wanted}):
+        before, after = locked.get(name), wanted.get(name)
+        if isinstance(before, list) and isinstance(after, list):
+            yield from differences(before, after, name)
+        elif before != after:
+            what = "is read now" if before is None else "is not read any more" if after is None else "was changed"
+            yield f"`{name}` {what}"
+
+
 def _whole(locked: Any, wanted: Any, path: str) -> Iterator[str]:
     if locked is None and isinstance(wanted, list):
         yield from differences([], wanted, path)

@@ -28,7 +28,7 @@ def deb(name: str, version: str = "1.0", size: int = 1000) -> DebianPackage:
 
 def lock(debian: Sequence[DebianPackage], wheels: Sequence[Wheel], platform: Platform = AMD64) -> Lock:
     platforms = {platform: PlatformLock("bookworm", INTERPRETER, tuple(debian), "pylock.x.toml", Digest("0" * 64))}
-    document = LockDocument({}, 1, "1980-01-02T00:00:00Z", platforms)
+    document = LockDocument({}, {}, 1, "1980-01-02T00:00:00Z", platforms)
     return Lock(document, Digest("1" * 64), {platform: tuple(wheels)}, {})
 
 

@@ -18,7 +18,8 @@ from builder.errors import EnvbuildError
 from builder.fetch import Fetcher, Mirrors
 from builder.lock.document import LOCK_FILE
 from builder.lock.folder import parse_lock
-from builder.lock.make import make_lock
+from builder.lock.interface import Line, Sources
+from builder.lock.make import Tools, Wish, make_lock
 from builder.lock.pypi.pylock import supported_tags
 from builder.lock.pypi.uv import UvResolver, uv_program
 from builder.oci.documents import Platform
@@ -41,7 +42,8 @@ def lock_with(index: Any, debian: Any, tmp_path: Path) -> Any:
         resolver = UvResolver(environment, uv_program(), fetcher)
         platforms = fields.pop("platforms", ("linux/amd64", "linux/arm64"))
         spec = Environment("3.11", platforms, pypi=PyPI(requirements, **fields))
-        return make_lock(spec, 1, debian, {"uv": resolver})
+        sources = Sources(tuple(Line(text, "spec") for text in requirements))
+        return make_lock(Wish(spec, sources), 1, Tools(debian, {"uv": resolver}))
 
     return lock
 
@@ -225,7 +227,8 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import importlib.util
 from builder.fetch import Fetcher, Mirrors
-from builder.lock.make import make_lock
+from builder.lock.interface import Line, Sources
+from builder.lock.make import Tools, Wish, make_lock
 from builder.lock.pypi.uv import UvResolver, uv_program
 from builder.oci.store import Store
 from builder.spec import Environment, PyPI
@@ -238,7 +241,8 @@ store = Store(Path(sys.argv[3]))
 store.create()
 resolver = UvResolver(os.environ, uv_program(), Fetcher(store, Mirrors.from_environment(os.environ)))
 environment = Environment("3.11", pypi=PyPI(("native", "alpha", "beta")))
-files = make_lock(environment, 1, made_up.MadeUpDebian(), {"uv": resolver})
+sources = Sources(tuple(Line(text, "spec") for text in environment.pypi.requirements))
+files = make_lock(Wish(environment, sources), 1, Tools(made_up.MadeUpDebian(), {"uv": resolver}))
 for name in sorted(files):
     print(name, hashlib.sha256(files[name]).hexdigest())
 """

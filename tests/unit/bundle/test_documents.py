@@ -17,7 +17,7 @@ from builder.spec import Command, DataReference, Project
 PLATFORM = Platform("amd64")
 INTERPRETER = Interpreter("debian", "3.11.2", "/usr/bin/python3.11")
 DOCUMENT = LockDocument(
-    {}, 1, "1980-01-02T00:00:00Z", {PLATFORM: PlatformLock("bookworm", INTERPRETER, (), "p", Digest("0" * 64))}
+    {}, {}, 1, "1980-01-02T00:00:00Z", {PLATFORM: PlatformLock("bookworm", INTERPRETER, (), "p", Digest("0" * 64))}
 )
 LOCK = Lock(DOCUMENT, Digest("1" * 64), {PLATFORM: ()}, {"envbuild.lock.json": b"{}"})
 DATA = {

@@ -52,7 +52,7 @@ def lock_files(
         )
         for platform in (ARM64, AMD64)
     }
-    return {LOCK_FILE: LockDocument(as_document(spec), 1, "1980-01-02T00:00:00Z", platforms).to_bytes(), **pylocks}
+    return {LOCK_FILE: LockDocument(as_document(spec), {}, 1, "1980-01-02T00:00:00Z", platforms).to_bytes(), **pylocks}
 
 
 @pytest.fixture
