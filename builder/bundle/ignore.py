@@ -15,7 +15,7 @@ _CLASSES = {
     "upper": "A-Z", "xdigit": "0-9A-Fa-f",
 }  # fmt: skip
 _TOKEN = re.compile(
-    r"(?P<inside>(?<=/)\*\*/|^\*\*/)|(?P<below>(?<=/)\*\*$)|(?P<star>\*+)|(?P<one>\?)"
+    r"(?P<inside>(?<=/)\*\*/|^\*\*/)|(?P<below>(?<![^/])\*\*$)|(?P<star>\*+)|(?P<one>\?)"
     r"|\[(?P<not>[!^]?)(?P<set>\]?(?:\\.|\[:\w+:\]|[^\]\\])*)\]|(?P<broken>\[|\\$)|\\?(?P<char>.)",
     re.DOTALL,
 )

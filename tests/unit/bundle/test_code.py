@@ -156,6 +156,7 @@ IGNORE_FILES = {
     "other line breaks": "a.log\x0cb.log\nb\x85.log\nz.log\n",
     "whitelist": "*\n!*/\n!*.txt\n",
     "star": "*\n!d\n!d/**\n",
+    "everything taken back": "*\n!/**\n",
 }
 FILES = ["a.log", "b.log", "keep.log", "x.txt", "d/a.log", "d/keep.log", "d/x.txt", "d/e/a.log", "d/e/z.log"]
 FILES += ["d/e/f/z.log", "e/a.log", "e/x.txt", "f", "#x"]
