@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-import ipaddress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from builder.cli.machine import current_lock, host_platform, make_workshop
-from builder.cli.options import Size
+from builder.cli.options import Size, offline_option
 from builder.cli.output import Output
+from builder.cli.running import (
+    engine_option,
+    environment_option,
+    network_option,
+    parse_pairs,
+    parse_port,
+    parse_variables,
+    publish_option,
+    read_env_file,
+)
 from builder.errors import EnvbuildError
 from builder.image.workshop import Workshop
 from builder.spec.environment import ENVIRONMENT_FILE
@@ -27,23 +36,21 @@ if TYPE_CHECKING:
 @click.argument("target", type=click.Path(path_type=Path))
 @click.argument("name", metavar="[COMMAND]", required=False)
 @click.argument("arguments", nargs=-1)
-@click.option("--engine", type=click.Choice(["docker", "embedded"]), help="[default: docker if it answers]")
+@engine_option
 @click.option("--param", "parameters", multiple=True, metavar="NAME=VALUE", help="Set a parameter.")
 @click.option("--seed", type=int, help="Set the seed.")
 @click.option("--data", "data", multiple=True, metavar="NAME=PATH", help="Use this file as data NAME.")
 @click.option("--out", "out", type=click.Path(path_type=Path), help="Where outputs go [default: out].")
-@click.option(
-    "-p", "--publish", "ports", multiple=True, metavar="[ADDRESS:]PORT:PORT", help="Publish a port (on 127.0.0.1)."
-)
-@click.option("-e", "--env", "environment", multiple=True, metavar="NAME[=VALUE]", help="Set an environment variable.")
+@publish_option
+@environment_option
 @click.option("--env-file", type=click.Path(exists=True, path_type=Path), help="A file of NAME=VALUE lines.")
 @click.option("--memory", type=Size(), help="Memory that it may use at most: 512m, 2g.")
 @click.option("--shm-size", type=Size(), help="Size of /dev/shm.")
-@click.option("--network", type=click.Choice(["default", "none"]), default="default", show_default=True)
+@network_option
 @click.option("--read-only", is_flag=True, help="Give it a root that cannot be written to.")
 @click.option("--user", metavar="UID[:GID]", help="Run as this user [default: yours].")
 @click.option("--mount-code", is_flag=True, help="Use the working tree instead of the packed code.")
-@click.option("--offline", is_flag=True, help="Fetch nothing; fail if something is not in the store.")
+@offline_option
 @click.pass_obj
 def command(output: Output, /, target: Path, name: str | None, arguments: tuple[str, ...], **options: Any) -> int:
     """Run COMMAND of the project, bundle file or bundle folder TARGET; without COMMAND, list the commands.
@@ -53,9 +60,9 @@ def command(output: Output, /, target: Path, name: str | None, arguments: tuple[
     from builder.cli.engines import choose_engine
     from builder.run.prepare import Wish, prepare
 
-    data = {key: Path(value) for key, value in _pairs("--data", options["data"]).items()}
-    ports = tuple(_port(text) for text in options["ports"])
-    environment = {**_read_env_file(options["env_file"]), **_variables(options["environment"])}
+    data = {key: Path(value) for key, value in parse_pairs("--data", options["data"]).items()}
+    ports = tuple(parse_port(text) for text in options["ports"])
+    environment = {**read_env_file(options["env_file"]), **parse_variables(options["environment"])}
     engine = choose_engine(options["engine"], output)
     if listens_here(ports, options["network"], engine):
         environment.setdefault("ENVBUILD_HOST", "127.0.0.1")
@@ -88,7 +95,7 @@ def command(output: Output, /, target: Path, name: str | None, arguments: tuple[
 
 def listens_here(ports: tuple[PortMapping, ...], network: str, engine: Engine) -> bool:
     """Whether a command must be told to listen for this machine alone: nothing is published, and nothing hides it."""
-    return not ports and network == "default" and not engine.has_own_network
+    return not ports and network != "none" and not (network == "default" and engine.has_own_network)
 
 
 def port_note(name: str, port: int | None, request: RunRequest, engine: Engine) -> str | None:
@@ -141,54 +148,3 @@ def _open(target: Path, workshop: Workshop, mounts_code: bool) -> tuple[LocalIma
 
 def _is_environment(folder: Path) -> bool:
     return (folder / ENVIRONMENT_FILE).is_file() and not (folder / "index.json").exists()
-
-
-def _pairs(option: str, values: tuple[str, ...]) -> dict[str, str]:
-    pairs = [value.partition("=") for value in values]
-    for name, separator, value in pairs:
-        if not separator or not name or not value:
-            raise click.BadParameter(f"`{name}` is not of the form NAME=VALUE", param_hint=option)
-    return {name: value for name, _, value in pairs}
-
-
-def _variables(values: tuple[str, ...]) -> dict[str, str]:
-    """`NAME=VALUE`, or `NAME` alone for the value that it has here."""
-    import os
-
-    pairs = [value.partition("=") for value in values]
-    missing = [name for name, separator, _ in pairs if not separator and name not in os.environ]
-    if missing:
-        raise EnvbuildError(f"the variable `{missing[0]}` is not set here", hint=f"Use `--env {missing[0]}=VALUE`")
-    return {name: value if separator else os.environ[name] for name, separator, value in pairs}
-
-
-def _read_env_file(path: Path | None) -> dict[str, str]:
-    if path is None:
-        return {}
-    result = {}
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
-        name, separator, value = line.partition("=")
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        if not separator or not name.strip():
-            raise EnvbuildError(f"`{path}` cannot be read", f"line {number} is not of the form NAME=VALUE")
-        result[name.strip()] = value
-    return result
-
-
-def _port(text: str) -> PortMapping:
-    """`8080:80` or `0.0.0.0:8080:80`; without an address the port is reached from this machine alone."""
-    from builder.run.interface import PortMapping
-
-    parts = text.split(":")
-    try:
-        if len(parts) == 1:
-            parts *= 2
-        address, host, container = ["127.0.0.1", *parts] if len(parts) == 2 else parts
-        ipaddress.ip_address(address)
-        mapping = PortMapping(address, int(host), int(container))
-        if not (0 < mapping.host_port < 65536 and 0 < mapping.container_port < 65536):
-            raise ValueError
-    except ValueError:
-        raise click.BadParameter(f"`{text}` is not of the form [ADDRESS:]PORT:PORT", param_hint="--publish") from None
-    return mapping

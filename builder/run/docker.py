@@ -8,8 +8,8 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from builder.errors import EnvbuildError
@@ -56,15 +56,15 @@ class DockerEngine:
         """
         import docker
 
-        if request.tty:
-            raise EnvbuildError("a terminal is given on the embedded engine alone", hint="Use `--engine embedded`")
+        if request.tty and not os.isatty(0):
+            raise EnvbuildError("the command cannot get a terminal", "standard input is none", "Leave `--tty` out")
         try:
             identity = self.load(image)
             container = self._engine().containers.create(identity, **_options(request))
         except docker.errors.DockerException as error:
             raise EnvbuildError("Docker Engine cannot run this", _first_line(error)) from error
         try:
-            code = _attend(container, request)
+            code = _attend_terminal(container) if request.tty else _attend(container, request)
             container.reload()
             say_if_killed(code, request.memory, bool(container.attrs["State"].get("OOMKilled")))
             return code
@@ -129,7 +129,7 @@ def _options(request: RunRequest) -> dict[str, Any]:
             for mount in request.mounts
         ],
         "user": request.user,
-        "network_mode": "none" if request.network == "none" else None,
+        "network_mode": None if request.network == "default" else request.network,
         "read_only": request.read_only,
         "tmpfs": {"/tmp": "exec"} if request.read_only else None,  # noqa: S108 - a folder of the container
         "mem_limit": request.memory,
@@ -138,11 +138,12 @@ def _options(request: RunRequest) -> dict[str, Any]:
         "ports": {f"{port.container_port}/tcp": (port.host_address, port.host_port) for port in request.ports},
         "working_dir": request.working_directory,
         "entrypoint": list(request.entrypoint) if request.entrypoint else None,
-        "stdin_open": _passes_input(request),
+        "stdin_open": request.tty or _passes_input(request),
+        "tty": request.tty,
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],
     }
-    return {name: value for name, value in options.items() if value not in (None, {}, [])}
+    return {name: value for name, value in options.items() if value not in (None, {}, [], False)}
 
 
 def _attend(container: Any, request: RunRequest) -> int:
@@ -157,6 +158,40 @@ def _attend(container: Any, request: RunRequest) -> int:
             _write(sys.stdout, standard)
             _write(sys.stderr, error)
         return int(container.wait()["StatusCode"])
+
+
+def _attend_terminal(container: Any) -> int:
+    """Start the container with its terminal joined to the caller's, and wait for its end."""
+    from builder.run.terminal import join
+
+    stream = container.attach_socket(params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
+    container.start()
+    with stream:
+        join(_ContainerEnd(container, getattr(stream, "_sock", stream)))
+    return int(container.wait()["StatusCode"])
+
+
+@dataclass(frozen=True, slots=True)
+class _ContainerEnd:
+    """A container's terminal (a FarEnd)."""
+
+    container: Any
+    socket: Any
+
+    def fileno(self) -> int:
+        return int(self.socket.fileno())
+
+    def receive(self, amount: int) -> bytes:
+        return bytes(self.socket.recv(amount))
+
+    def send(self, data: bytes) -> None:
+        self.socket.sendall(data)
+
+    def resize(self, rows: int, columns: int) -> None:
+        import docker
+
+        with suppress(docker.errors.DockerException):  # it may have ended already
+            self.container.resize(rows, columns)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from builder.errors import EnvbuildError
 from builder.oci.documents import Descriptor, ImageConfig, Manifest
 from builder.oci.store import Store
 
-Network = Literal["default", "none"]
+Network = Literal["default", "none", "host"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class RunRequest:
     user: str | None = None
     """`uid[:gid]` or names of the image's `/etc/passwd` and `/etc/group`, instead of the image's own user."""
     network: Network = "default"
-    """`none` leaves a loopback interface only."""
+    """`none` leaves a loopback interface only; `host` is the machine's own."""
     read_only: bool = False
     """The root cannot be written to. `/tmp` is then memory, writable and executable."""
     memory: int | None = None
@@ -73,6 +73,12 @@ class RunRequest:
                 f"port {self.ports[0].container_port} cannot be published",
                 "no port can be reached with `--network none`",
                 "Leave out `--network none` or `--publish`",
+            )
+        if self.ports and self.network == "host":
+            raise EnvbuildError(
+                f"port {self.ports[0].container_port} cannot be published",
+                "with `--network host` the command has the machine's own ports",
+                "Leave out `--publish`",
             )
 
 

@@ -19,6 +19,7 @@ from builder.run.embedded.namespaces import Standing
 from builder.run.embedded.root import RootPlan
 from builder.run.interface import SHARED_MEMORY, LocalImage, Mount, RunRequest
 from builder.run.killed import say_if_killed
+from builder.run.terminal import join
 from builder.run.unpack import unpack_image
 
 _LOOPBACK = f"127.0.0.1\tlocalhost {HOST_NAME}\n::1\tlocalhost\n"
@@ -64,7 +65,8 @@ class EmbeddedEngine:
             with _explained(), supervise.contain(plan.standing, plan.network, limit, inside(plan)) as command:
                 controlling = command.await_start()
                 if controlling is not None:
-                    terminal.join(controlling)
+                    join(terminal.ControllingEnd(controlling))
+                    os.close(controlling)
                 code = supervise.wait(command)
         say_if_killed(code, request.memory)
         return code
@@ -106,13 +108,13 @@ def _plan(config: ImageConfig, request: RunRequest, layers: tuple[Path, ...], sc
         tuple(layer.resolve() for layer in layers),
         scratch,
         tuple(Mount(mount.source.resolve(), mount.target, mount.read_only) for mount in request.mounts),
-        _documents(request.network == "default"),
+        _documents(request.network != "none"),
         SHARED_MEMORY if request.shared_memory is None else request.shared_memory,
         request.read_only,
         request.working_directory or config.working_dir or "/",
     )
     user = config.user if request.user is None else request.user
-    network = request.network == "default"
+    network = request.network != "none"
     command = _command(config, request)
     return Plan(root, Standing.of_this_process(), command, environment, user, network, request.interactive, request.tty)
 

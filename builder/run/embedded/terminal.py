@@ -1,20 +1,13 @@
-"""A terminal for the command, joined to the caller's: made inside, so that `/dev/pts` knows it (pty(7))."""
+"""A terminal for the command, made inside, so that `/dev/pts` knows it (pty(7))."""
 
 from __future__ import annotations
 
 import fcntl
 import os
-import select
-import signal
 import socket
+import struct
 import termios
-import threading
-import tty
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-_INPUT, _OUTPUT = 0, 1
-_PIECE = 1 << 16
+from dataclasses import dataclass
 
 
 def open_inside(channel: socket.socket) -> int:
@@ -33,53 +26,26 @@ def take(terminal: int) -> None:
         os.dup2(terminal, number)
 
 
-def join(controlling: int) -> None:
-    """Carry bytes between the caller's terminal and the command's, until the command has closed it."""
-    with _raw_mode(), _same_size(controlling):
-        inputs = [controlling, _INPUT]
-        while True:
-            ready = select.select(inputs, [], [])[0]
-            if _INPUT in ready and not _carry(_INPUT, controlling):
-                inputs.remove(_INPUT)
-            if controlling in ready and not _carry(controlling, _OUTPUT):
-                os.close(controlling)
-                return
+@dataclass(frozen=True, slots=True)
+class ControllingEnd:
+    """The end that the caller holds (a FarEnd)."""
 
+    descriptor: int
 
-def _carry(source: int, target: int) -> bool:
-    try:
-        data = os.read(source, _PIECE)
+    def fileno(self) -> int:
+        """What to wait for bytes on."""
+        return self.descriptor
+
+    def receive(self, amount: int) -> bytes:
+        """The next bytes of the command. Raises: OSError, once it has closed its terminal."""
+        return os.read(self.descriptor, amount)
+
+    def send(self, data: bytes) -> None:
+        """Give the command keys. Raises: OSError."""
         view = memoryview(data)
         while view:
-            view = view[os.write(target, view) :]
-    except OSError:  # EIO: the other end is closed
-        return False
-    return bool(data)
+            view = view[os.write(self.descriptor, view) :]
 
-
-@contextmanager
-def _raw_mode() -> Iterator[None]:
-    """Keys go to the command as they are; Ctrl-C becomes a signal there."""
-    before = termios.tcgetattr(_INPUT)
-    tty.setraw(_INPUT)
-    try:
-        yield
-    finally:
-        termios.tcsetattr(_INPUT, termios.TCSADRAIN, before)
-
-
-@contextmanager
-def _same_size(controlling: int) -> Iterator[None]:
-    def copy(*_: object) -> None:
-        size = fcntl.ioctl(_INPUT, termios.TIOCGWINSZ, bytes(8))
-        fcntl.ioctl(controlling, termios.TIOCSWINSZ, size)
-
-    copy()
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGWINCH, copy)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGWINCH, before)
+    def resize(self, rows: int, columns: int) -> None:
+        """Tell the command the size of the window."""
+        fcntl.ioctl(self.descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))

@@ -1,0 +1,61 @@
+"""`envbuild shell`: a shell inside the image, with the working tree mounted."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from builder.cli.machine import make_workshop
+from builder.cli.options import offline_option
+from builder.cli.output import Output
+from builder.cli.running import (
+    engine_option,
+    environment_option,
+    network_option,
+    parse_port,
+    parse_variables,
+    publish_option,
+)
+
+
+@click.command("shell", short_help="Open a shell inside an image, with the working tree mounted.")
+@click.argument("path", type=click.Path(path_type=Path), default=Path())
+@click.argument("arguments", nargs=-1)
+@click.option(
+    "--work",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The folder to mount at /app [default: the project's; of an environment, the current one].",
+)
+@engine_option
+@publish_option
+@environment_option
+@network_option
+@offline_option
+@click.pass_obj
+def command(output: Output, /, path: Path, arguments: tuple[str, ...], **options: Any) -> int:
+    """Work inside the image of the project or environment in PATH: same files, same versions, your working tree.
+
+    What you change below /app stays; all else is gone when you leave. A command behind `--` runs instead of the
+    shell; its exit code is the exit code of `shell`.
+    """
+    from builder.cli.engines import choose_engine
+    from builder.cli.images import build_target
+    from builder.run.workspace import Workspace, shell_request
+
+    engine = choose_engine(options["engine"], output)
+    target = build_target(path, make_workshop(output, offline=options["offline"]))
+    is_project = target.folder.joinpath("envbuild.yaml").is_file()
+    workspace = Workspace(
+        options["work"] or (target.folder if is_project else Path()),
+        parse_variables(options["environment"]),
+        options["network"],
+        tuple(map(parse_port, options["ports"])),
+    )
+    tty = not arguments and sys.stdin.isatty() and os.isatty(1)
+    if tty:
+        output.say(f"`{workspace.folder.resolve()}` is /app in {target.image.name}; leave with `exit`")
+    return engine.run(target.image, shell_request(workspace, target.name, arguments, tty))
