@@ -15,6 +15,7 @@ COMMANDS = {
     "bundle": "Pack a project into one file that trains and serves anywhere.",
     "inspect": "Show what is in a bundle.",
     "run": "Run a command of a project or a bundle.",
+    "sync": "Make a virtual environment of this machine what the lock says.",
     "shell": "Open a shell inside an image, with the working tree mounted.",
     "kernel": "Run the code of notebooks inside an image.",
     "verify": "Check an image or a bundle against every digest that it promises.",
