@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from builder.cli.machine import make_workshop
+from builder.cli.machine import host_platform, make_workshop
 from builder.cli.options import offline_option
 from builder.cli.output import Output
 from builder.cli.running import (
@@ -44,7 +44,7 @@ def command(output: Output, /, path: Path, arguments: tuple[str, ...], **options
     """
     from builder.cli.engines import choose_engine
     from builder.cli.images import build_target
-    from builder.run.workspace import Workspace, shell_request
+    from builder.run.workspace import Workspace, shell_of, shell_request
 
     engine = choose_engine(options["engine"], output)
     target = build_target(path, make_workshop(output, offline=options["offline"]))
@@ -56,6 +56,9 @@ def command(output: Output, /, path: Path, arguments: tuple[str, ...], **options
         tuple(map(parse_port, options["ports"])),
     )
     tty = not arguments and sys.stdin.isatty() and os.isatty(1)
+    shell = shell_of(target.lock.document.platforms[host_platform()])
     if tty:
-        output.say(f"`{workspace.folder.resolve()}` is /app in {target.image.name}; leave with `exit`")
-    return engine.run(target.image, shell_request(workspace, target.name, arguments, tty))
+        output.say(f"`{workspace.folder.resolve()}` is /app in {target.image.name}; leave with Ctrl-D")
+    if not arguments and shell.endswith("python"):
+        output.say("the image has no shell, so this is Python; `debian: [dash, coreutils]` would bring one")
+    return engine.run(target.image, shell_request(workspace, target.name, arguments or (shell,), tty))

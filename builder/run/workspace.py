@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from builder.lock.document import PlatformLock
 from builder.run.interface import Mount, Network, PortMapping, RunRequest
 
 WORKING_TREE = "/app"
 CONNECTION_FILE = "/run/envbuild/kernel.json"
+_SHELLS = {"bash": "/bin/bash", "dash": "/bin/sh"}
+"""By the Debian package that brings them."""
 _HOME = "/tmp"  # noqa: S108 - a folder of the image: the only one that every user may write to
 
 
@@ -27,12 +30,20 @@ class Workspace:
     """`uid[:gid]`; by default the caller's own, so that files in the tree stay theirs."""
 
 
+def shell_of(locked: PlatformLock) -> str:
+    """The program to open in an image: its shell, or Python where it has none."""
+    names = {package.name for package in locked.debian}
+    if not names:  # another base, which brings its own
+        return "/bin/sh"
+    return next((path for name, path in _SHELLS.items() if name in names), "/opt/env/bin/python")
+
+
 def shell_request(workspace: Workspace, name: str, arguments: tuple[str, ...], tty: bool) -> RunRequest:
-    """An interactive shell in the working tree, or the command `arguments` instead of it."""
+    """The command `arguments` in the working tree; its first is a program's path or name in the image."""
     prompt = {"PS1": f"({name}) $PWD $ "} if tty else {}
     return RunRequest(
         arguments=arguments[1:],
-        entrypoint=arguments[:1] or ("/bin/sh",),
+        entrypoint=arguments[:1],
         environment={"HOME": _HOME, "TERM": os.environ.get("TERM", "dumb"), **prompt, **workspace.environment},
         mounts=(_tree(workspace),),
         user=_user(workspace),
