@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from builder.fetch import Source
+from builder.lock.integrity import sealed
 from builder.oci.digest import Digest
 
 
@@ -24,6 +25,8 @@ class DebianPackage:
     """In bytes."""
     urls: tuple[str, ...]
     """The archive's own URL first, then the snapshot's, which stays when the archive has dropped the version."""
+    dependencies: tuple[str, ...] = ()
+    """The names of the locked packages that meet its needs, sorted."""
 
     @property
     def source(self) -> Source:
@@ -31,19 +34,22 @@ class DebianPackage:
         return Source(self.digest, self.size, self.urls, f"{self.name} {self.version}")
 
     def to_dict(self) -> dict[str, Any]:
-        """As the lock has it."""
-        return {
-            "name": self.name,
-            "version": self.version,
-            "architecture": self.architecture,
-            "sha256": self.digest.hex,
-            "size": self.size,
-            "urls": list(self.urls),
-        }
+        """As the lock has it, with its check."""
+        return sealed(
+            {
+                "name": self.name,
+                "version": self.version,
+                "architecture": self.architecture,
+                "sha256": self.digest.hex,
+                "size": self.size,
+                "urls": list(self.urls),
+                "dependencies": list(self.dependencies),
+            }
+        )
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> DebianPackage:
-        """From the lock. Raises: KeyError, TypeError, EnvbuildError."""
+        """From the lock, whose integrity is looked at as a whole. Raises: KeyError, TypeError, EnvbuildError."""
         return cls(
             str(document["name"]),
             str(document["version"]),
@@ -51,6 +57,7 @@ class DebianPackage:
             Digest(document["sha256"]),
             int(document["size"]),
             tuple(map(str, document["urls"])),
+            tuple(map(str, document.get("dependencies", ()))),
         )
 
 

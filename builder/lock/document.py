@@ -11,11 +11,13 @@ from typing import Any
 
 from builder.errors import EnvbuildError
 from builder.lock.artifact import DebianPackage, Wheel
+from builder.lock.integrity import AGAIN, check_intact, check_merged, sealed_document, sealed_platform
 from builder.oci.canonical import canonical_json, parse_json, readable_json
 from builder.oci.digest import Digest
 from builder.oci.documents import Platform
 
-LOCK_VERSION = 1
+LOCK_VERSION = 2
+"""Version 1 had no checks and no dependencies."""
 LOCK_FILE = "envbuild.lock.json"
 DEFAULT_CREATED = "1980-01-02T00:00:00Z"
 """The creation time of images where the spec sets no `exclude-newer`."""
@@ -49,6 +51,8 @@ class PlatformLock:
     pylock: str
     """The name of the sibling file (PEP 751) that holds the wheels."""
     pylock_digest: Digest
+    debian_roots: tuple[str, ...] = ()
+    """The names of the Debian packages that are there for themselves; the others are there for them. Sorted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,48 +72,43 @@ class LockDocument:
     def to_bytes(self) -> bytes:
         """The readable bytes, whose digest names the lock."""
         return readable_json(
-            {
-                "version": LOCK_VERSION,
-                "layer-format": self.layer_format,
-                "created": self.created,
-                "spec": dict(self.spec),
-                **({"inputs": dict(self.inputs)} if self.inputs else {}),
-                "spec-digest": str(spec_digest(self.spec, self.inputs)),
-                "platforms": {str(platform): _platform_to_dict(lock) for platform, lock in self.platforms.items()},
-            }
+            sealed_document(
+                {
+                    "version": LOCK_VERSION,
+                    "layer-format": self.layer_format,
+                    "created": self.created,
+                    "spec": dict(self.spec),
+                    **({"inputs": dict(self.inputs)} if self.inputs else {}),
+                    "spec-digest": str(spec_digest(self.spec, self.inputs)),
+                    "platforms": {str(platform): _platform_to_dict(lock) for platform, lock in self.platforms.items()},
+                }
+            )
         )
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> LockDocument:
-        """From the file.
+    def from_bytes(cls, data: bytes, what: str = "the lock", *, verify: bool = True) -> LockDocument:
+        """From the file; `what` is its name in messages.
 
-        Raises: EnvbuildError, if it is not a lock, or one of a version that is not known.
+        Without `verify`, of any version up to this one, and with no look at its checks.
+
+        Raises: EnvbuildError, if it is not a lock, or one of another version; TamperedLockError, if it is not as it
+        was made; ConflictedLockError.
         """
-        document = parse_json(data, "the lock")
-        version = document.get("version") if isinstance(document, dict) else None
-        if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-            raise EnvbuildError("this is not a lock of envbuild", "it has no valid `version`")
-        if version > LOCK_VERSION:
-            raise EnvbuildError(
-                f"the lock is of version {version}; this envbuild knows versions up to {LOCK_VERSION}",
-                hint="Use a newer envbuild, or lock again with this one",
-            )
+        check_merged(data, LOCK_FILE, what)
+        document = parse_json(data, what)
+        _check_version(document, what, 1 if not verify else LOCK_VERSION)
         try:
             platforms = {
                 Platform.parse(name): _platform_from_dict(lock) for name, lock in document["platforms"].items()
             }
             inputs = document.get("inputs", {})
             lock = cls(document["spec"], inputs, int(document["layer-format"]), str(document["created"]), platforms)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise EnvbuildError(
-                "the lock is not complete", f"{type(error).__name__}: {error}", "Lock again with `envbuild lock`"
-            ) from error
-        if document.get("spec-digest") != str(spec_digest(lock.spec, lock.inputs)):
-            raise EnvbuildError(
-                "the lock was changed by hand",
-                "`spec-digest` is not the digest of `spec` and `inputs`",
-                "Lock again with `envbuild lock`",
-            )
+        except (KeyError, TypeError, ValueError, AttributeError, EnvbuildError) as error:
+            known = isinstance(error, EnvbuildError)
+            why = str(error) if known else f"{type(error).__name__}: {error}"
+            raise EnvbuildError(f"{what} is not complete", why, AGAIN) from error
+        if verify:
+            check_intact(document, str(spec_digest(lock.spec, lock.inputs)), LOCK_FILE, what)
         return lock
 
 
@@ -131,6 +130,21 @@ class Lock:
         return tuple(sorted(self.document.platforms))
 
 
+def _check_version(document: Any, what: str, oldest: int) -> None:
+    version = document.get("version") if isinstance(document, dict) else None
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise EnvbuildError(f"{what} is not one of envbuild", "it has no valid `version`", AGAIN)
+    if version > LOCK_VERSION:
+        raise EnvbuildError(
+            f"{what} is of version {version}; this envbuild knows versions up to {LOCK_VERSION}",
+            hint="Use a newer envbuild, or lock again with this one",
+        )
+    if version < oldest:
+        raise EnvbuildError(
+            f"{what} is of version {version}, which an older envbuild made", hint="Lock again with `envbuild lock`"
+        )
+
+
 def spec_digest(spec: Mapping[str, Any], inputs: Mapping[str, Any]) -> Digest:
     """The digest that says for which spec, and which content of the files that it names, a lock was made."""
     return Digest.of(canonical_json([spec, inputs] if inputs else spec))
@@ -138,12 +152,15 @@ def spec_digest(spec: Mapping[str, Any], inputs: Mapping[str, Any]) -> Digest:
 
 def _platform_to_dict(lock: PlatformLock) -> dict[str, Any]:
     interpreter = lock.interpreter
-    return {
-        "base": {"suite": lock.suite},
-        "interpreter": {"source": interpreter.source, "version": interpreter.version, "path": interpreter.path},
-        "debian": [package.to_dict() for package in lock.debian],
-        "pypi": {"file": lock.pylock, "sha256": lock.pylock_digest.hex},
-    }
+    return sealed_platform(
+        {
+            "base": {"suite": lock.suite},
+            "interpreter": {"source": interpreter.source, "version": interpreter.version, "path": interpreter.path},
+            "debian": [package.to_dict() for package in lock.debian],
+            "debian-roots": list(lock.debian_roots),
+            "pypi": {"file": lock.pylock, "sha256": lock.pylock_digest.hex},
+        }
+    )
 
 
 def _platform_from_dict(document: Mapping[str, Any]) -> PlatformLock:
@@ -154,4 +171,5 @@ def _platform_from_dict(document: Mapping[str, Any]) -> PlatformLock:
         tuple(map(DebianPackage.from_dict, document["debian"])),
         str(pypi["file"]),
         Digest(pypi["sha256"]),
+        tuple(map(str, document.get("debian-roots", ()))),
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from builder.errors import EnvbuildError
 from builder.lock.document import LOCK_FILE, Lock, LockDocument
+from builder.lock.integrity import AGAIN, TamperedLockError, check_merged
 from builder.lock.pypi.pylock import read_pylock
 from builder.lock.staleness import changed_inputs, differences
 from builder.oci.digest import Digest
@@ -16,41 +17,55 @@ from builder.spec import LoadedEnvironment
 from builder.spec.fields import as_document
 
 
+class StaleLockError(EnvbuildError):
+    """A lock is as it was made, but for something else than what is wanted now."""
+
+
 def read_lock(folder: Path) -> Lock:
     """The lock in a folder, with its siblings.
 
-    Raises: EnvbuildError, if there is none, or a sibling is missing or not the one that was locked.
+    Raises: EnvbuildError, if there is none, or a sibling is missing; TamperedLockError, if it is not as it was made;
+    ConflictedLockError.
     """
     if not (folder / LOCK_FILE).is_file():
         raise EnvbuildError(f"there is no lock in `{folder}`", hint=f"Make one with `envbuild lock {folder.parent}`")
-    data = (folder / LOCK_FILE).read_bytes()
-    try:
-        names = [lock.pylock for lock in LockDocument.from_bytes(data).platforms.values()]
-    except EnvbuildError as error:
-        raise EnvbuildError(
-            f"the lock in `{folder}` cannot be used", (error.what, *error.why), error.hint or _AGAIN
-        ) from error
-    files = {LOCK_FILE: data}
-    for name in names:
+    files = {LOCK_FILE: (folder / LOCK_FILE).read_bytes()}
+    document = LockDocument.from_bytes(files[LOCK_FILE], f"the lock in `{folder}`")
+    for name in siblings(document):
         if "/" in name or not (folder / name).is_file():
-            raise EnvbuildError(f"the lock in `{folder}` is not complete", f"`{name[:100]}` is missing", _AGAIN)
+            raise EnvbuildError(f"the lock in `{folder}` is not complete", f"`{name[:100]}` is missing", AGAIN)
         files[name] = (folder / name).read_bytes()
-    return parse_lock(files, str(folder))
+    return _whole(document, files, f"the lock in `{folder}`")
 
 
-def parse_lock(files: Mapping[str, bytes], place: str) -> Lock:
+def parse_lock(files: Mapping[str, bytes], place: str, *, verify: bool = True) -> Lock:
     """The lock that consists of these files. Pure.
+
+    Without `verify` an older one can be read, or one that was changed since it was made.
 
     Raises: EnvbuildError, as `read_lock`.
     """
-    document = LockDocument.from_bytes(files[LOCK_FILE])
+    what = f"the lock in `{place}`"
+    return _whole(LockDocument.from_bytes(files[LOCK_FILE], what, verify=verify), files, what, verify)
+
+
+def siblings(document: LockDocument) -> tuple[str, ...]:
+    """The names of the other files of a lock."""
+    return tuple(lock.pylock for lock in document.platforms.values())
+
+
+def _whole(document: LockDocument, files: Mapping[str, bytes], what: str, verify: bool = True) -> Lock:
+    for name in siblings(document):
+        if name not in files:
+            raise EnvbuildError(f"{what} is not complete", f"`{name[:100]}` is missing", AGAIN)
+        check_merged(files[name], name, what)
     changed = [
-        f"`{lock.pylock}` was changed by hand"
+        f"`{lock.pylock}` is not as it was locked"
         for lock in document.platforms.values()
-        if lock.pylock not in files or Digest.of(files[lock.pylock]) != lock.pylock_digest
+        if Digest.of(files[lock.pylock]) != lock.pylock_digest
     ]
-    if changed:
-        raise EnvbuildError(f"the lock in `{place}` is not the one that was made", changed, _AGAIN)
+    if changed and verify:
+        raise TamperedLockError(f"{what} was changed by hand", changed, AGAIN)
     wheels = {
         platform: tuple(sorted(read_pylock(files[lock.pylock], lock.pylock)))
         for platform, lock in document.platforms.items()
@@ -61,7 +76,7 @@ def parse_lock(files: Mapping[str, bytes], place: str) -> Lock:
 def read_current_lock(loaded: LoadedEnvironment, layer_format: int) -> Lock:
     """The lock of an environment, if it is made for just this spec, the files that it names, and these rules.
 
-    Raises: EnvbuildError, with every reason why it is stale.
+    Raises: StaleLockError, with every reason; EnvbuildError, as `read_lock`.
     """
     lock = read_lock(loaded.lock_folder)
     wanted = as_document(loaded.environment)
@@ -72,7 +87,7 @@ def read_current_lock(loaded: LoadedEnvironment, layer_format: int) -> Lock:
         theirs = lock.document.layer_format
         reasons.append(f"it is for revision {theirs} of the layer format; this envbuild has {layer_format}")
     if reasons:
-        raise EnvbuildError(
+        raise StaleLockError(
             f"the lock in `{loaded.lock_folder}` does not match `{loaded.file}`",
             reasons,
             f"To update it, run `envbuild lock {loaded.file.parent}`",
@@ -103,6 +118,3 @@ def write_lock(folder: Path, files: Mapping[str, bytes]) -> None:
     for path in folder.glob("pylock.*.toml"):
         if path.name not in files:
             path.unlink()
-
-
-_AGAIN = "Restore it from version control, or lock again with `envbuild lock --upgrade`"

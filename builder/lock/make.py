@@ -70,6 +70,13 @@ class Wish:
         return all(before.get(key) == now.get(key) for key in keys)
 
 
+@dataclass(frozen=True, slots=True)
+class _Closure:
+    packages: tuple[DebianPackage, ...]
+    roots: tuple[str, ...]
+    """The names of those that are there for themselves."""
+
+
 def make_lock(wish: Wish, layer_format: int, tools: Tools) -> dict[str, bytes]:
     """The files of a lock, by name.
 
@@ -79,7 +86,7 @@ def make_lock(wish: Wish, layer_format: int, tools: Tools) -> dict[str, bytes]:
     _check_upgrade(wish)
     suite = suite_for(environment)
     closures = {platform: _closure(wish, suite, platform, tools) for platform in environment.targets}
-    interpreters = {platform: _interpreter(environment, closure) for platform, closure in closures.items()}
+    interpreters = {platform: _interpreter(environment, closure.packages) for platform, closure in closures.items()}
     wheels = _of_each(
         environment.targets, lambda platform: _wheels(wish, suite, platform, interpreters[platform], tools)
     )
@@ -87,7 +94,10 @@ def make_lock(wish: Wish, layer_format: int, tools: Tools) -> dict[str, bytes]:
     for platform in environment.targets:
         name, interpreter = pylock_name(platform), interpreters[platform]
         files[name] = write_pylock(wheels[platform], interpreter.version, MACHINES[platform.architecture])
-        platforms[platform] = PlatformLock(suite, interpreter, closures[platform], name, Digest.of(files[name]))
+        closure = closures[platform]
+        platforms[platform] = PlatformLock(
+            suite, interpreter, closure.packages, name, Digest.of(files[name]), closure.roots
+        )
     created = (environment.pypi.exclude_newer if environment.pypi else None) or DEFAULT_CREATED
     document = LockDocument(as_document(environment), wish.sources.inputs, layer_format, created, platforms)
     return {LOCK_FILE: document.to_bytes(), **files}
@@ -118,16 +128,17 @@ def suite_for(environment: Environment) -> str:
     return suites[0]
 
 
-def _closure(wish: Wish, suite: str, platform: Platform, tools: Tools) -> tuple[DebianPackage, ...]:
+def _closure(wish: Wish, suite: str, platform: Platform, tools: Tools) -> _Closure:
     """The Debian packages of a platform: those of the lock before, unless what they follow from has changed."""
     before = wish.previous.document.platforms.get(platform) if wish.previous else None
-    known = {package.digest: package for package in before.debian} if before else {}
-    named = wish.upgrade.packages.keys() & {package.name for package in known.values()}
+    known = {package.digest: package.urls for package in before.debian} if before else {}
+    named = wish.upgrade.packages.keys() & {package.name for package in before.debian} if before else set()
     if before and wish.kept("python", "base", "debian") and not wish.upgrade.everything and not named:
-        return before.debian
+        return _Closure(before.debian, before.debian_roots)
     names = (*SEEDS, interpreter_package(suite, _python(wish.environment)), *wish.environment.debian)
-    resolved = tools.debian.resolve(suite, platform.architecture, names).packages
-    return tuple(known.get(package.digest, package) for package in resolved)  # with the URLs that were known before
+    resolved = tools.debian.resolve(suite, platform.architecture, names)
+    packages = (replace(package, urls=known.get(package.digest, package.urls)) for package in resolved.packages)
+    return _Closure(tuple(packages), resolved.roots)
 
 
 def _wheels(wish: Wish, suite: str, platform: Platform, interpreter: Interpreter, tools: Tools) -> tuple[Wheel, ...]:

@@ -15,9 +15,10 @@ from typing import Protocol
 from builder.errors import EnvbuildError
 from builder.fetch import Source
 from builder.lock.artifact import DebianPackage
+from builder.lock.debian.needs import needs_within
 from builder.lock.debian.packages import BinaryPackage, PackagesIndex
 from builder.lock.debian.release import RELEASE_LIMIT, Keyring, Release, verify_release
-from builder.lock.debian.solve import solve
+from builder.lock.debian.solve import requested_packages, solve
 from builder.lock.debian.suites import ARCHITECTURES, Archive, find_suite
 from builder.lock.debian.universe import Universe
 from builder.oci.digest import Digest
@@ -73,6 +74,8 @@ class Resolution:
     packages: tuple[DebianPackage, ...]
     """Sorted by name."""
     archives: tuple[ArchiveState, ...]
+    roots: tuple[str, ...] = ()
+    """Those of the packages that were asked for, or that nothing needs; sorted."""
 
 
 class Archives:
@@ -103,12 +106,13 @@ class Archives:
             )
         universe = self._universe(suite, architecture)
         chosen = solve(universe, names)
-        return Resolution(
-            suite,
-            architecture,
-            tuple(self._locked(package, archives[universe.position(package)]) for package in chosen),
-            tuple(self._state(archive) for archive in archives),
+        needs = needs_within(chosen, (package.name for package in requested_packages(universe, names)), architecture)
+        packages = (
+            self._locked(package, archives[universe.position(package)], needs.dependencies[package.name])
+            for package in chosen
         )
+        states = tuple(self._state(archive) for archive in archives)
+        return Resolution(suite, architecture, tuple(packages), states, needs.roots)
 
     def _universe(self, suite: str, architecture: str) -> Universe:
         key = suite, architecture
@@ -147,7 +151,7 @@ class Archives:
         limit = min(uncompressed.size, _INDEX_LIMIT) if uncompressed else _INDEX_LIMIT
         return PackagesIndex(_decompressed(path, limit, what), what, architecture)
 
-    def _locked(self, package: BinaryPackage, archive: Archive) -> DebianPackage:
+    def _locked(self, package: BinaryPackage, archive: Archive, dependencies: tuple[str, ...]) -> DebianPackage:
         location = package.location()
         release, _ = self._release(archive)
         timestamp = (release.date.astimezone(UTC) + SNAPSHOT_DELAY).strftime("%Y%m%dT%H%M%SZ")
@@ -156,7 +160,7 @@ class Archives:
             f"{archive.repository.snapshot_url}/{timestamp}/{location.path}",
         )
         return DebianPackage(
-            package.name, package.version, package.architecture, location.digest, location.size, urls
+            package.name, package.version, package.architecture, location.digest, location.size, urls, dependencies
         )  # fmt: skip
 
     def _state(self, archive: Archive) -> ArchiveState:

@@ -35,7 +35,7 @@ def solve(universe: Universe, names: Sequence[str]) -> tuple[BinaryPackage, ...]
     Raises: EnvbuildError, which tells every name that is unknown, or every chain of needs that cannot be met and
     every conflict.
     """
-    requested = [package.name for package in _requested(universe, names)]
+    requested = [package.name for package in requested_packages(universe, names)]
     excluded: dict[str, explain.Failure] = {}
     while True:
         marking = _Marking(universe, requested, excluded)
@@ -53,8 +53,11 @@ def solve(universe: Universe, names: Sequence[str]) -> tuple[BinaryPackage, ...]
         excluded |= {name: marking.failures[name] for name in sorted(marking.shut_out)}
 
 
-def _requested(universe: Universe, names: Iterable[str]) -> list[BinaryPackage]:
-    """The packages of these names, or the only ones that provide them."""
+def requested_packages(universe: Universe, names: Iterable[str]) -> list[BinaryPackage]:
+    """The packages of these names, or the only ones that provide them.
+
+    Raises: EnvbuildError, which tells every name that is unknown, or that several provide.
+    """
     packages, problems = [], []
     for name in dict.fromkeys(names):
         if not _NAME.fullmatch(name):

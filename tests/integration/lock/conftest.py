@@ -156,7 +156,7 @@ class MadeUpDebian:
             )
             for name, version in sorted(versions.items())
         ]  # fmt: skip
-        return Resolution(suite, architecture, tuple(packages), ())
+        return Resolution(suite, architecture, tuple(packages), (), tuple(sorted(versions)))
 
 
 @pytest.fixture

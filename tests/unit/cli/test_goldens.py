@@ -100,7 +100,7 @@ def _missing_sibling(work: Path) -> list[str]:
 
 def _newer(work: Path) -> list[str]:
     path = work / "env/lock/envbuild.lock.json"
-    path.write_text(path.read_text().replace('\n  "version": 1\n', '\n  "version": 9\n'))
+    path.write_text(path.read_text().replace('\n  "version": 2\n', '\n  "version": 9\n'))
     return ["lock", "--check", "env"]
 
 

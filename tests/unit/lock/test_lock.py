@@ -15,6 +15,7 @@ from builder.errors import EnvbuildError
 from builder.lock.artifact import DebianPackage, Wheel
 from builder.lock.document import LOCK_FILE, Interpreter, LockDocument, PlatformLock
 from builder.lock.folder import parse_lock, read_current_lock, read_lock, write_lock
+from builder.lock.integrity import sealed_platform
 from builder.lock.pypi.pylock import platform_tags, pylock_name, read_pylock, write_pylock
 from builder.lock.staleness import differences
 from builder.oci.digest import Digest
@@ -48,7 +49,12 @@ def lock_files(
     pylocks = {pylock_name(platform): write_pylock(wheels, "3.11.2", "x86_64") for platform in (AMD64, ARM64)}
     platforms = {
         platform: PlatformLock(
-            "bookworm", INTERPRETER, tuple(debian), pylock_name(platform), Digest.of(pylocks[pylock_name(platform)])
+            "bookworm",
+            INTERPRETER,
+            tuple(debian),
+            pylock_name(platform),
+            Digest.of(pylocks[pylock_name(platform)]),
+            tuple(package.name for package in debian),
         )
         for platform in (ARM64, AMD64)
     }
@@ -108,11 +114,12 @@ def changed(change: Any) -> bytes:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (lambda d: d.pop("version"), "this is not a lock of envbuild"),
-        (lambda d: d.update(version=0), "this is not a lock of envbuild"),
-        (lambda d: d.update(version=True), "this is not a lock of envbuild"),
-        (lambda d: d.update(version="1"), "this is not a lock of envbuild"),
-        (lambda d: d.update(version=2), "the lock is of version 2; this envbuild knows versions up to 1"),
+        (lambda d: d.pop("version"), "the lock is not one of envbuild"),
+        (lambda d: d.update(version=0), "the lock is not one of envbuild"),
+        (lambda d: d.update(version=1), "the lock is of version 1, which an older envbuild made"),
+        (lambda d: d.update(version=True), "the lock is not one of envbuild"),
+        (lambda d: d.update(version="1"), "the lock is not one of envbuild"),
+        (lambda d: d.update(version=3), "the lock is of version 3; this envbuild knows versions up to 2"),
         (lambda d: d.pop("platforms"), "the lock is not complete"),
         (lambda d: d.update(platforms=[]), "the lock is not complete"),
         (lambda d: d["platforms"]["linux/amd64"].pop("debian"), "the lock is not complete"),
@@ -153,7 +160,8 @@ def test_a_changed_or_missing_sibling_is_refused_by_name(loaded: LoadedEnvironme
     sibling.write_bytes(sibling.read_bytes().replace(b"1.0", b"1.1", 1))
     with pytest.raises(EnvbuildError) as caught:
         read_lock(loaded.lock_folder)
-    assert caught.value.why == ("`pylock.linux-arm64.toml` was changed by hand",)
+    assert caught.value.what == f"the lock in `{loaded.lock_folder}` was changed by hand"
+    assert caught.value.why == ("`pylock.linux-arm64.toml` is not as it was locked",)
     sibling.unlink()
     with pytest.raises(EnvbuildError) as caught:
         read_lock(loaded.lock_folder)
@@ -165,6 +173,7 @@ def test_a_sibling_outside_the_folder_is_not_read(name: str, loaded: LoadedEnvir
     path = loaded.lock_folder / LOCK_FILE
     document = json.loads(path.read_bytes())
     document["platforms"]["linux/amd64"]["pypi"]["file"] = name
+    document["platforms"]["linux/amd64"] = sealed_platform(document["platforms"]["linux/amd64"])
     path.write_text(json.dumps(document))
     with pytest.raises(EnvbuildError, match="is not complete"):
         read_lock(loaded.lock_folder)
