@@ -2,89 +2,166 @@
 
 from __future__ import annotations
 
-import os
-from datetime import UTC, datetime
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
 from builder.cli.options import json_option, path_argument
 from builder.cli.output import Output, print_json
+from builder.cli.subcommands import CommandWithSubcommands
 from builder.errors import EnvbuildError
 from builder.layers.interface import LAYER_FORMAT
 from builder.lock.document import Lock
-from builder.lock.folder import parse_lock, read_current_lock, read_lock, write_lock
+from builder.lock.folder import read_current_lock
 from builder.spec import LoadedEnvironment, load_environment
 
 
-@click.command("lock", short_help="Lock an environment: every package of every platform by hash.")
+@click.command(
+    "lock",
+    cls=CommandWithSubcommands,
+    subcommands={},
+    short_help="Lock an environment: every package of every platform by hash.",
+)
 @path_argument
+@click.option("--all", "all_", is_flag=True, help="Every environment below PATH; one that fails does not stop others.")
 @click.option("--check", is_flag=True, help="Change nothing; exit 1 with the reason if the lock is stale.")
 @click.option("--upgrade", is_flag=True, help="Resolve anew, although the lock is current.")
+@click.option(
+    "-P", "--upgrade-package", "packages", multiple=True, metavar="NAME[==VERSION]", help="Move this package alone."
+)
+@click.option("--no-sdist", is_flag=True, help="Take wheels of indexes alone; build none of source.")
 @json_option
 @click.pass_obj
-def command(output: Output, path: Path, check: bool, upgrade: bool, as_json: bool) -> None:
+def command(output: Output, /, path: Path, all_: bool, as_json: bool, **options: Any) -> int:
     """Write `lock/` beside the spec of the environment (or the project's environment) in PATH.
 
-    Debian packages come from signed indexes, wheels through uv, each platform for itself and from any host. A lock
-    that is current is left alone unless `--upgrade` is given. `--check` needs no network.
+    Debian packages come from signed indexes, Python packages through uv or pip-tools, conda packages from channels;
+    each platform for itself and from any host. A lock that is current is left alone, and what need not move stays
+    where it is, unless `--upgrade` or `--upgrade-package` is given. `--check` needs no network.
     """
-    loaded = load_environment(path)
-    if check:
-        lock, changed = _check(loaded, as_json), False
-        output.say(f"the lock in `{loaded.lock_folder}` is current")
-    else:
-        lock, changed = _lock(loaded, upgrade, output)
+    work = _work(output, **options)
+    if all_:
+        return _print_all(_lock_all(path, work), as_json, output)
+    outcome = work(load_environment(path))
     if as_json:
-        platforms = {
-            str(platform): {"debian": len(locked.debian), "python": len(lock.wheels[platform])}
-            for platform, locked in sorted(lock.document.platforms.items())
-        }
-        print_json({"current": True, "digest": str(lock.digest), "changed": changed, "platforms": platforms})
-    else:
-        click.echo(str(lock.digest))
+        print_json(outcome.as_json())
+    if outcome.error:
+        raise outcome.error
+    _say(outcome, options, output)
+    if not as_json:
+        click.echo(str(outcome.digest))
+    return 0
 
 
-def _check(loaded: LoadedEnvironment, as_json: bool) -> Lock:
-    try:
-        return read_current_lock(loaded, LAYER_FORMAT)
-    except EnvbuildError as error:
-        if as_json:
-            print_json({"current": False, "problem": error.what, "reasons": list(error.why)})
-        raise
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What came of one environment."""
+
+    loaded: LoadedEnvironment | None
+    lock: Lock | None = None
+    changed: bool = False
+    error: EnvbuildError | None = None
+
+    @property
+    def digest(self) -> str | None:
+        return str(self.lock.digest) if self.lock else None
+
+    def as_json(self) -> dict[str, Any]:
+        if self.error:
+            return {"current": False, "problem": self.error.what, "reasons": list(self.error.why)}
+        return {"current": True, "digest": self.digest, "changed": self.changed, "platforms": _counts(self.lock)}
 
 
-def _lock(loaded: LoadedEnvironment, upgrade: bool, output: Output) -> tuple[Lock, bool]:
-    if not upgrade:
+def _work(
+    output: Output, check: bool, upgrade: bool, packages: tuple[str, ...], no_sdist: bool
+) -> Callable[[LoadedEnvironment], _Outcome]:
+    """What is done with each environment."""
+    from builder.lock.locking import Policy, lock_environment
+    from builder.lock.upgrade import Upgrade
+
+    policy = Policy(LAYER_FORMAT, Upgrade.parse(upgrade, packages), sdists=not no_sdist)
+    tools = functools.cache(lambda: _tools(output))
+
+    def work(loaded: LoadedEnvironment) -> _Outcome:
         try:
-            lock = read_current_lock(loaded, LAYER_FORMAT)
+            if check:
+                return _Outcome(loaded, read_current_lock(loaded, LAYER_FORMAT))
+            locked = lock_environment(loaded, policy, tools)
         except EnvbuildError as error:
-            output.detail("\n".join((error.what, *error.why)))
-        else:
-            output.say(f"the lock in `{loaded.lock_folder}` is current; `--upgrade` resolves anew")
-            return lock, False
-    files = _resolve(loaded, output)
-    write_lock(loaded.lock_folder, files)
-    lock = parse_lock(files, str(loaded.lock_folder))
-    for platform in lock.platforms:
-        counts = len(lock.document.platforms[platform].debian), len(lock.wheels[platform])
-        output.say("{}: {} Debian packages, {} wheels".format(platform, *counts))
-    return lock, True
+            return _Outcome(loaded, error=error)
+        output.detail("\n".join(locked.reasons))
+        return _Outcome(loaded, locked.lock, locked.changed)
+
+    return work
 
 
-def _resolve(loaded: LoadedEnvironment, output: Output) -> dict[str, bytes]:
+def _tools(output: Output) -> Any:
     from builder.cli.machine import make_fetcher, open_store
-    from builder.lock.debian.archive import Archives
-    from builder.lock.interface import Line, Sources
-    from builder.lock.make import Tools, Wish, make_lock
-    from builder.lock.pypi.uv import UvResolver, uv_program
+    from builder.cli.resolvers import make_tools
 
-    fetcher = make_fetcher(open_store(), output)
-    try:
-        previous = read_lock(loaded.lock_folder)
-    except EnvbuildError:
-        previous = None
-    tools = Tools(Archives(fetcher, datetime.now(UTC)), {"uv": UvResolver(os.environ, uv_program(), fetcher)})
-    pypi = loaded.environment.pypi
-    sources = Sources(tuple(Line(text, str(loaded.file)) for text in pypi.requirements) if pypi else ())
-    return make_lock(Wish(loaded.environment, sources, previous=previous), LAYER_FORMAT, tools)
+    return make_tools(make_fetcher(open_store(), output))
+
+
+def _say(outcome: _Outcome, options: dict[str, Any], output: Output) -> None:
+    if outcome.loaded is None or outcome.lock is None:
+        return
+    folder = outcome.loaded.lock_folder
+    if options["check"]:
+        output.say(f"the lock in `{folder}` is current")
+    elif not outcome.changed:
+        more = "" if options["upgrade"] or options["packages"] else "; `--upgrade` resolves anew"
+        output.say(f"the lock in `{folder}` is current{more}")
+    else:
+        for platform, counts in _counts(outcome.lock).items():
+            output.say(f"{platform}: {counts['debian']} Debian packages, {counts['python']} wheels")
+
+
+def _counts(lock: Lock | None) -> dict[str, dict[str, int]]:
+    if lock is None:
+        return {}
+    return {
+        str(platform): {"debian": len(locked.debian), "python": len(lock.wheels[platform])}
+        for platform, locked in sorted(lock.document.platforms.items())
+    }
+
+
+def _lock_all(folder: Path, work: Callable[[LoadedEnvironment], _Outcome]) -> dict[Path, _Outcome]:
+    """What came of every environment below `folder`, several at a time; a lock that projects share is made once."""
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+    from builder.lock.locking import find_environments
+
+    outcomes: dict[Path, _Outcome] = {}
+    with ThreadPoolExecutor(4) as pool:
+        pending: dict[Path, Future[_Outcome]] = {}
+        for file in find_environments(folder):
+            try:
+                loaded = load_environment(file)
+            except EnvbuildError as error:
+                outcomes[file] = _Outcome(None, error=error)
+            else:
+                pending.setdefault(loaded.file, pool.submit(work, loaded))
+        outcomes |= {file: future.result() for file, future in pending.items()}
+    return dict(sorted(outcomes.items()))
+
+
+def _print_all(outcomes: dict[Path, _Outcome], as_json: bool, output: Output) -> int:
+    """A line for each environment, and the errors of those that failed; the exit code."""
+    from builder.cli.output import show_error
+
+    if as_json:
+        print_json({str(file.parent): outcome.as_json() for file, outcome in outcomes.items()})
+    width = max(len(str(file.parent)) for file in outcomes)
+    for file, outcome in outcomes.items():
+        word = "failed " if outcome.error else "changed" if outcome.changed else "current"
+        if not as_json:
+            click.echo(f"{file.parent!s:{width}}  {word}  {outcome.digest or ''}".rstrip())
+    failed = [outcome.error for outcome in outcomes.values() if outcome.error]
+    for error in failed:
+        show_error(error)
+    output.say(f"{len(outcomes) - len(failed)} of {len(outcomes)} environments are locked")
+    return 1 if failed else 0
