@@ -16,6 +16,9 @@ from builder.spec.load import PROJECT_FILE, find_spec, load_environment, load_pr
 @path_argument
 @platform_option
 @workers_option
+@click.option(
+    "-o", "--output", "target", type=click.Path(path_type=Path), help="Also write the images to FILE.tar or a folder."
+)
 @click.option("--load", is_flag=True, help="Also load the image into Docker Engine.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and build nothing.")
 @offline_option
@@ -26,6 +29,7 @@ def command(
     path: Path,
     platforms: tuple[str, ...],
     workers: int | None,
+    target: Path | None,
     load: bool,
     dry_run: bool,
     offline: bool,
@@ -57,6 +61,10 @@ def command(
         output.say(f"{image.config.platform}: {len(image.manifest.layers)} layers, {size_text(size)}")
         for name, layer in zip(image.config.history, image.layers, strict=True):
             output.detail(f"  {layer.descriptor.digest} {size_text(layer.descriptor.size):>10}  {name}")
+    if target:
+        from builder.bundle.pack import pack
+
+        output.say(f"wrote {target} ({size_text(pack(built, workshop.store, target, workshop.progress))})")
     if load:
         from builder.cli.engines import load_into_docker
 

@@ -19,6 +19,7 @@ COMMANDS = {
     "shell": "Open a shell inside an image, with the working tree mounted.",
     "kernel": "Run the code of notebooks inside an image.",
     "verify": "Check an image or a bundle against every digest that it promises.",
+    "ci": "Write a CI workflow that checks, builds and pushes environments.",
     "cache": "Show or clean the store.",
     "schema": "Print the JSON Schema of a document.",
 }

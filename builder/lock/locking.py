@@ -13,7 +13,8 @@ from builder.lock.interface import Line, Sources
 from builder.lock.make import Tools, Wish, make_lock
 from builder.lock.upgrade import Upgrade
 from builder.spec import LoadedEnvironment
-from builder.spec.load import ENVIRONMENT_FILE, LOCK_FOLDER, PROJECT_FILE
+from builder.spec.environment import ENVIRONMENT_FILE
+from builder.spec.load import LOCK_FOLDER, PROJECT_FILE
 
 _DEPTH = 4
 """Levels of folders below a repository of environments."""
