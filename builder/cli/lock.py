@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +85,7 @@ def _work(
     from builder.lock.upgrade import Upgrade
 
     policy = Policy(LAYER_FORMAT, Upgrade.parse(upgrade, packages), sdists=not no_sdist)
-    tools = functools.cache(lambda: _tools(output))
+    tools = _Once(lambda: _tools(output))
 
     def work(loaded: LoadedEnvironment) -> _Outcome:
         try:
@@ -97,6 +98,18 @@ def _work(
         return _Outcome(loaded, locked.lock, locked.changed)
 
     return work
+
+
+class _Once:
+    """A value that is made when it is first asked for, by one of several threads."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = functools.cache(make)
+        self._lock = threading.Lock()
+
+    def __call__(self) -> Any:
+        with self._lock:
+            return self._make()
 
 
 def _tools(output: Output) -> Any:

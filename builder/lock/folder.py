@@ -14,7 +14,6 @@ from builder.lock.staleness import changed_inputs, differences
 from builder.oci.digest import Digest
 from builder.oci.layout import write_atomically
 from builder.spec import LoadedEnvironment
-from builder.spec.fields import as_document
 
 
 class StaleLockError(EnvbuildError):
@@ -79,7 +78,7 @@ def read_current_lock(loaded: LoadedEnvironment, layer_format: int) -> Lock:
     Raises: StaleLockError, with every reason; EnvbuildError, as `read_lock`.
     """
     lock = read_lock(loaded.lock_folder)
-    wanted = as_document(loaded.environment)
+    wanted = loaded.environment.content
     reasons = [*differences(lock.document.spec, wanted), *changed_inputs(lock.document.inputs, _inputs(loaded))]
     if not reasons and lock.document.spec != wanted:
         reasons.append("the spec was changed")

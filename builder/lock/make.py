@@ -23,7 +23,6 @@ from builder.lock.upgrade import Upgrade
 from builder.oci.digest import Digest
 from builder.oci.documents import Platform
 from builder.spec import Environment
-from builder.spec.fields import as_document
 from builder.spec.reader import nearest
 
 SEEDS = ("base-files", "base-passwd", "ca-certificates", "libc-bin", "libstdc++6")
@@ -66,7 +65,7 @@ class Wish:
         """Whether the lock before was made for the same values of these keys of the spec."""
         if self.previous is None:
             return False
-        before, now = self.previous.document.spec, as_document(self.environment)
+        before, now = self.previous.document.spec, self.environment.content
         return all(before.get(key) == now.get(key) for key in keys)
 
 
@@ -99,7 +98,7 @@ def make_lock(wish: Wish, layer_format: int, tools: Tools) -> dict[str, bytes]:
             suite, interpreter, closure.packages, name, Digest.of(files[name]), closure.roots
         )
     created = (environment.pypi.exclude_newer if environment.pypi else None) or DEFAULT_CREATED
-    document = LockDocument(as_document(environment), wish.sources.inputs, layer_format, created, platforms)
+    document = LockDocument(environment.content, wish.sources.inputs, layer_format, created, platforms)
     return {LOCK_FILE: document.to_bytes(), **files}
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from builder.oci.documents import Platform
-from builder.spec.fields import Form, key, keys
+from builder.spec.fields import Form, as_document, key, keys
 
 Suite = Literal["bookworm", "trixie", "forky", "sid"]
 
@@ -230,6 +230,11 @@ class Environment:
     def source(self) -> str | None:
         """Where the interpreter is to come from, if it was said."""
         return self.python.source if isinstance(self.python, Python) else None
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The document without what says nothing of the image: what a lock belongs to."""
+        return {name: value for name, value in as_document(self).items() if name not in ("description", "owner")}
 
     @property
     def targets(self) -> tuple[Platform, ...]:
