@@ -13,10 +13,11 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.fetch.mirrors import PYPI_FILES, Mirrors, without_credentials, without_credentials_in
@@ -54,8 +55,20 @@ class Fetcher:
         self._offline = offline
         self._stopped = threading.Event()
 
-    def read(self, urls: Sequence[str], limit: int) -> bytes:
+    @property
+    def store(self) -> Store:
+        """Where what is fetched goes."""
+        return self._store
+
+    @property
+    def mirrors(self) -> Mirrors:
+        """Where this machine asks instead."""
+        return self._mirrors
+
+    def read(self, urls: Sequence[str], limit: int, accept: str | None = None) -> bytes:
         """A small document that has no digest, of `limit` bytes at most, from the first URL that answers.
+
+        `accept` says which media types are understood (RFC 9110, section 12.5.1).
 
         Raises: EnvbuildError, with what each URL answered.
         """
@@ -64,10 +77,24 @@ class Fetcher:
         failures = []
         for url in itertools.chain.from_iterable(map(self._mirrors.candidates, urls)):
             try:
-                return self._read(url, limit)
+                return self._read(url, limit, accept)
             except TransportError as error:
                 failures.append(f"{without_credentials(url)}: {error}")
         raise EnvbuildError("a document could not be fetched", failures, _NETWORK_HINT)
+
+    def beside(self, source: Source, suffix: str, limit: int) -> bytes | None:
+        """What stands beside a file under its name and `suffix`, of `limit` bytes at most; None if it is nowhere.
+
+        It has no digest: only what decides nothing may be read so.
+        """
+        if self._offline:
+            return None
+        for url in source.urls:
+            with suppress(TransportError):
+                for place in self._candidates(url, source):
+                    parts = urlsplit(place)
+                    return self._read(urlunsplit(parts._replace(path=parts.path + suffix, fragment="")), limit)
+        return None
 
     def blob(self, source: Source) -> Path:
         """The verified file of `source` in the store, fetched if it is not there.
@@ -163,7 +190,7 @@ class Fetcher:
         raise TransportError(f"the page `{page}` of the index has no file of this sha256")
 
     def _read(self, url: str, limit: int, accept: str | None = None) -> bytes:
-        with self._transport.open(url, accept=accept) as body:
+        with self._transport.open(url, accept=accept, packed=accept is not None) as body:
             data = bytearray()
             while chunk := body.read(CHUNK):
                 data += chunk

@@ -56,8 +56,10 @@ class Transport:
         self._pools: dict[str | None, urllib3.PoolManager] = {}
 
     @contextmanager
-    def open(self, url: str, offset: int = 0, accept: str | None = None) -> Iterator[Body]:
+    def open(self, url: str, offset: int = 0, accept: str | None = None, packed: bool = False) -> Iterator[Body]:
         """The bytes of `url`, from `offset` on where the server can do that (see `Body.offset`).
+
+        `packed` allows the server to send them compressed, which suits documents and no file with a digest.
 
         Raises: TransportError.
         """
@@ -68,14 +70,15 @@ class Transport:
         if parts.scheme == "file":
             yield from _open_file(unquote(parts.path), offset)
         elif parts.scheme in ("http", "https"):
-            yield from self._open_http(url, offset, accept)
+            yield from self._open_http(url, offset, accept, packed)
         else:
             raise TransportError(f"`{parts.scheme}:` URLs cannot be read")
 
-    def _open_http(self, url: str, offset: int, accept: str | None) -> Iterator[Body]:
+    def _open_http(self, url: str, offset: int, accept: str | None, packed: bool) -> Iterator[Body]:
         import urllib3
 
-        headers = {"Accept-Encoding": "identity", "User-Agent": "envbuild", **self._credentials(url)}
+        encoding = "gzip" if packed else "identity"
+        headers = {"Accept-Encoding": encoding, "User-Agent": "envbuild", **self._credentials(url)}
         if offset:
             headers["Range"] = f"bytes={offset}-"
         if accept:
