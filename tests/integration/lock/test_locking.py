@@ -224,7 +224,7 @@ def test_nothing_of_the_machine_the_user_or_the_run_is_in_a_lock(index: Any, loc
 SCRIPT = """
 import hashlib, os, sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[1])
+sys.path[:0] = [sys.argv[1], sys.argv[1] + "/tests"]
 import importlib.util
 from builder.fetch import Fetcher, Mirrors
 from builder.lock.interface import Line, Sources
