@@ -1,0 +1,115 @@
+"""The workflows are what the services take, name every environment, and run commands that exist."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from builder.ci import SERVICES, CheckedEnvironment, render_workflow
+from builder.cli import invoke
+from builder.cli.commands import COMMANDS
+from builder.errors import EnvbuildError
+
+ENVIRONMENTS = (CheckedEnvironment("plain", "environments/plain"), CheckedEnvironment("data", "environments/data"))
+SCHEMAS = {"github": "vendor.github-workflows", "gitlab": "vendor.gitlab-ci"}
+
+
+def rendered(service: str, registry: str | None = None) -> str:
+    return render_workflow(service, "environments", ENVIRONMENTS, registry, "main")
+
+
+def texts(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [text for element in value.values() for text in texts(element)]
+    if isinstance(value, list):
+        return [text for element in value for text in texts(element)]
+    return [value] if isinstance(value, str) else []
+
+
+@pytest.mark.parametrize("registry", [None, "registry.example/team"])
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_service_takes_the_workflow(service: str, registry: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "workflow.yml"
+    path.write_text(rendered(service, registry))
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", SCHEMAS[service], str(path)]
+    finished = subprocess.run(command, capture_output=True, text=True)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_command_of_the_workflow_is_one_of_envbuild(service: str, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [line.strip() for text in texts(yaml.safe_load(rendered(service))) for line in text.splitlines()]
+    commands = [shlex.split(line.partition(">")[0]) for line in lines if line.startswith("envbuild ")]
+    assert {command[1] for command in commands} == {"lock", "build"}
+    for command in commands:
+        assert command[1] in COMMANDS
+        options = [word for word in command if word.startswith("-")]
+        words = command[1:3] if command[2] == "diff" else command[1:2]
+        assert invoke([*words, "--help"]) == 0
+        known = capsys.readouterr().out
+        assert all(re.search(rf"(^|[ ,]){option}\b", known, re.MULTILINE) for option in options), command
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_environment_is_built(service: str) -> None:
+    text = rendered(service)
+    assert all(text.count(environment.path) >= 2 for environment in ENVIRONMENTS)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_no_password_stands_on_a_command_line(service: str) -> None:
+    lines = [
+        line for text in texts(yaml.safe_load(rendered(service, "registry.example/team"))) for line in text.splitlines()
+    ]
+    logins = [line for line in lines if "skopeo login" in line]
+    assert logins
+    assert all("--password-stdin" in line and "--password " not in line for line in logins)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_failing_build_fails_the_workflow(service: str) -> None:
+    """The exit code of a pipe is that of its last command."""
+    lines = [line for text in texts(yaml.safe_load(rendered(service))) for line in text.splitlines()]
+    assert not [line for line in lines if line.startswith("envbuild") and "|" in line]
+
+
+@pytest.mark.parametrize("name", ["a b", "x; rm -rf /", "${{ x }}", "a\nb", 'a"b'])
+def test_names_that_a_service_would_take_for_code_are_refused(name: str) -> None:
+    with pytest.raises(EnvbuildError, match="cannot stand in a workflow"):
+        render_workflow("github", "environments", [CheckedEnvironment(name, "environments/a")], None, "main")
+
+
+def test_a_folder_without_environments_is_refused() -> None:
+    with pytest.raises(EnvbuildError, match="no environment"):
+        render_workflow("github", "environments", [], None, "main")
+
+
+def test_a_file_is_not_written_over_unless_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "environments/plain"
+    folder.mkdir(parents=True)
+    (folder / "environment.yaml").write_text('python: "3.11"\n')
+    monkeypatch.chdir(tmp_path)
+    assert invoke(["ci", "github", "-o", ".github/workflows/e.yml"]) == 0
+    written = (tmp_path / ".github/workflows/e.yml").read_bytes()
+    assert invoke(["ci", "github", "-o", ".github/workflows/e.yml"]) == 1
+    assert invoke(["ci", "github", "--branch", "trunk", "-o", ".github/workflows/e.yml", "--force"]) == 0
+    assert (tmp_path / ".github/workflows/e.yml").read_bytes() != written
+
+
+def test_the_hooks_for_pre_commit_are_what_it_takes() -> None:
+    path = Path(__file__).parents[2] / ".pre-commit-hooks.yaml"
+    hooks = yaml.safe_load(path.read_text())
+    for hook in hooks:
+        words = shlex.split(hook["entry"])
+        assert words[:2] == ["envbuild", "lock"]
+        assert re.search(hook["files"], "environments/a/environment.yaml")
+        assert re.search(hook["files"], "environments/a/lock/envbuild.lock.json")
+        assert not re.search(hook["files"], "src/a.py")
+        assert hook["pass_filenames"] is False
