@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from builder.errors import EnvbuildError
 from builder.fetch.mirrors import canonical_pypi_url
@@ -12,56 +12,13 @@ from builder.lock.artifact import Wheel
 from builder.oci.digest import Digest
 from builder.oci.documents import Platform
 
-if TYPE_CHECKING:
-    from packaging.tags import Tag
-
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 """What Linux and Python call an architecture."""
-
-_OLDEST_GLIBC = {"x86_64": 5, "aarch64": 17}
-_LEGACY_TAGS = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}
 
 
 def pylock_name(platform: Platform) -> str:
     """The name of the sibling file; PEP 751 allows no dot in its middle."""
     return f"pylock.{platform.slug}.toml"
-
-
-def platform_tags(machine: str, glibc: tuple[int, int]) -> list[str]:
-    """The platform tags that run on a machine with this glibc, best first (PEP 600)."""
-    tags = []
-    for minor in range(glibc[1], _OLDEST_GLIBC[machine] - 1, -1):
-        tags.append(f"manylinux_2_{minor}_{machine}")
-        if minor in _LEGACY_TAGS:
-            tags.append(f"{_LEGACY_TAGS[minor]}_{machine}")
-    return [*tags, f"linux_{machine}"]
-
-
-def supported_tags(python: str, machine: str, glibc: tuple[int, int]) -> list[Tag]:
-    """The wheel tags that CPython `python` supports there, best first."""
-    from packaging.tags import compatible_tags, cpython_tags
-
-    version = tuple(int(part) for part in python.split(".")[:2])
-    platforms = platform_tags(machine, glibc)
-    interpreter = "cp{}{}".format(*version)
-    return [*cpython_tags(version, platforms=platforms), *compatible_tags(version, interpreter, platforms)]
-
-
-def marker_environment(python: str, machine: str) -> dict[str, str]:
-    """The values of markers (PEP 508) for CPython of this full version on Linux."""
-    return {
-        "implementation_name": "cpython",
-        "implementation_version": python,
-        "os_name": "posix",
-        "platform_machine": machine,
-        "platform_python_implementation": "CPython",
-        "platform_release": "",
-        "platform_system": "Linux",
-        "platform_version": "",
-        "python_full_version": python,
-        "python_version": ".".join(python.split(".")[:2]),
-        "sys_platform": "linux",
-    }
 
 
 def write_pylock(wheels: Iterable[Wheel], python: str, machine: str) -> bytes:

@@ -18,7 +18,8 @@ from builder.fetch import Fetcher, Source
 from builder.fetch.mirrors import without_credentials_in
 from builder.lock.artifact import Wheel
 from builder.lock.interface import Request, Target
-from builder.lock.pypi.pylock import marker_environment, supported_tags, wheel_from_index
+from builder.lock.pypi.pylock import wheel_from_index
+from builder.lock.pypi.tags import marker_environment, supported_tags
 from builder.oci.digest import Digest
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from builder.lock.document import LOCK_FILE
 from builder.lock.folder import parse_lock
 from builder.lock.interface import Line, Sources
 from builder.lock.make import Tools, Wish, make_lock
-from builder.lock.pypi.pylock import supported_tags
+from builder.lock.pypi.tags import supported_tags
 from builder.lock.pypi.uv import UvResolver, uv_program
 from builder.oci.documents import Platform
 from builder.oci.store import Store

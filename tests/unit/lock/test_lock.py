@@ -16,7 +16,8 @@ from builder.lock.artifact import DebianPackage, Wheel
 from builder.lock.document import LOCK_FILE, Interpreter, LockDocument, PlatformLock
 from builder.lock.folder import parse_lock, read_current_lock, read_lock, write_lock
 from builder.lock.integrity import sealed_platform
-from builder.lock.pypi.pylock import platform_tags, pylock_name, read_pylock, write_pylock
+from builder.lock.pypi.pylock import pylock_name, read_pylock, write_pylock
+from builder.lock.pypi.tags import platform_tags
 from builder.lock.staleness import differences
 from builder.oci.digest import Digest
 from builder.oci.documents import Platform
