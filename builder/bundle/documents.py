@@ -17,6 +17,8 @@ from builder.spec import Command, DataReference, Project
 
 BUNDLE_FORMAT = 1
 BUNDLE_FILE = f"{BUNDLE}/bundle.json"
+LOCK_PREFIX = f"{BUNDLE}/lock/"
+"""What the paths of the lock's files begin with."""
 DOCUMENTS_LAYER = "bundle documents"
 """The history entry of the layer that holds them."""
 

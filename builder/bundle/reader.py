@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
-from builder.bundle.documents import BUNDLE_FILE, BUNDLE_FORMAT, DOCUMENTS_LAYER
+from builder.bundle.documents import BUNDLE_FILE, BUNDLE_FORMAT, DOCUMENTS_LAYER, LOCK_PREFIX
 from builder.errors import EnvbuildError
 from builder.image.kept import Image, read_image
 from builder.oci.archive import ArchiveReader, only_entry
@@ -102,12 +102,9 @@ def read_document(layout: Layout, image: Image) -> dict[str, Any]:
     """
     if DOCUMENTS_LAYER not in image.config.history:
         return {}
-    position = image.config.history.index(DOCUMENTS_LAYER)
-    if position >= len(image.layers):
-        raise EnvbuildError("the bundle is not complete", f"it has no layer for `{DOCUMENTS_LAYER}`")
-    layer = image.layers[position]
-    with checked_stream(layout, layer.descriptor, layer.diff_id, _DOCUMENTS_LIMIT) as stream:
-        data = _member(stream, BUNDLE_FILE)
+    data = _files(layout, image, BUNDLE_FILE, DOCUMENT_LIMIT).get(BUNDLE_FILE)
+    if data is None:
+        raise EnvbuildError(f"the bundle has no `/{BUNDLE_FILE}`")
     document = parse_json(data, f"`/{BUNDLE_FILE}`")
     if not isinstance(document, dict) or document.get("format") != BUNDLE_FORMAT:
         raise EnvbuildError(
@@ -115,6 +112,18 @@ def read_document(layout: Layout, image: Image) -> dict[str, Any]:
         )
     _check_document(document)
     return cast("dict[str, Any]", document)
+
+
+def read_lock_files(bundle: Bundle) -> dict[str, bytes]:
+    """The files of the lock that a bundle was made from, by name; their content is not checked against each other.
+
+    Raises: EnvbuildError, if there is none inside; DigestMismatchError, if they are not what the bundle promises.
+    """
+    image = bundle.images[min(bundle.images)]
+    found = _files(bundle.layout, image, LOCK_PREFIX) if DOCUMENTS_LAYER in image.config.history else {}
+    if not found:
+        raise EnvbuildError(f"there is no lock in `{bundle.name}`", "it is an image, not a bundle")
+    return {name.removeprefix(LOCK_PREFIX): data for name, data in found.items()}
 
 
 _COMMAND_KEYS: Mapping[str, tuple[type, ...]] = {
@@ -138,18 +147,26 @@ def _check_document(document: Mapping[str, Any]) -> None:
                 raise EnvbuildError("the bundle's `bundle.json` is not as it should be", f"`{name[:100]}` in `{part}`")
 
 
-def _member(stream: IO[bytes], name: str) -> bytes:
-    found = None
+def _files(layout: Layout, image: Image, prefix: str, limit: int = _DOCUMENTS_LIMIT) -> dict[str, bytes]:
+    """The files of the layer of documents whose paths begin with `prefix`, of at most `limit` bytes each."""
+    position = image.config.history.index(DOCUMENTS_LAYER)
+    if position >= len(image.layers):
+        raise EnvbuildError("the bundle is not complete", f"it has no layer for `{DOCUMENTS_LAYER}`")
+    layer = image.layers[position]
+    with checked_stream(layout, layer.descriptor, layer.diff_id, _DOCUMENTS_LIMIT) as stream:
+        return _members(stream, prefix, limit)
+
+
+def _members(stream: IO[bytes], prefix: str, limit: int) -> dict[str, bytes]:
+    found = {}
     try:
         with tarfile.open(fileobj=stream, mode="r|") as archive:
             for member in archive:
-                if member.name == name and member.isfile() and member.size <= DOCUMENT_LIMIT:
+                if member.name.startswith(prefix) and member.isfile() and member.size <= limit:
                     file = archive.extractfile(member)
-                    found = file.read() if file else None
+                    found[member.name] = file.read() if file else b""
     except (tarfile.TarError, ValueError, RecursionError) as error:
         raise EnvbuildError("the bundle's layer of documents is not a tar archive", str(error)) from error
     while stream.read(1 << 20):
         pass
-    if found is None:
-        raise EnvbuildError(f"the bundle has no `/{name}`")
     return found

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from builder.cli.lock_diff import command as diff
 from builder.cli.options import json_option, path_argument
 from builder.cli.output import Output, print_json
 from builder.cli.subcommands import CommandWithSubcommands
@@ -24,7 +25,7 @@ from builder.spec import LoadedEnvironment, load_environment
 @click.command(
     "lock",
     cls=CommandWithSubcommands,
-    subcommands={},
+    subcommands={"diff": diff},
     short_help="Lock an environment: every package of every platform by hash.",
 )
 @path_argument

@@ -72,6 +72,15 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() or character == "\n" else "�" for character in text)
 
 
+def writable(text: str, otherwise: str) -> str:
+    """`text` if standard output has its characters, else `otherwise`."""
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return otherwise
+    return text
+
+
 def size_text(size: int) -> str:
     """A number of bytes for people."""
     amount = float(size)

@@ -20,8 +20,10 @@ class StaleLockError(EnvbuildError):
     """A lock is as it was made, but for something else than what is wanted now."""
 
 
-def read_lock(folder: Path) -> Lock:
+def read_lock(folder: Path, *, verify: bool = True) -> Lock:
     """The lock in a folder, with its siblings.
+
+    Without `verify` an older one can be read, or one that was changed since it was made.
 
     Raises: EnvbuildError, if there is none, or a sibling is missing; TamperedLockError, if it is not as it was made;
     ConflictedLockError.
@@ -29,12 +31,12 @@ def read_lock(folder: Path) -> Lock:
     if not (folder / LOCK_FILE).is_file():
         raise EnvbuildError(f"there is no lock in `{folder}`", hint=f"Make one with `envbuild lock {folder.parent}`")
     files = {LOCK_FILE: (folder / LOCK_FILE).read_bytes()}
-    document = LockDocument.from_bytes(files[LOCK_FILE], f"the lock in `{folder}`")
+    document = LockDocument.from_bytes(files[LOCK_FILE], f"the lock in `{folder}`", verify=verify)
     for name in siblings(document):
         if "/" in name or not (folder / name).is_file():
             raise EnvbuildError(f"the lock in `{folder}` is not complete", f"`{name[:100]}` is missing", AGAIN)
         files[name] = (folder / name).read_bytes()
-    return _whole(document, files, f"the lock in `{folder}`")
+    return _whole(document, files, f"the lock in `{folder}`", verify)
 
 
 def parse_lock(files: Mapping[str, bytes], place: str, *, verify: bool = True) -> Lock:
