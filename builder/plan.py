@@ -63,7 +63,8 @@ class Plan:
     """An environment image of one platform, before anything is fetched."""
 
     platform: Platform
-    suite: str
+    base_name: str
+    """Of what the image starts from, for its labels."""
     interpreter: Interpreter
     created: str
     layer_format: int
@@ -76,7 +77,7 @@ class Plan:
         """Names the image by everything that it depends on."""
         inputs = {
             "platform": str(self.platform),
-            "interpreter": [self.suite, self.interpreter.version, self.interpreter.path],
+            "interpreter": [self.base_name, self.interpreter.version, self.interpreter.path],
             "created": self.created,
             "layer-format": self.layer_format,
             "lock": str(self.lock_digest),
@@ -118,7 +119,7 @@ def make_plan(lock: Lock, platform: Platform) -> Plan:
     )
     return Plan(
         platform,
-        locked.suite,
+        locked.base_name,
         locked.interpreter,
         lock.document.created,
         lock.document.layer_format,

@@ -117,7 +117,7 @@ def _tools(output: Output) -> Any:
     from builder.cli.machine import make_fetcher, open_store
     from builder.cli.resolvers import make_tools
 
-    return make_tools(make_fetcher(open_store(), output))
+    return make_tools(make_fetcher(open_store(), output), output)
 
 
 def _say(outcome: _Outcome, options: dict[str, Any], output: Output) -> None:

@@ -4,14 +4,32 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
+from typing import Any, NoReturn
 
+from builder.cli.output import Output
+from builder.errors import EnvbuildError
 from builder.fetch import Fetcher
-from builder.lock.make import Tools
+from builder.lock.wish import Tools
 
 
-def make_tools(fetcher: Fetcher) -> Tools:
+def make_tools(fetcher: Fetcher, output: Output) -> Tools:
     """All that reaches out of this process while locking."""
     from builder.lock.debian.archive import Archives
     from builder.lock.pypi.uv import UvResolver, uv_program
 
-    return Tools(Archives(fetcher, datetime.now(UTC)), {"uv": UvResolver(os.environ, uv_program(), fetcher)})
+    return Tools(
+        debian=Archives(fetcher, datetime.now(UTC)),
+        python={"uv": UvResolver(os.environ, uv_program(), fetcher)},
+        conda=_not_there("conda packages"),
+        image=_not_there("images as base"),
+        standalone=_not_there("standalone interpreters"),
+        build=_not_there("source distributions"),
+        say=output.say,
+    )
+
+
+def _not_there(what: str) -> Any:
+    def refuse(*_: object) -> NoReturn:
+        raise EnvbuildError(f"{what} cannot be locked yet")
+
+    return refuse

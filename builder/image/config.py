@@ -36,7 +36,7 @@ def environment_config(plan: Plan, diff_ids: Sequence[Digest]) -> ImageConfig:
         cmd=(f"/{ENVIRONMENT}/bin/python",),
         user=USER,
         working_dir=f"/{CODE}",
-        labels={LOCK_LABEL: str(plan.lock_digest), "org.opencontainers.image.base.name": f"debian:{plan.suite}"},
+        labels={LOCK_LABEL: str(plan.lock_digest), "org.opencontainers.image.base.name": plan.base_name},
     )
 
 

@@ -121,3 +121,56 @@ class Build:
     """What was installed to build it, sorted by name."""
     debian: tuple[DebianPackage, ...] = ()
     """Compilers and headers that were there besides the environment's own packages, sorted by name."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class CondaPackage:
+    """One locked conda package (`.conda` or `.tar.bz2`)."""
+
+    name: str
+    version: str
+    build: str
+    """The build string."""
+    subdir: str
+    """`linux-64`, `linux-aarch64` or `noarch`."""
+    digest: Digest
+    md5: str
+    """In hexadecimal, as conda-lock's format asks for it."""
+    size: int
+    """In bytes."""
+    url: str
+    """The channel's own, without credentials."""
+    channel: str = ""
+    """The URL of its channel without subdir and credentials, as `url` begins."""
+    depends: tuple[str, ...] = ()
+    """What it asks for, as match specifications (`numpy >=1.26,<2`), in the order of its metadata."""
+    dependencies: tuple[str, ...] = ()
+    """The names of the locked packages that meet its needs, sorted."""
+    license: str = ""
+    """As its metadata says."""
+
+    @property
+    def file_name(self) -> str:
+        """The last part of its URL."""
+        return self.url.rpartition("/")[2]
+
+    @property
+    def source(self) -> Source:
+        """What to fetch."""
+        return Source(self.digest, self.size, (self.url,), f"{self.name} {self.version}")
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A locked archive that is unpacked as a whole: a standalone interpreter."""
+
+    url: str
+    """The publisher's own."""
+    digest: Digest
+    size: int | None
+    """In bytes, where the publisher tells it."""
+
+    @property
+    def source(self) -> Source:
+        """What to fetch."""
+        return Source(self.digest, self.size, (self.url,), self.url.rpartition("/")[2])

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from builder.lock.artifact import DebianPackage, Wheel
+from builder.lock.artifact import CondaPackage, DebianPackage, Wheel
 from builder.lock.document import Lock
 from builder.lock.graph import reach, tops
 from builder.lock.upgrade import normalised
@@ -60,9 +60,14 @@ def contents(lock: Lock, platform: Platform) -> dict[Kind, Packages]:
     locked = lock.document.platforms[platform]
     found: dict[Kind, list[LockedPackage]] = {
         "python": [_python(wheel) for wheel in lock.wheels[platform]],
+        "conda": [_conda(package) for package in lock.conda.get(platform, ())],
         "debian": [_debian(package) for package in locked.debian],
     }
-    asked: dict[Kind, Iterable[str]] = {"python": _requirements(lock), "debian": locked.debian_roots}
+    asked: dict[Kind, Iterable[str]] = {
+        "python": _requirements(lock, "pypi", "requirements"),
+        "conda": _requirements(lock, "conda", "dependencies"),
+        "debian": locked.debian_roots,
+    }
     return {kind: _packages(kind, found[kind], asked[kind]) for kind in KINDS if found.get(kind)}
 
 
@@ -80,16 +85,22 @@ def _python(wheel: Wheel) -> LockedPackage:
     )
 
 
+def _conda(package: CondaPackage) -> LockedPackage:
+    return LockedPackage(
+        "conda", package.name, package.version, package.digest, package.size, package.dependencies, package.license
+    )
+
+
 def _debian(package: DebianPackage) -> LockedPackage:
     return LockedPackage(
         "debian", package.name, package.version, package.digest, package.size, package.dependencies, ""
     )
 
 
-def _requirements(lock: Lock) -> set[str]:
+def _requirements(lock: Lock, section: str, key: str) -> set[str]:
     """The normalised names that the spec, and the files that it names, ask for."""
     document = lock.document
-    lists = [_section(document.spec, "pypi").get("requirements"), *document.inputs.values()]
+    lists = [_section(document.spec, section).get(key), *document.inputs.values()]
     texts = [text for listed in lists if isinstance(listed, list) for text in listed if isinstance(text, str)]
     return {normalised(match[1]) for match in map(_REQUIREMENT.match, texts) if match}
 

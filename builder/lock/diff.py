@@ -180,7 +180,7 @@ def _settings(before: Lock, after: Lock, platform: Platform) -> Iterator[Setting
 def _shown(lock: PlatformLock) -> dict[str, str | None]:
     interpreter = lock.interpreter
     return {
-        "base": f"Debian {lock.suite}",
+        "base": f"{lock.image.reference}@{lock.image.manifest.digest}" if lock.image else f"Debian {lock.suite}",
         "interpreter": f"Python {interpreter.version} ({interpreter.source}) at {interpreter.path}",
     }
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from builder.errors import EnvbuildError
-from builder.lock.artifact import DebianPackage, Wheel
+from builder.lock.artifact import Archive, CondaPackage, DebianPackage, Wheel
+from builder.lock.base_image import BaseImage
+from builder.lock.debian.suites import SUITES
 from builder.lock.integrity import AGAIN, check_intact, check_merged, sealed_document, sealed_platform
 from builder.oci.canonical import canonical_json, parse_json, readable_json
 from builder.oci.digest import Digest
@@ -19,6 +21,8 @@ from builder.oci.documents import Platform
 LOCK_VERSION = 2
 """Version 1 had no checks and no dependencies."""
 LOCK_FILE = "envbuild.lock.json"
+CONDA_LOCK_FILE = "conda-lock.yml"
+"""Its sibling with the conda packages, as other tools call it."""
 DEFAULT_CREATED = "1980-01-02T00:00:00Z"
 """The creation time of images where the spec sets no `exclude-newer`."""
 
@@ -28,11 +32,13 @@ class Interpreter:
     """The Python of an environment."""
 
     source: str
-    """`debian`: a package of the suite."""
+    """`debian`: a package of the suite; `standalone`: an archive of its own; `base`: the base image's; `conda`."""
     version: str
     """Full, as in 3.11.2: markers are evaluated with it."""
     path: str
     """Its absolute path in the image."""
+    archive: Archive | None = None
+    """Of a standalone one."""
 
     @property
     def minor(self) -> str:
@@ -45,6 +51,7 @@ class PlatformLock:
     """What one platform's image is made of."""
 
     suite: str
+    """Of Debian; empty where the base is an image."""
     interpreter: Interpreter
     debian: tuple[DebianPackage, ...]
     """Sorted by name."""
@@ -53,6 +60,45 @@ class PlatformLock:
     pylock_digest: Digest
     debian_roots: tuple[str, ...] = ()
     """The names of the Debian packages that are there for themselves; the others are there for them. Sorted."""
+    image: BaseImage | None = None
+    """The base, where it is not a suite."""
+    build_debian: tuple[DebianPackage, ...] = ()
+    """What is there besides `debian` while a wheel is built from source, and never in an image. Sorted by name."""
+    build_debian_roots: tuple[str, ...] = ()
+    """Those of them that were asked for. Sorted."""
+    conda: CondaReference | None = None
+    """Where the conda packages are, if there are any."""
+
+    @property
+    def glibc(self) -> tuple[int, int]:
+        """The version of the base's C library."""
+        text = self.image.glibc if self.image else SUITES[self.suite].glibc
+        major, minor = text.split(".")[:2]
+        return int(major), int(minor)
+
+    @property
+    def base_name(self) -> str:
+        """What to call the base."""
+        return self.image.reference if self.image else f"debian:{self.suite}"
+
+
+@dataclass(frozen=True, slots=True)
+class CondaReference:
+    """The sibling that holds the conda packages of every platform, and what its format has no place for."""
+
+    file: str
+    digest: Digest
+    details: Mapping[str, CondaDetail]
+    """By the name of the package."""
+
+
+@dataclass(frozen=True, slots=True)
+class CondaDetail:
+    """What conda-lock's format does not keep of a package."""
+
+    size: int
+    """In bytes."""
+    license: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +167,8 @@ class Lock:
     """Of the bytes of `envbuild.lock.json`, which hold the digests of its siblings."""
     wheels: Mapping[Platform, tuple[Wheel, ...]]
     """Sorted by name."""
+    conda: Mapping[Platform, tuple[CondaPackage, ...]]
+    """Sorted by name; empty where there is no conda environment."""
     files: Mapping[str, bytes]
     """The lock's files by name, as they are on disk."""
 
@@ -151,25 +199,70 @@ def spec_digest(spec: Mapping[str, Any], inputs: Mapping[str, Any]) -> Digest:
 
 
 def _platform_to_dict(lock: PlatformLock) -> dict[str, Any]:
-    interpreter = lock.interpreter
-    return sealed_platform(
-        {
-            "base": {"suite": lock.suite},
-            "interpreter": {"source": interpreter.source, "version": interpreter.version, "path": interpreter.path},
-            "debian": [package.to_dict() for package in lock.debian],
-            "debian-roots": list(lock.debian_roots),
-            "pypi": {"file": lock.pylock, "sha256": lock.pylock_digest.hex},
-        }
-    )
+    document: dict[str, Any] = {
+        "base": lock.image.to_dict() if lock.image else {"suite": lock.suite},
+        "interpreter": _interpreter_to_dict(lock.interpreter),
+        "debian": [package.to_dict() for package in lock.debian],
+        "debian-roots": list(lock.debian_roots),
+        "pypi": {"file": lock.pylock, "sha256": lock.pylock_digest.hex},
+    }
+    if lock.build_debian:
+        document["build-debian"] = [package.to_dict() for package in lock.build_debian]
+        document["build-debian-roots"] = list(lock.build_debian_roots)
+    if lock.conda:
+        details = {name: _detail_to_dict(detail) for name, detail in lock.conda.details.items()}
+        document["conda"] = {"file": lock.conda.file, "sha256": lock.conda.digest.hex, "packages": details}
+    return sealed_platform(document)
+
+
+def _interpreter_to_dict(interpreter: Interpreter) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "source": interpreter.source,
+        "version": interpreter.version,
+        "path": interpreter.path,
+    }
+    if interpreter.archive:
+        archive = interpreter.archive
+        document["archive"] = {"url": archive.url, "sha256": archive.digest.hex, "size": archive.size}
+    return document
+
+
+def _detail_to_dict(detail: CondaDetail) -> dict[str, Any]:
+    return {"size": detail.size} | ({"license": detail.license} if detail.license else {})
 
 
 def _platform_from_dict(document: Mapping[str, Any]) -> PlatformLock:
-    interpreter, pypi = document["interpreter"], document["pypi"]
+    base, pypi, conda = document["base"], document["pypi"], document.get("conda")
     return PlatformLock(
-        str(document["base"]["suite"]),
-        Interpreter(str(interpreter["source"]), str(interpreter["version"]), str(interpreter["path"])),
+        str(base.get("suite", "")),
+        _interpreter_from_dict(document["interpreter"]),
         tuple(map(DebianPackage.from_dict, document["debian"])),
         str(pypi["file"]),
         Digest(pypi["sha256"]),
         tuple(map(str, document.get("debian-roots", ()))),
+        BaseImage.from_dict(base) if "image" in base else None,
+        tuple(map(DebianPackage.from_dict, document.get("build-debian", ()))),
+        tuple(map(str, document.get("build-debian-roots", ()))),
+        _conda_from_dict(conda) if conda else None,
     )
+
+
+def _interpreter_from_dict(document: Mapping[str, Any]) -> Interpreter:
+    archive = document.get("archive")
+    size = archive.get("size") if archive else None
+    return Interpreter(
+        str(document["source"]),
+        str(document["version"]),
+        str(document["path"]),
+        Archive(str(archive["url"]), Digest(archive["sha256"]), None if size is None else int(size))
+        if archive
+        else None,
+    )
+
+
+def _conda_from_dict(document: Mapping[str, Any]) -> CondaReference:
+    details = {
+        str(name): CondaDetail(int(detail["size"]), str(detail.get("license", "")))
+        for name, detail in document["packages"].items()
+    }
+    return CondaReference(str(document["file"]), Digest(document["sha256"]), details)

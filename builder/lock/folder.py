@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from builder.errors import EnvbuildError
-from builder.lock.document import LOCK_FILE, Lock, LockDocument
+from builder.lock.artifact import CondaPackage
+from builder.lock.document import CONDA_LOCK_FILE, LOCK_FILE, Lock, LockDocument, PlatformLock
 from builder.lock.integrity import AGAIN, TamperedLockError, check_merged
 from builder.lock.pypi.pylock import read_pylock
 from builder.lock.staleness import changed_inputs, differences
 from builder.oci.digest import Digest
+from builder.oci.documents import Platform
 from builder.oci.layout import write_atomically
 from builder.spec import LoadedEnvironment
 
@@ -52,7 +55,16 @@ def parse_lock(files: Mapping[str, bytes], place: str, *, verify: bool = True) -
 
 def siblings(document: LockDocument) -> tuple[str, ...]:
     """The names of the other files of a lock."""
-    return tuple(lock.pylock for lock in document.platforms.values())
+    names = [name for name, _ in _expected(document)]
+    return tuple(dict.fromkeys(names))
+
+
+def _expected(document: LockDocument) -> Iterator[tuple[str, Digest]]:
+    """Each sibling that a platform names, with its digest."""
+    for lock in document.platforms.values():
+        yield lock.pylock, lock.pylock_digest
+        if lock.conda:
+            yield lock.conda.file, lock.conda.digest
 
 
 def _whole(document: LockDocument, files: Mapping[str, bytes], what: str, verify: bool = True) -> Lock:
@@ -60,18 +72,36 @@ def _whole(document: LockDocument, files: Mapping[str, bytes], what: str, verify
         if name not in files:
             raise EnvbuildError(f"{what} is not complete", f"`{name[:100]}` is missing", AGAIN)
         check_merged(files[name], name, what)
-    changed = [
-        f"`{lock.pylock}` is not as it was locked"
-        for lock in document.platforms.values()
-        if Digest.of(files[lock.pylock]) != lock.pylock_digest
-    ]
+    changed = dict.fromkeys(name for name, digest in _expected(document) if Digest.of(files[name]) != digest)
     if changed and verify:
-        raise TamperedLockError(f"{what} was changed by hand", changed, AGAIN)
+        raise TamperedLockError(
+            f"{what} was changed by hand", [f"`{name}` is not as it was locked" for name in changed], AGAIN
+        )
     wheels = {
         platform: tuple(sorted(read_pylock(files[lock.pylock], lock.pylock)))
         for platform, lock in document.platforms.items()
     }
-    return Lock(document, Digest.of(files[LOCK_FILE]), wheels, dict(files))
+    conda = {platform: _conda(platform, lock, files) for platform, lock in document.platforms.items()}
+    return Lock(document, Digest.of(files[LOCK_FILE]), wheels, conda, dict(files))
+
+
+def _conda(platform: Platform, lock: PlatformLock, files: Mapping[str, bytes]) -> tuple[CondaPackage, ...]:
+    """The conda packages of a platform, with what the index keeps of them."""
+    if lock.conda is None:
+        return ()
+    from builder.lock.conda import read_conda_lock
+
+    found = read_conda_lock(files[lock.conda.file], lock.conda.file).get(platform, ())
+    details = lock.conda.details
+    missing = {package.name for package in found} ^ details.keys()
+    if missing:
+        raise TamperedLockError(
+            f"`{lock.conda.file}` does not belong to `{LOCK_FILE}`", f"`{min(missing)}` is in one of them alone", AGAIN
+        )
+    return tuple(
+        replace(package, size=details[package.name].size, license=details[package.name].license)
+        for package in sorted(found)
+    )
 
 
 def read_current_lock(loaded: LoadedEnvironment, layer_format: int) -> Lock:
@@ -81,7 +111,7 @@ def read_current_lock(loaded: LoadedEnvironment, layer_format: int) -> Lock:
     """
     lock = read_lock(loaded.lock_folder)
     wanted = loaded.environment.content
-    reasons = [*differences(lock.document.spec, wanted), *changed_inputs(lock.document.inputs, _inputs(loaded))]
+    reasons = [*differences(lock.document.spec, wanted), *changed_inputs(lock.document.inputs, read_inputs(loaded))]
     if not reasons and lock.document.spec != wanted:
         reasons.append("the spec was changed")
     if lock.document.layer_format != layer_format:
@@ -96,14 +126,21 @@ def read_current_lock(loaded: LoadedEnvironment, layer_format: int) -> Lock:
     return lock
 
 
-def _inputs(loaded: LoadedEnvironment) -> Mapping[str, Any]:
-    """What the files say now that the environment names."""
-    pypi = loaded.environment.pypi
-    if pypi is None or not (pypi.file or pypi.lockfile):
-        return {}
-    from builder.lock.sources import read_inputs
+def read_inputs(loaded: LoadedEnvironment) -> dict[str, Any]:
+    """What the files say now that the environment names (see `Sources.inputs`).
 
-    return read_inputs(pypi, loaded.file.parent, str(loaded.file))
+    Raises: EnvbuildError, if one cannot be read.
+    """
+    environment, folder, inputs = loaded.environment, loaded.file.parent, dict[str, Any]()
+    if environment.pypi and (environment.pypi.file or environment.pypi.lockfile):
+        from builder.lock.sources import read_inputs as read_python_inputs
+
+        inputs |= read_python_inputs(environment.pypi, folder, str(loaded.file))
+    if environment.conda and (environment.conda.file or environment.conda.lockfile):
+        from builder.lock.conda.sources import read_conda_inputs
+
+        inputs |= read_conda_inputs(environment.conda, folder, str(loaded.file))
+    return inputs
 
 
 def write_lock(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -116,6 +153,6 @@ def write_lock(folder: Path, files: Mapping[str, bytes]) -> None:
         path = folder / name
         if not path.is_file() or path.read_bytes() != files[name]:
             write_atomically(path, files[name])
-    for path in folder.glob("pylock.*.toml"):
-        if path.name not in files:
+    for path in (*folder.glob("pylock.*.toml"), folder / CONDA_LOCK_FILE):
+        if path.name not in files and path.is_file():
             path.unlink()

@@ -6,11 +6,14 @@ One resolver a file in `pypi/`; `RESOLVERS` in `make` lists them. Readers of a t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from builder.lock.artifact import Sdist, Wheel
+from builder.lock.artifact import CondaPackage, DebianPackage, Sdist, Wheel
+from builder.lock.base_image import BaseImage
+from builder.lock.debian.archive import Resolution
+from builder.lock.document import Interpreter
 from builder.oci.documents import Platform
 from builder.spec.environment import Index
 
@@ -75,6 +78,8 @@ class Sources:
     """Requirements that are version-control URLs pinned to a commit (PEP 440 direct references `git+https://…@<commit>`)."""
     index_urls: tuple[str, ...] = ()
     """Indexes that a requirements file names (`--index-url`, `--extra-index-url`), without credentials."""
+    provided: Mapping[str, str] = field(default_factory=dict)
+    """Versions by normalised name of what is there already, of conda packages: taken as they are and not installed."""
     inputs: Mapping[str, Any] = field(default_factory=dict)
     """What was read of each file, by its path from the environment's folder: a list of requirements, or the file's
     SHA-256 where it is taken as a whole. The lock keeps it, so that a change is noticed and told."""
@@ -106,11 +111,121 @@ class PythonResolver(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class CondaPin:
+    """One package of a conda lock that is taken as it is."""
+
+    url: str
+    """Without credentials; its last part tells name, version and build."""
+    md5: str | None
+    sha256: str | None
+    """At least one of the two is known, in hexadecimal."""
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class CondaSources:
+    """What is asked of conda channels, or a lock that is taken as it is."""
+
+    channels: tuple[str, ...] = ()
+    """Names and URLs, the first that has a package wins."""
+    dependencies: tuple[Line, ...] = ()
+    """Match specifications (conda: package match specification)."""
+    pip: tuple[Line, ...] = ()
+    """Requirements of the `pip:` section, resolved against the conda interpreter."""
+    pins: Mapping[Platform, tuple[CondaPin, ...]] = field(default_factory=dict)
+    """Of a `conda-lock.yml` or an explicit list: nothing is solved."""
+    pip_pins: Mapping[Platform, tuple[Pin, ...]] = field(default_factory=dict)
+    """The wheels of a `conda-lock.yml`."""
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    """As `Sources.inputs`."""
+
+
+@dataclass(frozen=True, slots=True)
+class CondaTarget:
+    """What conda packages must run on."""
+
+    platform: Platform
+    glibc: tuple[int, int]
+    cuda: str | None = None
+    """Of the driver, as in `12.8`."""
+
+
+@dataclass(frozen=True, slots=True)
+class CondaRequest:
+    """What is asked of a solver of conda channels."""
+
+    sources: CondaSources
+    targets: tuple[CondaTarget, ...]
+    python: str | None = None
+    """The Python that is wanted, as in 3.11, if the spec says it."""
+    kept: Mapping[Platform, tuple[CondaPackage, ...]] = field(default_factory=dict)
+    """The packages of the lock before that are to stay where nothing speaks against them."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """The versions that single packages must get."""
+
+
+class CondaResolver(Protocol):
+    """Chooses conda packages for each target."""
+
+    def __call__(self, request: CondaRequest) -> Mapping[Platform, tuple[CondaPackage, ...]]:
+        """The packages by platform, sorted by name.
+
+        Raises: EnvbuildError, with the solver's own explanation.
+        """
+
+
+class DebianResolver(Protocol):
+    """Resolves against one state of Debian's archives."""
+
+    def resolve(self, suite: str, architecture: str, names: tuple[str, ...]) -> Resolution:
+        """The closure of `names`."""
+
+
+class ImageResolver(Protocol):
+    """Pins an image of a registry."""
+
+    def __call__(
+        self, reference: str, platform: Platform, python: str | None, inspect: bool
+    ) -> tuple[BaseImage, Interpreter | None]:
+        """The image for a platform, and the interpreter in it, unless `inspect` is false.
+
+        `python`, as in 3.11, is the one that is wanted if there are several.
+
+        Raises: EnvbuildError, if it cannot be had, is not for this platform, or has no such interpreter.
+        """
+
+
+class StandaloneResolver(Protocol):
+    """Finds an interpreter that is published as an archive."""
+
+    def __call__(self, version: str, platform: Platform) -> Interpreter:
+        """The interpreter of a version, as in 3.12 or 3.12.4, with its archive.
+
+        Raises: EnvbuildError, if there is none, naming those that there are.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRoot:
+    """Where wheels are built from source: the locked base with its interpreter, compilers and headers."""
+
+    target: Target
+    suite: str
+    interpreter: Interpreter
+    debian: tuple[DebianPackage, ...]
+    """Everything that is there, sorted by name: the base's packages and those to build with."""
+    build_debian: tuple[DebianPackage, ...]
+    """Those of them that are there only to build."""
+    resolve: Callable[[Sources], tuple[Wheel, ...]]
+    """Wheels for build requirements, from the same indexes and at the same time as everything else."""
+
+
 class SdistBuilder(Protocol):
     """Builds wheels of sdists for a target, once each."""
 
-    def __call__(self, sdists: tuple[Sdist, ...], target: Target) -> tuple[Wheel, ...]:
-        """One wheel an sdist, with `Wheel.built` set.
+    def __call__(self, sdists: tuple[Sdist, ...], root: BuildRoot, known: tuple[Wheel, ...]) -> tuple[Wheel, ...]:
+        """One wheel an sdist, with `Wheel.built` set; one of `known` where it was built of the same before.
 
         Raises: EnvbuildError, with the build's own output, or if the target cannot be built for on this machine.
         """

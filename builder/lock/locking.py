@@ -9,9 +9,10 @@ from pathlib import Path
 from builder.errors import EnvbuildError
 from builder.lock.document import Lock
 from builder.lock.folder import parse_lock, read_current_lock, read_lock, write_lock
-from builder.lock.interface import Line, Sources
-from builder.lock.make import Tools, Wish, make_lock
+from builder.lock.interface import CondaSources, Line, Sources
+from builder.lock.make import make_lock
 from builder.lock.upgrade import Upgrade
+from builder.lock.wish import Tools, Wish
 from builder.spec import LoadedEnvironment
 from builder.spec.environment import ENVIRONMENT_FILE
 from builder.spec.load import LOCK_FOLDER, PROJECT_FILE
@@ -54,7 +55,14 @@ def lock_environment(loaded: LoadedEnvironment, policy: Policy, tools: Callable[
             return Locked(lock, False, ())
     except EnvbuildError as error:
         reasons = (error.what, *error.why)
-    wish = Wish(loaded.environment, read_sources_of(loaded), policy.upgrade, policy.sdists, _previous(loaded))
+    wish = Wish(
+        loaded.environment,
+        read_sources_of(loaded),
+        read_conda_sources_of(loaded),
+        policy.upgrade,
+        policy.sdists,
+        _previous(loaded),
+    )
     files = make_lock(wish, policy.layer_format, tools())
     before = {name: (loaded.lock_folder / name) for name in files}
     changed = any(not path.is_file() or path.read_bytes() != files[name] for name, path in before.items())
@@ -75,6 +83,19 @@ def read_sources_of(loaded: LoadedEnvironment) -> Sources:
     from builder.lock.sources import read_sources
 
     return read_sources(pypi, loaded.file.parent, str(loaded.file))
+
+
+def read_conda_sources_of(loaded: LoadedEnvironment) -> CondaSources | None:
+    """What the environment and the files that it names ask of conda channels; None if it has no `conda`.
+
+    Raises: EnvbuildError, with file and line of what cannot be taken.
+    """
+    conda = loaded.environment.conda
+    if conda is None:
+        return None
+    from builder.lock.conda.sources import read_conda_sources
+
+    return read_conda_sources(conda, loaded.environment.targets, loaded.file.parent, str(loaded.file))
 
 
 def find_environments(folder: Path) -> tuple[Path, ...]:

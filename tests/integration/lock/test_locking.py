@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lock_tools import tools_with
 from packaging.pylock import Pylock
 
 from builder.errors import EnvbuildError
@@ -19,9 +20,10 @@ from builder.fetch import Fetcher, Mirrors
 from builder.lock.document import LOCK_FILE
 from builder.lock.folder import parse_lock
 from builder.lock.interface import Line, Sources
-from builder.lock.make import Tools, Wish, make_lock
+from builder.lock.make import make_lock
 from builder.lock.pypi.tags import supported_tags
 from builder.lock.pypi.uv import UvResolver, uv_program
+from builder.lock.wish import Wish
 from builder.oci.documents import Platform
 from builder.oci.store import Store
 from builder.spec import Environment, PyPI
@@ -43,7 +45,7 @@ def lock_with(index: Any, debian: Any, tmp_path: Path) -> Any:
         platforms = fields.pop("platforms", ("linux/amd64", "linux/arm64"))
         spec = Environment("3.11", platforms, pypi=PyPI(requirements, **fields))
         sources = Sources(tuple(Line(text, "spec") for text in requirements))
-        return make_lock(Wish(spec, sources), 1, Tools(debian, {"uv": resolver}))
+        return make_lock(Wish(spec, sources), 1, tools_with(debian=debian, python={"uv": resolver}))
 
     return lock
 
@@ -228,10 +230,12 @@ sys.path[:0] = [sys.argv[1], sys.argv[1] + "/tests"]
 import importlib.util
 from builder.fetch import Fetcher, Mirrors
 from builder.lock.interface import Line, Sources
-from builder.lock.make import Tools, Wish, make_lock
+from builder.lock.make import make_lock
 from builder.lock.pypi.uv import UvResolver, uv_program
+from builder.lock.wish import Wish
 from builder.oci.store import Store
 from builder.spec import Environment, PyPI
+from lock_tools import tools_with
 spec = importlib.util.spec_from_file_location("made_up", sys.argv[2])
 made_up = importlib.util.module_from_spec(spec)
 sys.modules["made_up"] = made_up
@@ -242,7 +246,7 @@ store.create()
 resolver = UvResolver(os.environ, uv_program(), Fetcher(store, Mirrors.from_environment(os.environ)))
 environment = Environment("3.11", pypi=PyPI(("native", "alpha", "beta")))
 sources = Sources(tuple(Line(text, "spec") for text in environment.pypi.requirements))
-files = make_lock(Wish(environment, sources), 1, Tools(made_up.MadeUpDebian(), {"uv": resolver}))
+files = make_lock(Wish(environment, sources), 1, tools_with(debian=made_up.MadeUpDebian(), python={"uv": resolver}))
 for name in sorted(files):
     print(name, hashlib.sha256(files[name]).hexdigest())
 """

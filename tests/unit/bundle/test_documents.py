@@ -19,7 +19,7 @@ INTERPRETER = Interpreter("debian", "3.11.2", "/usr/bin/python3.11")
 DOCUMENT = LockDocument(
     {}, {}, 1, "1980-01-02T00:00:00Z", {PLATFORM: PlatformLock("bookworm", INTERPRETER, (), "p", Digest("0" * 64))}
 )
-LOCK = Lock(DOCUMENT, Digest("1" * 64), {PLATFORM: ()}, {"envbuild.lock.json": b"{}"})
+LOCK = Lock(DOCUMENT, Digest("1" * 64), {PLATFORM: ()}, {}, {"envbuild.lock.json": b"{}"})
 DATA = {
     "train.v2": DataReference("https://example.com/train.csv", "a" * 64, 10),
     "test": DataReference("data/test.csv", "b" * 64),

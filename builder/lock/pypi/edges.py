@@ -1,0 +1,81 @@
+"""Which locked package asks for which other on a target, with its markers and the extras that were asked for. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from builder.lock.pypi.metadata import Metadata
+from builder.lock.upgrade import normalised
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
+Extras = Mapping[str, frozenset[str]]
+"""Normalised extras by the normalised name of their package."""
+
+
+def edges(
+    packages: Mapping[str, Metadata], asked: Extras, environment: Mapping[str, str]
+) -> dict[str, tuple[str, ...]]:
+    """The locked packages that each locked package asks for, by name and sorted.
+
+    `asked` are the extras that were asked for from outside; those that packages ask of each other are found.
+    """
+    active: dict[str, set[str]] = {name: set(asked.get(name, ())) for name in packages}
+    found: dict[str, set[str]] = {name: set() for name in packages}
+    waiting = list(packages)
+    while waiting:
+        name = waiting.pop()
+        for requirement in _asked_for(packages[name], active[name], environment):
+            other = normalised(requirement.name)
+            if other not in packages:
+                continue
+            if other != name:
+                found[name].add(other)
+            extras = {normalised(extra) for extra in requirement.extras}
+            if not extras <= active[other]:
+                active[other] |= extras
+                waiting.append(other)
+    return {name: tuple(sorted(others)) for name, others in found.items()}
+
+
+def asked_extras(requirements: Iterable[str], environment: Mapping[str, str]) -> dict[str, frozenset[str]]:
+    """The extras in requirements that apply in an environment. Those that cannot be read are left out."""
+    found: dict[str, frozenset[str]] = {}
+    for text in requirements:
+        requirement = parsed(text)
+        if requirement is not None and (requirement.marker is None or _applies(requirement, environment, "")):
+            name = normalised(requirement.name)
+            found[name] = found.get(name, frozenset()) | {normalised(extra) for extra in requirement.extras}
+    return found
+
+
+@lru_cache(maxsize=1 << 14)
+def parsed(text: str) -> Requirement | None:
+    """A requirement (PEP 508), or None if it is none: what was uploaded years ago may be of any form."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        return Requirement(text)
+    except InvalidRequirement:
+        return None
+
+
+def _asked_for(metadata: Metadata, extras: set[str], environment: Mapping[str, str]) -> Iterator[Requirement]:
+    for text in metadata.requires:
+        requirement = parsed(text)
+        if requirement is not None and (
+            requirement.marker is None or any(_applies(requirement, environment, extra) for extra in ("", *extras))
+        ):
+            yield requirement
+
+
+def _applies(requirement: Requirement, environment: Mapping[str, str], extra: str) -> bool:
+    from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
+
+    try:
+        return requirement.marker is None or requirement.marker.evaluate({**environment, "extra": extra})
+    except (UndefinedComparison, UndefinedEnvironmentName):
+        return False

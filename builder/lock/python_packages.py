@@ -1,0 +1,107 @@
+"""The wheels of one platform: kept from the lock before, chosen by a resolver, built of source where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from builder.lock.artifact import CondaPackage, Sdist, Wheel
+from builder.lock.document import Interpreter
+from builder.lock.foundation import Foundation
+from builder.lock.interface import BuildRoot, Line, Request, Sources, Target
+from builder.lock.pypi.pylock import MACHINES
+from builder.lock.upgrade import normalised
+from builder.lock.wish import Tools, Wish
+from builder.oci.documents import Platform
+
+
+def lock_python_packages(
+    wish: Wish, base: Foundation, interpreter: Interpreter, conda: Sequence[CondaPackage], tools: Tools
+) -> tuple[Wheel, ...]:
+    """The wheels of a platform, sorted by name.
+
+    Raises: EnvbuildError, if they cannot be resolved or built.
+    """
+    sources = _sources(wish, base.platform, conda)
+    if sources is None:
+        return ()
+    kept = _kept(wish, base, interpreter)
+    if kept is not None:
+        return kept
+    target = target_of(base, interpreter)
+    pypi = wish.environment.pypi
+    resolver = tools.python[pypi.resolver if pypi else "uv"]
+    request = Request(
+        sources,
+        pypi.indexes if pypi else (),
+        pypi.exclude_newer if pypi else None,
+        pypi.exclude_newer_package if pypi else {},
+        _preferences(wish, base.platform),
+        wish.sdists,
+    )
+    files = resolver(request, target)
+    sdists = tuple(file for file in files if isinstance(file, Sdist))
+    if not sdists:
+        return tuple(file for file in files if isinstance(file, Wheel))
+
+    def resolve(wanted: Sources) -> tuple[Wheel, ...]:
+        found = resolver(replace(request, sources=wanted, preferences={}, sdists=False), target)
+        return tuple(file for file in found if isinstance(file, Wheel))
+
+    everything = tuple(sorted((*base.debian, *base.build_debian)))
+    root = BuildRoot(target, base.suite, interpreter, everything, base.build_debian, resolve)
+    known = wish.previous.wheels.get(base.platform, ()) if wish.previous else ()
+    built = tools.build(sdists, root, tuple(wheel for wheel in known if wheel.built))
+    return tuple(sorted((*(file for file in files if isinstance(file, Wheel)), *built)))
+
+
+def target_of(base: Foundation, interpreter: Interpreter) -> Target:
+    """What the wheels of a platform must run on."""
+    return Target(base.platform, MACHINES[base.platform.architecture], interpreter.version, base.glibc)
+
+
+def _sources(wish: Wish, platform: Platform, conda: Sequence[CondaPackage]) -> Sources | None:
+    """What is asked of package indexes: by the spec and by the `pip:` section of a conda environment.
+
+    What conda brings is told as constraints, so that it is not brought twice in two versions.
+    """
+    if wish.environment.pypi is None and not (wish.conda and (wish.conda.pip or wish.conda.pip_pins)):
+        return None
+    wanted = tuple(
+        Line(f"{name}=={version}", f"--upgrade-package {name}")
+        for name, version in wish.upgrade.packages.items()
+        if version
+    )
+    sources = replace(wish.sources, constraints=(*wish.sources.constraints, *wanted))
+    if wish.conda is None:
+        return sources
+    return replace(
+        sources,
+        requirements=(*sources.requirements, *wish.conda.pip),
+        pins=(*sources.pins, *wish.conda.pip_pins.get(platform, ())),
+        provided={normalised(package.name): package.version for package in conda},
+    )
+
+
+def _kept(wish: Wish, base: Foundation, interpreter: Interpreter) -> tuple[Wheel, ...] | None:
+    """The wheels of the lock before, unless what they follow from has changed."""
+    before, previous = wish.before(base.platform), wish.previous
+    if previous is None or before is None or wish.upgrade:
+        return None
+    same_base = (before.suite, before.image, before.build_debian) == (base.suite, base.image, base.build_debian)
+    if not same_base or before.interpreter != interpreter or previous.document.inputs != wish.inputs:
+        return None
+    if not wish.kept("pypi", "conda"):
+        return None
+    wheels = previous.wheels[base.platform]
+    return wheels if wish.sdists or all(not wheel.built for wheel in wheels) else None
+
+
+def _preferences(wish: Wish, platform: Platform) -> dict[str, str]:
+    """The versions that the lock before had on this platform, or else on another."""
+    if wish.previous is None:
+        return {}
+    before = wish.previous.wheels
+    order = [*(other for other in sorted(before) if other != platform), *(name for name in before if name == platform)]
+    versions = {wheel.name: wheel.version for other in order for wheel in before[other]}
+    return {name: version for name, version in versions.items() if wish.upgrade.keeps(name)}
