@@ -29,7 +29,7 @@ def deb(name: str, version: str = "1.0", size: int = 1000) -> DebianPackage:
 def lock(debian: Sequence[DebianPackage], wheels: Sequence[Wheel], platform: Platform = AMD64) -> Lock:
     platforms = {platform: PlatformLock("bookworm", INTERPRETER, tuple(debian), "pylock.x.toml", Digest("0" * 64))}
     document = LockDocument({}, {}, 1, "1980-01-02T00:00:00Z", platforms)
-    return Lock(document, Digest("1" * 64), {platform: tuple(wheels)}, {})
+    return Lock(document, Digest("1" * 64), {platform: tuple(wheels)}, {}, {})
 
 
 DEBIAN = [deb(f"lib{number}") for number in range(40)] + [deb("big", size=ALONE_SIZE)]
@@ -116,7 +116,7 @@ def test_the_key_of_a_plan_depends_on_everything_that_an_image_is_made_of() -> N
     made = plan()
     others = [
         replace(made, platform=ARM64),
-        replace(made, suite="trixie"),
+        replace(made, base_name="debian:trixie"),
         replace(made, interpreter=replace(INTERPRETER, version="3.11.9")),
         replace(made, created="1981-01-02T00:00:00Z"),
         replace(made, layer_format=2),
