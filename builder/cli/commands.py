@@ -11,6 +11,8 @@ from builder import __version__
 COMMANDS = {
     "init": "Start a project from a template.",
     "lock": "Lock an environment: every package of every platform by hash.",
+    "tree": "Show which locked package needs which.",
+    "why": "Show what a package is locked for.",
     "build": "Build the image of a project or an environment from its lock.",
     "bundle": "Pack a project into one file that trains and serves anywhere.",
     "inspect": "Show what is in a bundle.",

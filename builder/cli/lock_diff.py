@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 
+from builder.cli.opened_lock import open_lock, open_present
 from builder.cli.options import json_option
 from builder.cli.output import Output, print_json
-from builder.errors import EnvbuildError
 
 
 @click.command("diff", short_help="Show what differs between two locks.")
@@ -44,8 +40,8 @@ def command(
 
     if as_json and markdown:
         raise click.UsageError("`--json` and `--markdown` exclude each other.")
-    one = _open(before, path, output)
-    other = _open(after, path, output) if after is not None else _present(before, path, output)
+    one = open_lock(before, path, output)
+    other = open_lock(after, path, output) if after is not None else open_present(before, path, output)
     found = diff_locks(one.lock, other.lock)
     if as_json:
         print_json(to_json(found, (one.label, one.lock), (other.label, other.lock)))
@@ -53,81 +49,3 @@ def command(
         for line in (as_markdown if markdown else as_table)(found, one.label, other.label):
             click.echo(line)
     return 1 if with_exit_code and found else 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Opened:
-    label: str
-    lock: Any
-
-
-def _open(text: str, path: Path | None, output: Output) -> _Opened:
-    """The lock that an argument means: what is there under this name, else a git revision."""
-    from builder.lock.document import LOCK_FILE
-    from builder.spec.environment import ENVIRONMENT_FILE
-    from builder.spec.load import PROJECT_FILE
-
-    place = Path(text)
-    if place.is_dir():
-        if (place / LOCK_FILE).is_file():
-            return _from_folder(text, place, output)
-        is_layout = (place / "index.json").is_file()
-        return _from_bundle(text, place, output) if is_layout else _from_environment(text, place, output)
-    if place.is_file():
-        if place.name == LOCK_FILE:
-            return _from_folder(text, place.parent, output)
-        is_spec = place.name in (PROJECT_FILE, ENVIRONMENT_FILE)
-        return _from_environment(text, place, output) if is_spec else _from_bundle(text, place, output)
-    return _from_revision(text, path, output)
-
-
-def _present(before: str, path: Path | None, output: Output) -> _Opened:
-    """The lock as it is now of what the first argument means, or of the path that is said."""
-    if path is None and not Path(before).exists() and ":" in before:
-        from builder.lock.revision import find_revision
-
-        revision = find_revision(before, Path(), None)
-        path = Path(os.path.relpath(revision.top / revision.folder))
-    return _open(str(path or Path()), None, output)
-
-
-def _from_environment(label: str, path: Path, output: Output) -> _Opened:
-    from builder.spec import load_environment
-
-    return _from_folder(label, load_environment(path).lock_folder, output)
-
-
-def _from_folder(label: str, folder: Path, output: Output) -> _Opened:
-    from builder.lock.folder import read_lock
-
-    return _Opened(label, _read(lambda verify: read_lock(folder, verify=verify), output))
-
-
-def _from_bundle(label: str, path: Path, output: Output) -> _Opened:
-    from builder.bundle.reader import open_bundle, read_lock_files
-    from builder.lock.folder import parse_lock
-
-    files = read_lock_files(open_bundle(path))
-    return _Opened(label, _read(lambda verify: parse_lock(files, label, verify=verify), output))
-
-
-def _from_revision(text: str, path: Path | None, output: Output) -> _Opened:
-    from builder.lock.folder import parse_lock
-    from builder.lock.revision import find_revision, read_revision
-    from builder.spec import load_environment
-
-    bare = ":" not in text
-    folder = load_environment(path or Path()).lock_folder if bare else None
-    revision = find_revision(text, path if path and path.is_dir() else Path(), folder)
-    files = read_revision(revision)
-    return _Opened(text, _read(lambda verify: parse_lock(files, text, verify=verify), output))
-
-
-def _read(read: Callable[[bool], Any], output: Output) -> Any:
-    """A lock, older or tampered with though it may be: to see that is what a comparison is for."""
-    try:
-        return read(True)
-    except EnvbuildError as error:
-        lock = read(False)
-        output.say(f"note: {error.what}" + (f" ({error.why[0]})" if error.why else ""))
-        return lock
