@@ -20,6 +20,10 @@ PYPI_FILES = "https://files.pythonhosted.org/packages/"
 DEBIAN_ARCHIVE = "http://deb.debian.org/debian/"
 DEBIAN_SECURITY_ARCHIVE = "http://deb.debian.org/debian-security/"
 DEBIAN_SNAPSHOT = "http://snapshot.debian.org/"
+STANDALONE_PYTHONS = tuple(
+    f"https://github.com/{owner}/python-build-standalone/releases/download/" for owner in ("astral-sh", "indygreg")
+)
+"""Where standalone interpreters are published, now and before."""
 
 _PYPI_FILE_PATH = re.compile(r".*/packages/([0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{60}/[^/]+)")
 
@@ -37,7 +41,7 @@ class Mirrors:
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str]) -> Mirrors:
-        """Read UV_DEFAULT_INDEX, UV_INDEX_URL or PIP_INDEX_URL, ENVBUILD_DEBIAN_MIRROR, ENVBUILD_SNAPSHOT_MIRROR."""
+        """Read UV_DEFAULT_INDEX, UV_INDEX_URL or PIP_INDEX_URL, and ENVBUILD_{DEBIAN,SNAPSHOT,PYTHON}_MIRROR."""
         names = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
         index = next((variables[name] for name in names if variables.get(name)), None)
         debian = variables.get("ENVBUILD_DEBIAN_MIRROR", "").split()
@@ -54,6 +58,8 @@ class Mirrors:
             prefixes += [(DEBIAN_ARCHIVE, main), (DEBIAN_SECURITY_ARCHIVE, security)]
         if snapshot:
             prefixes.append((DEBIAN_SNAPSHOT, _folder(snapshot, authorizations)))
+        if pythons := variables.get("ENVBUILD_PYTHON_MIRROR", "").strip():
+            prefixes += [(published, _folder(pythons, authorizations)) for published in STANDALONE_PYTHONS]
         python_index = _folder(index, authorizations) if index else None
         return cls(tuple(prefixes), None if python_index == PYPI_INDEX else python_index, authorizations)
 

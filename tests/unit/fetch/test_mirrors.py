@@ -47,6 +47,16 @@ def test_the_security_archive_may_be_elsewhere() -> None:
     assert mirrors.candidates("http://deb.debian.org/debian-security/x") == ("http://b.example/s/x",)
 
 
+@pytest.mark.parametrize("owner", ["astral-sh", "indygreg"])
+def test_a_mirror_of_standalone_interpreters_stands_for_both_of_their_publishers(owner: str) -> None:
+    mirrors = Mirrors.from_environment({"ENVBUILD_PYTHON_MIRROR": "https://user:secret@m.example/pythons"})
+    published = f"https://github.com/{owner}/python-build-standalone/releases/download"
+    asked = "https://m.example/pythons/20240101/cpython-3.12.1%2B20240101.tar.gz"
+    assert mirrors.candidates(f"{published}/20240101/cpython-3.12.1%2B20240101.tar.gz") == (asked,)
+    assert mirrors.authorization(asked) == basic("user:secret")
+    assert mirrors.candidates(f"https://github.com/{owner}/other") == (f"https://github.com/{owner}/other",)
+
+
 def test_the_first_index_that_is_set_is_taken() -> None:
     variables = {"PIP_INDEX_URL": "https://c/simple", "UV_INDEX_URL": "https://b/simple"}
     assert Mirrors.from_environment(variables).python_index == "https://b/simple/"
