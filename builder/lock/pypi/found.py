@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from os.path import commonprefix
+from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from builder.errors import EnvbuildError
@@ -31,6 +31,8 @@ class Found:
     """Where in an sdist the project is."""
     direct: bool = False
     """Whether the URL was asked for, and is to stay as it is."""
+    metadata: Digest | None = None
+    """Of the metadata that stands beside a wheel (PEP 658), where the index tells it."""
 
     @property
     def is_wheel(self) -> bool:
@@ -59,8 +61,8 @@ def _belongs(url: str, index: str) -> bool:
     parts, base = urlsplit(url), urlsplit(index)
     if (parts.scheme, parts.netloc) != (base.scheme, base.netloc):
         return False
-    folder = base.path.rstrip("/").rpartition("/")[0]
-    return commonprefix([parts.path, folder]) == folder
+    folder = PurePosixPath("/", base.path).parent
+    return ".." not in parts.path.split("/") and PurePosixPath("/", parts.path).is_relative_to(folder)
 
 
 def refused_sdist(name: str, version: str, target: Target, place: str = "") -> EnvbuildError:

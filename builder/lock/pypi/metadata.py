@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import lzma
 import re
+import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.parser import HeaderParser
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,9 @@ METADATA_LIMIT = 16 << 20
 """Bytes of the longest metadata that is read."""
 _LICENSE_LENGTH = 80
 _MOST_REQUIREMENTS = 10_000
+_MOST_MEMBERS = 1_000_000
+_MOST_BYTES = 16 << 30
+"""Unpacked, of a source distribution that is looked through."""
 _CLASSIFIER = "License :: "
 
 
@@ -95,6 +101,54 @@ def wheel_metadata(path: Path, file_name: str) -> Metadata:
             return parse_metadata(archive.read(name))
     except (zipfile.BadZipFile, KeyError, ValueError, NotImplementedError, RuntimeError, EOFError, OSError) as error:
         raise EnvbuildError(f"`{file_name}` is not a wheel", str(error)) from error
+
+
+def sdist_metadata(path: Path, file_name: str) -> Metadata | None:
+    """Of a source distribution on disk, if it says before any build what the wheel will ask for (PEP 643).
+
+    None, if that is only known once it is built, or there is no metadata, as in an archive of a repository.
+
+    Raises: EnvbuildError, if it is no archive.
+    """
+    try:
+        data = _pkg_info_of_zip(path) if file_name.endswith(".zip") else _pkg_info_of_tar(path)
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, ValueError, KeyError, RuntimeError, OSError,
+            NotImplementedError, zlib.error, lzma.LZMAError) as error:  # fmt: skip
+        raise EnvbuildError(f"`{file_name}` is not a source distribution", str(error)) from error
+    if data is None:
+        return None
+    headers = fields(data)
+    dynamic = {entry.strip().lower() for entry in headers.get("dynamic", ())}
+    known = _version(_first(headers, "metadata-version")) >= (2, 2) and "requires-dist" not in dynamic
+    metadata = parse_metadata(data)
+    return metadata if known else replace(metadata, requires=(), extras=())
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(".") if part.isdecimal())
+
+
+def _is_pkg_info(name: str) -> bool:
+    return re.fullmatch(r"(\./)?[^/]+/PKG-INFO", name) is not None
+
+
+def _pkg_info_of_zip(path: Path) -> bytes | None:
+    with zipfile.ZipFile(path) as archive:
+        for entry in archive.infolist():
+            if _is_pkg_info(entry.filename) and entry.file_size <= METADATA_LIMIT:
+                return archive.read(entry)
+    return None
+
+
+def _pkg_info_of_tar(path: Path) -> bytes | None:
+    with tarfile.open(path, "r:*") as archive:
+        for number, entry in enumerate(archive):
+            if number > _MOST_MEMBERS or entry.offset_data + entry.size > _MOST_BYTES:
+                raise ValueError(f"it has more than {_MOST_MEMBERS} files or {_MOST_BYTES} bytes")
+            if entry.isreg() and _is_pkg_info(entry.name) and entry.size <= METADATA_LIMIT:
+                file = archive.extractfile(entry)
+                return file.read() if file else None
+    return None
 
 
 def _own(names: Sequence[str], file_name: str) -> str:
