@@ -49,14 +49,19 @@ def reach(roots: Iterable[str], edges: Edges) -> set[str]:
 
 def tops(names: Iterable[str], edges: Edges) -> set[str]:
     """As few of these names as reach all of them: those that no other needs, and one of each circle that is left."""
-    left = set(names)
-    needed = {other for name in left for other in edges.get(name, ()) if other != name}
-    found = left - needed
-    left -= reach(found, edges)
-    while left:
-        name = min(left)
-        found.add(name)
-        left -= reach([name], edges)
+    wanted = set(names)
+    candidates: list[str] = []
+    reached: set[str] = set()
+    for name in sorted(wanted):
+        if name not in reached:
+            candidates.append(name)
+            reached |= reach([name], edges)
+    found: set[str] = set()
+    reached.clear()
+    for name in reversed(candidates):  # what reaches an earlier candidate is a later one
+        if name not in reached:
+            found.add(name)
+            reached |= reach([name], edges)
     return found
 
 
