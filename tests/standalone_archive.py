@@ -1,0 +1,98 @@
+"""Archives of interpreters as python-build-standalone publishes them (`install_only`), made of the running one."""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import io
+import os
+import platform
+import sys
+import sysconfig
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+HERE = ".".join(map(str, sys.version_info[:3]))
+"""The version of which an archive for this machine runs; others hold files that cannot be run."""
+
+Entry = tuple[tarfile.TarInfo, bytes]
+_SKIPPED = {
+    "test",
+    "tests",
+    "idlelib",
+    "ensurepip",
+    "site-packages",
+    "dist-packages",
+    "tkinter",
+    "turtledemo",
+    "lib2to3",
+}
+
+
+@functools.cache
+def make_standalone_archive(version: str = HERE, machine: str = "", top: str = "python") -> bytes:
+    """A `.tar.gz` with an interpreter of `version` for `machine` (`x86_64`, `aarch64`; else this machine's) below `top`.
+
+    It is a real one where both are this machine's.
+    """
+    machine = machine or platform.machine()
+    minor = ".".join(version.split(".")[:2])
+    real = version == HERE and machine == platform.machine()
+    entries = [*(_real(minor) if real else _fake(minor, machine))]
+    entries += [
+        link("bin/python3", f"python{minor}"),
+        file(f"lib/python{minor}/__pycache__/os.cpython-{minor.replace('.', '')}.pyc", b"bytecode"),
+        file(f"lib/python{minor}/EXTERNALLY-MANAGED", b"[externally-managed]\n"),
+    ]
+    return pack((_below(top, entry) for entry in entries), mtime=1_700_000_000)
+
+
+def file(name: str, data: bytes = b"", mode: int = 0o644) -> Entry:
+    """A regular file."""
+    info = tarfile.TarInfo(name)
+    info.size, info.mode = len(data), mode
+    return info, data
+
+
+def link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> Entry:
+    """A symbolic link, or one of another kind."""
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname, info.mode = kind, target, 0o777
+    return info, b""
+
+
+def pack(entries: Iterator[Entry] | list[Entry], mtime: int = 0) -> bytes:
+    """A `.tar.gz` of these entries, owned by somebody."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as archive:
+        for info, data in entries:
+            info.mtime, info.uid, info.gid, info.uname = mtime, 1001, 1001, "runner"
+            archive.addfile(info, io.BytesIO(data) if info.isreg() else None)
+    return gzip.compress(buffer.getvalue(), 1, mtime=0)
+
+
+def _below(top: str, entry: Entry) -> Entry:
+    info, data = entry
+    info.name = f"{top}/{info.name}"
+    return info, data
+
+
+def _fake(minor: str, machine: str) -> Iterator[Entry]:
+    yield file(f"bin/python{minor}", f"an interpreter for {machine}".encode(), 0o755)
+    yield file(f"lib/python{minor}/os.py", b"# a module\n", 0o664)
+
+
+def _real(minor: str) -> Iterator[Entry]:
+    yield file(f"bin/python{minor}", Path(os.path.realpath(sys.executable)).read_bytes(), 0o755)
+    shared = Path(sysconfig.get_config_var("LIBDIR") or "", sysconfig.get_config_var("INSTSONAME") or "")
+    if shared.suffix != ".a" and shared.is_file():
+        yield file(f"lib/{shared.name}", shared.read_bytes(), 0o755)
+    library = Path(sysconfig.get_path("stdlib"))
+    for root, folders, names in os.walk(library):
+        folders[:] = sorted(
+            name for name in folders if name not in {*_SKIPPED, "__pycache__"} and "config-" not in name
+        )
+        for name in sorted(names):
+            source = Path(root, name)
+            yield file(f"lib/python{minor}/{source.relative_to(library)}", source.read_bytes(), 0o664)
