@@ -32,9 +32,9 @@ _SKIPPED = {
 
 @functools.cache
 def make_standalone_archive(version: str = HERE, machine: str = "", top: str = "python") -> bytes:
-    """A `.tar.gz` with an interpreter of `version` for `machine` (`x86_64`, `aarch64`; else this machine's) below `top`.
+    """A `.tar.gz` with an interpreter of `version` for `machine` (`x86_64`, `aarch64`; by default this machine's).
 
-    It is a real one where both are this machine's.
+    It is a real one where both are this machine's; its files are below the folder `top`.
     """
     machine = machine or platform.machine()
     minor = ".".join(version.split(".")[:2])
@@ -84,8 +84,10 @@ def _fake(minor: str, machine: str) -> Iterator[Entry]:
 
 
 def _real(minor: str) -> Iterator[Entry]:
-    yield file(f"bin/python{minor}", Path(os.path.realpath(sys.executable)).read_bytes(), 0o755)
-    shared = Path(sysconfig.get_config_var("LIBDIR") or "", sysconfig.get_config_var("INSTSONAME") or "")
+    folder = sysconfig.get_config_var("LIBDIR") or ""
+    shared = Path(folder, sysconfig.get_config_var("INSTSONAME") or "")
+    program = Path(os.path.realpath(sys.executable)).read_bytes()
+    yield file(f"bin/python{minor}", program.replace(*_moved(os.fsencode(folder))), 0o755)
     if shared.suffix != ".a" and shared.is_file():
         yield file(f"lib/{shared.name}", shared.read_bytes(), 0o755)
     library = Path(sysconfig.get_path("stdlib"))
@@ -96,3 +98,10 @@ def _real(minor: str) -> Iterator[Entry]:
         for name in sorted(names):
             source = Path(root, name)
             yield file(f"lib/python{minor}/{source.relative_to(library)}", source.read_bytes(), 0o664)
+
+
+def _moved(folder: bytes) -> tuple[bytes, bytes]:
+    """Where the loader finds the shared library, in the program: before, and relative to it (`DT_RUNPATH`)."""
+    relative = b"$ORIGIN/../lib"
+    before = b"\0" + folder + b"\0"
+    return before, b"\0" + relative.ljust(len(folder), b"\0") + b"\0" if len(folder) >= len(relative) else before
