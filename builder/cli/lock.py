@@ -31,6 +31,7 @@ from builder.spec import LoadedEnvironment, load_environment
 @path_argument
 @click.option("--all", "all_", is_flag=True, help="Every environment below PATH; one that fails does not stop others.")
 @click.option("--check", is_flag=True, help="Change nothing; exit 1 with the reason if the lock is stale.")
+@click.option("--online", is_flag=True, help="With `--check`, also ask whether every artifact can still be had.")
 @click.option("--upgrade", is_flag=True, help="Resolve anew, although the lock is current.")
 @click.option(
     "-P", "--upgrade-package", "packages", multiple=True, metavar="NAME[==VERSION]", help="Move this package alone."
@@ -43,8 +44,10 @@ def command(output: Output, /, path: Path, all_: bool, as_json: bool, **options:
 
     Debian packages come from signed indexes, Python packages through uv or pip-tools, conda packages from channels;
     each platform for itself and from any host. A lock that is current is left alone, and what need not move stays
-    where it is, unless `--upgrade` or `--upgrade-package` is given. `--check` needs no network.
+    where it is, unless `--upgrade` or `--upgrade-package` is given. `--check` needs no network, but with `--online`.
     """
+    if options["online"] and not options["check"]:
+        raise click.UsageError("`--online` goes with `--check`.")
     work = _work(output, **options)
     if all_:
         return _print_all(_lock_all(path, work), as_json, output)
@@ -79,19 +82,24 @@ class _Outcome:
 
 
 def _work(
-    output: Output, check: bool, upgrade: bool, packages: tuple[str, ...], no_sdist: bool
+    output: Output, check: bool, online: bool, upgrade: bool, packages: tuple[str, ...], no_sdist: bool
 ) -> Callable[[LoadedEnvironment], _Outcome]:
     """What is done with each environment."""
     from builder.lock.locking import Policy, lock_environment
+    from builder.lock.online import look_up
     from builder.lock.upgrade import Upgrade
 
     policy = Policy(LAYER_FORMAT, Upgrade.parse(upgrade, packages), sdists=not no_sdist)
-    tools = _Once(lambda: _tools(output))
+    fetcher = _Once(lambda: _fetcher(output))
+    tools = _Once(lambda: _tools(fetcher(), output))
 
     def work(loaded: LoadedEnvironment) -> _Outcome:
         try:
             if check:
-                return _Outcome(loaded, read_current_lock(loaded, LAYER_FORMAT))
+                lock = read_current_lock(loaded, LAYER_FORMAT)
+                if online:
+                    look_up(lock, fetcher()).check(f"the lock in `{loaded.lock_folder}`")
+                return _Outcome(loaded, lock)
             locked = lock_environment(loaded, policy, tools)
         except EnvbuildError as error:
             return _Outcome(loaded, error=error)
@@ -113,11 +121,16 @@ class _Once:
             return self._make()
 
 
-def _tools(output: Output) -> Any:
+def _fetcher(output: Output) -> Any:
     from builder.cli.machine import make_fetcher, open_store
+
+    return make_fetcher(open_store(), output)
+
+
+def _tools(fetcher: Any, output: Output) -> Any:
     from builder.cli.resolvers import make_tools
 
-    return make_tools(make_fetcher(open_store(), output), output)
+    return make_tools(fetcher, output)
 
 
 def _say(outcome: _Outcome, options: dict[str, Any], output: Output) -> None:
@@ -178,4 +191,4 @@ def _print_all(outcomes: dict[Path, _Outcome], as_json: bool, output: Output) ->
     for error in failed:
         show_error(error)
     output.say(f"{len(outcomes) - len(failed)} of {len(outcomes)} environments are locked")
-    return 1 if failed else 0
+    return max((int(error.exit_code) for error in failed), default=0)

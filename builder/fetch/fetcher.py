@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
-from builder.errors import DigestMismatchError, EnvbuildError
+from builder.errors import DigestMismatchError, EnvbuildError, NotMeasuredError
 from builder.fetch.mirrors import PYPI_FILES, Mirrors, without_credentials, without_credentials_in
 from builder.fetch.transport import InterruptedTransferError, RangeError, Transport, TransportError
 from builder.oci.digest import Digest
@@ -42,6 +42,10 @@ class Source:
     urls: tuple[str, ...]
     name: str
     """What to call it in progress and messages."""
+
+
+class MissingDocumentError(EnvbuildError):
+    """The servers answer, and have no such document."""
 
 
 class Fetcher:
@@ -70,17 +74,19 @@ class Fetcher:
 
         `accept` says which media types are understood (RFC 9110, section 12.5.1).
 
-        Raises: EnvbuildError, with what each URL answered.
+        Raises: EnvbuildError, with what each URL answered; MissingDocumentError, if none of them has it.
         """
         if self._offline:
             raise EnvbuildError(f"`{without_credentials(urls[0])}` is needed, and this run is offline")
-        failures = []
+        failures: dict[str, TransportError] = {}
         for url in itertools.chain.from_iterable(map(self._mirrors.candidates, urls)):
             try:
                 return self._read(url, limit, accept)
             except TransportError as error:
-                failures.append(f"{without_credentials(url)}: {error}")
-        raise EnvbuildError("a document could not be fetched", failures, _NETWORK_HINT)
+                failures[without_credentials(url)] = error
+        kind = MissingDocumentError if all(error.status in (404, 410) for error in failures.values()) else EnvbuildError
+        causes = [f"{url}: {error}" for url, error in failures.items()]
+        raise kind("a document could not be fetched", causes, _NETWORK_HINT)
 
     def beside(self, source: Source, suffix: str, limit: int) -> bytes | None:
         """What stands beside a file under its name and `suffix`, of `limit` bytes at most; None if it is nowhere.
@@ -95,6 +101,28 @@ class Fetcher:
                     parts = urlsplit(place)
                     return self._read(urlunsplit(parts._replace(path=parts.path + suffix, fragment="")), limit)
         return None
+
+    def probe(self, source: Source) -> None:
+        """Ask whether a file can still be had, without fetching it.
+
+        Raises: EnvbuildError, if every URL answers that it is gone or another one; NotMeasuredError, if one does not
+        answer at all, so that nobody knows.
+        """
+        failures: list[TransportError] = []
+        for url in source.urls:
+            try:
+                for place in self._candidates(url, source):
+                    with self._transport.open(place) as body:
+                        if source.size is not None and body.size not in (None, source.size):
+                            raise TransportError(f"it has {body.size} bytes, where {source.size} are expected", 404)
+                    return
+            except TransportError as error:
+                failures.append(error)
+        silent = any(error.status not in (404, 410) for error in failures)
+        kind = NotMeasuredError if silent else EnvbuildError
+        what = "cannot be asked for" if silent else "can no longer be had"
+        texts = [f"{without_credentials(url)}: {error}" for url, error in zip(source.urls, failures, strict=False)]
+        raise kind(f"{source.name} {what}", texts)
 
     def blob(self, source: Source) -> Path:
         """The verified file of `source` in the store, fetched if it is not there.
@@ -187,7 +215,7 @@ class Fetcher:
                 return urljoin(page, link)
         except (ValueError, RecursionError, AttributeError, TypeError, KeyError) as error:
             raise TransportError(f"the page `{page}` of the index cannot be read") from error
-        raise TransportError(f"the page `{page}` of the index has no file of this sha256")
+        raise TransportError(f"the page `{page}` of the index has no file of this sha256", 404)
 
     def _read(self, url: str, limit: int, accept: str | None = None) -> bytes:
         with self._transport.open(url, accept=accept, packed=accept is not None) as body:

@@ -29,6 +29,11 @@ _TIMEOUT = 60.0
 class TransportError(Exception):
     """A URL could not be read; the text says why and holds no credentials."""
 
+    def __init__(self, text: str, status: int | None = None) -> None:
+        super().__init__(text)
+        self.status = status
+        """Of the answer, or what stands for it (RFC 9110, section 15); None if there was none."""
+
 
 class InterruptedTransferError(TransportError):
     """The bytes stopped on the way; asking for the rest may help."""
@@ -43,6 +48,8 @@ class Body(Protocol):
 
     offset: int
     """Where in the whole file the first byte stands."""
+    size: int | None
+    """Bytes of the whole file, where it is told beforehand."""
 
     def read(self, amount: int) -> bytes:
         """The next bytes; empty at the end. Raises: TransportError."""
@@ -91,7 +98,8 @@ class Transport:
             if response.status == 416 and offset:
                 raise RangeError("the server has nothing behind what was received before")
             if response.status not in (200, 206):
-                raise TransportError(f"the server answered {response.status} {response.reason or ''}".rstrip())
+                text = f"the server answered {response.status} {response.reason or ''}".rstrip()
+                raise TransportError(text, response.status)
             yield _HttpBody(response, _start(response.headers.get("Content-Range")) if response.status == 206 else 0)
         finally:
             response.close()
@@ -142,6 +150,9 @@ class _HttpBody:
     def __init__(self, response: urllib3.BaseHTTPResponse, offset: int) -> None:
         self._response = response
         self.offset = offset
+        length = response.headers.get("Content-Length", "")
+        plain = "Content-Encoding" not in response.headers
+        self.size = offset + int(length) if length.isdecimal() and plain else None
 
     def read(self, amount: int) -> bytes:
         import urllib3
@@ -156,6 +167,7 @@ class _FileBody:
     def __init__(self, file: BinaryIO, offset: int) -> None:
         self._file = file
         self.offset = offset
+        self.size: int | None = os.fstat(file.fileno()).st_size
 
     def read(self, amount: int) -> bytes:
         try:
@@ -169,7 +181,8 @@ def _open_file(path: str, offset: int) -> Iterator[Body]:
         file = open(path, "rb")  # noqa: SIM115 - closed below, where an error of the reader is not one of the file
         file.seek(offset)
     except (OSError, ValueError) as error:
-        raise TransportError(getattr(error, "strerror", None) or str(error)) from error
+        status = 404 if isinstance(error, FileNotFoundError) else None
+        raise TransportError(getattr(error, "strerror", None) or str(error), status) from error
     with file:
         yield _FileBody(file, offset)
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from builder.errors import DigestMismatchError, EnvbuildError
+from builder.errors import DigestMismatchError, EnvbuildError, NotMeasuredError
 from builder.fetch import Fetcher, Mirrors, Source
 from builder.oci.digest import Digest
 from builder.oci.store import Store
@@ -142,6 +142,27 @@ def test_a_version_that_a_debian_mirror_dropped_comes_from_the_snapshot(
     wanted = source("http://deb.debian.org/debian/pool/a.deb", SNAPSHOT)
     assert Fetcher(store, mirrors).blob(wanted).read_bytes() == DATA
     assert [path for path, _ in server.requests] == ["/debian/pool/a.deb"]
+
+
+def test_whether_a_file_can_be_had_is_asked_without_fetching_it(server: Any, store: Store) -> None:
+    server.files["/file"] = DATA
+    Fetcher(store, Mirrors()).probe(source(server.url + "/file"))
+    assert not store.has(Digest.of(DATA), len(DATA))
+    with pytest.raises(EnvbuildError, match="can no longer be had") as caught:
+        Fetcher(store, Mirrors()).probe(source(server.url + "/gone"))
+    assert not isinstance(caught.value, NotMeasuredError)
+    server.files["/file"] = DATA + b"more"
+    with pytest.raises(EnvbuildError, match="can no longer be had"):
+        Fetcher(store, Mirrors()).probe(source(server.url + "/file"))
+
+
+def test_a_server_that_does_not_answer_is_not_one_that_has_no_file(server: Any, store: Store, faults: Any) -> None:
+    with pytest.raises(NotMeasuredError, match="cannot be asked for"):
+        Fetcher(store, Mirrors()).probe(source("http://127.0.0.1:9/file"))
+    server.handlers["/file"] = lambda handler: faults.answer(handler, 403)
+    with pytest.raises(NotMeasuredError) as caught:
+        Fetcher(store, Mirrors()).probe(source(server.url + "/file"))
+    assert "403" in caught.value.why[0]
 
 
 def test_a_file_that_nobody_has_is_an_error_with_every_answer(server: Any, store: Store) -> None:

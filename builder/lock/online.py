@@ -1,0 +1,81 @@
+"""Whether every artifact of a lock can still be had where the lock says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from builder.errors import EnvbuildError, NotMeasuredError
+from builder.fetch import Fetcher, Source
+from builder.lock.document import Lock
+
+_PARALLEL = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """What was found out."""
+
+    asked: int
+    """How many artifacts."""
+    gone: tuple[EnvbuildError, ...]
+    """A reason each, for those that nobody has any more."""
+    unknown: tuple[NotMeasuredError, ...]
+    """A reason each, for those whose servers do not answer."""
+
+    def check(self, what: str) -> None:
+        """`what` is the lock's name in messages.
+
+        Raises: EnvbuildError, if something is gone; NotMeasuredError, if that is not known.
+        """
+        told = [line for error in (*self.gone, *self.unknown) for line in (error.what, *error.why)]
+        if self.gone:
+            raise EnvbuildError(
+                f"{len(self.gone)} of {self.asked} artifacts of {what} can no longer be had",
+                told,
+                "Run `envbuild lock --upgrade`, or keep the store or a bundle that has them",
+            )
+        if self.unknown:
+            raise NotMeasuredError(
+                f"{len(self.unknown)} of {self.asked} artifacts of {what} could not be asked for",
+                told,
+                "Check the network, the proxy settings (`HTTPS_PROXY`) and the mirrors in the environment",
+            )
+
+
+def look_up(lock: Lock, fetcher: Fetcher) -> Availability:
+    """Ask for every artifact of a lock, without fetching it."""
+    wanted = sorted({source.digest: source for source in sources(lock)}.values(), key=lambda source: source.name)
+
+    def ask(source: Source) -> EnvbuildError | None:
+        try:
+            fetcher.probe(source)
+        except EnvbuildError as error:
+            return error
+        return None
+
+    with ThreadPoolExecutor(_PARALLEL) as pool:
+        errors = [error for error in pool.map(ask, wanted) if error is not None]
+    unknown = tuple(error for error in errors if isinstance(error, NotMeasuredError))
+    return Availability(
+        len(wanted), tuple(error for error in errors if not isinstance(error, NotMeasuredError)), unknown
+    )
+
+
+def sources(lock: Lock) -> Iterator[Source]:
+    """Everything that a build of this lock may fetch: of a wheel that is built from source, what it is built from."""
+    for locked in lock.document.platforms.values():
+        yield from (package.source for package in (*locked.debian, *locked.build_debian))
+        if locked.interpreter.archive:
+            yield locked.interpreter.archive.source
+    for packages in lock.conda.values():
+        yield from (package.source for package in packages)
+    for wheels in lock.wheels.values():
+        for wheel in wheels:
+            if wheel.url:
+                yield wheel.source
+            if wheel.built:
+                yield from (requirement.source for requirement in wheel.built.requirements)
+                if not wheel.built.sdist.url.startswith("git+"):
+                    yield wheel.built.sdist.source
