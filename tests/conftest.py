@@ -51,6 +51,14 @@ def projects(shared: Path, store: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def conda_channel(shared: Path, store: Path) -> Path:
+    """A conda channel of real contents; the folder above it can be served."""
+    from conda_channel import build_channel
+
+    return build_channel(shared / "conda" / "channel", store)
+
+
 @pytest.fixture
 def workplace() -> Iterator[Path]:
     """A folder that every user can walk into, which `tmp_path` is not."""
