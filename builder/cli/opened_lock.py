@@ -81,9 +81,10 @@ def _from_revision(text: str, path: Path | None, output: Output) -> OpenedLock:
     from builder.lock.revision import find_revision, read_revision
     from builder.spec import load_environment
 
-    bare = ":" not in text
-    folder = load_environment(path or Path()).lock_folder if bare else None
-    revision = find_revision(text, path if path and path.is_dir() else Path(), folder)
+    def own() -> Path:
+        return load_environment(path or Path()).lock_folder
+
+    revision = find_revision(text, path if path and path.is_dir() else Path(), own if ":" not in text else None)
     files = read_revision(revision)
     return OpenedLock(text, _read(lambda verify: parse_lock(files, text, verify=verify), output))
 

@@ -6,6 +6,7 @@ import os
 import posixpath
 import re
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,11 +33,11 @@ class Revision:
     """Of an environment or its lock, from the top of the repository; empty for the top itself."""
 
 
-def find_revision(text: str, place: Path, folder: Path | None) -> Revision:
+def find_revision(text: str, place: Path, folder: Callable[[], Path] | None) -> Revision:
     """The revision that `text` means in the repository around `place`: `REVISION` or `REVISION:PATH`.
 
-    A PATH is from the top of the repository, or from `place` if it begins with `./` or `../`; without one `folder`,
-    which is somewhere in the work tree, is meant.
+    A PATH is from the top of the repository, or from `place` if it begins with `./` or `../`; without one what
+    `folder` gives is meant, somewhere in the work tree. It is asked for once the revision is known to be there.
 
     Raises: EnvbuildError, if there is no git, no repository, no such revision, or the path is outside.
     """
@@ -46,7 +47,7 @@ def find_revision(text: str, place: Path, folder: Path | None) -> Revision:
     if colon:
         wanted = posixpath.normpath(posixpath.join(_inside(place, top), path) if path.startswith(".") else path or ".")
     elif folder is not None:
-        wanted = _inside(folder, top)
+        wanted = _inside(folder(), top)
     else:
         raise EnvbuildError(f"`{text}` does not say which environment is meant", hint=f"Write `{name}:PATH`")
     if wanted.startswith(("..", "/")):
