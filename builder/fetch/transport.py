@@ -16,7 +16,7 @@ from builder.fetch.mirrors import Mirrors, without_credentials
 if TYPE_CHECKING:
     import urllib3
 
-RETRIED_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+RETRIED_STATUSES = frozenset({408, 429, 499, 500, 502, 503, 504})
 _ATTEMPTS = 4
 _RECEIVED = 1 << 16
 """Bytes to receive at a time; when a connection breaks, what came of the last such piece is lost."""
@@ -91,7 +91,7 @@ class Transport:
         if accept:
             headers["Accept"] = accept
         try:
-            response = self._pool(url).request("GET", without_credentials(url), headers=headers, preload_content=False)
+            response = self.pool(url).request("GET", without_credentials(url), headers=headers, preload_content=False)
         except urllib3.exceptions.HTTPError as error:
             raise TransportError(_reason(error)) from error
         try:
@@ -108,7 +108,8 @@ class Transport:
         value = self._mirrors.authorization(url) or _netrc_authorization(urlsplit(url).hostname)
         return {"Authorization": value} if value else {}
 
-    def _pool(self, url: str) -> urllib3.PoolManager:
+    def pool(self, url: str) -> urllib3.PoolManager:
+        """The connections to the host of `url`, through the proxy that this machine has for it."""
         import urllib.request
 
         import urllib3

@@ -22,9 +22,9 @@ from builder.oci.digest import Digest
 from builder.oci.documents import Descriptor, ImageConfig, Manifest
 from builder.oci.layout import CHUNK
 from builder.oci.store import Store
+from builder.oci.tar_entries import Entry, TarError, TarReader
 from builder.progress import Progress, Silent
 from builder.run.privileges import keeps_owners
-from builder.run.tar_entries import Entry, TarError, TarReader
 
 _DAMAGED = (OSError, EOFError, ValueError, OverflowError, cast("type[Exception]", igzip_lib.IsalError))
 _WHITEOUT = b".wh."

@@ -5,7 +5,7 @@ import tarfile
 
 import pytest
 
-from builder.run.tar_entries import EXTENSION_LIMIT, TarError, TarReader
+from builder.oci.tar_entries import EXTENSION_LIMIT, TarError, TarReader
 
 
 def archive(*infos: tarfile.TarInfo, form: int = tarfile.PAX_FORMAT) -> bytes:
