@@ -44,7 +44,7 @@ def projects(shared: Path, store: Path) -> Path:
             for name in ("environments", "examples"):
                 shutil.copytree(ROOT / name, draft / name, ignore=ignored)
             if os.environ.get("CI"):
-                line = [sys.executable, "-m", "builder", "lock", "--upgrade", str(draft / "environments/sklearn")]
+                line = [sys.executable, "-m", "builder", "lock", "--upgrade", "--all", str(draft / "environments")]
                 environment = {**os.environ, "PYTHONPATH": str(ROOT), "ENVBUILD_CACHE": str(store)}
                 subprocess.run(line, env=environment, check=True, timeout=300)
             draft.rename(folder)
