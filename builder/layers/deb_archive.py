@@ -1,27 +1,25 @@
 """A strict, streaming reader of `.deb` files (deb(5)): the outer ar archive and the decompression of its two parts.
 
 Owns which members a deb may have and how they are decompressed, within bounded memory. What the tar streams inside
-say is read by `deb_tar`.
+say is read by `tar_reader`.
 """
 
 from __future__ import annotations
 
-import lzma
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO
 
 from builder.errors import EnvbuildError
-from builder.layers.deb_tar import Stream, TarReader
+from builder.layers.decompression import Decompressor, checked, gzip, plain, xz, zstd
 from builder.layers.tar_headers import FILE
+from builder.layers.tar_reader import Stream, TarReader
 
 _CHUNK = 1 << 17
 _MAGIC = b"!<arch>\n"
-_LARGEST_DICTIONARY = 96 << 20
-"""Bytes that a decompressor may use: xz -9 wants 65 MiB."""
 _LARGEST_CONTROL = 64 << 20
+_DECOMPRESSORS: dict[str, Decompressor] = {"": plain, ".gz": gzip, ".xz": xz, ".zst": zstd}
 
 
 class DebArchive:
@@ -73,7 +71,7 @@ class DebArchive:
             raise EnvbuildError(
                 f"`{stem}` is missing or compressed in an unknown way", f"its place is taken by `{name}`"
             )
-        return TarReader(Stream(_checked(decompress(self._chunks(size)))))
+        return TarReader(Stream(checked(decompress(self._chunks(size)))))
 
     def _member(self) -> tuple[str, int]:
         header = self._read(60)
@@ -108,89 +106,3 @@ def naming(path: Path | str) -> Iterator[None]:
         yield
     except EnvbuildError as error:
         raise EnvbuildError(f"The package `{path}` cannot be used", (error.what, *error.why), error.hint) from error
-
-
-def _checked(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    try:
-        yield from chunks
-    except (lzma.LZMAError, zlib.error) as error:
-        raise EnvbuildError("Its content cannot be decompressed", str(error)) from error
-
-
-def _plain(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    return chunks
-
-
-def _xz(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    yield from _decompressed(chunks, lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_LARGEST_DICTIONARY))
-
-
-def _gzip(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    decompressor = zlib.decompressobj(31)
-    for chunk in chunks:
-        data, full = chunk, False
-        while data or (full and not decompressor.eof):
-            if decompressor.eof:
-                decompressor = zlib.decompressobj(31)
-            piece = decompressor.decompress(data, _CHUNK)
-            yield piece
-            data, full = decompressor.unconsumed_tail or decompressor.unused_data, len(piece) == _CHUNK
-    if not decompressor.eof:
-        raise EnvbuildError("Its content is cut off")
-
-
-def _zstd(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    try:
-        import zstandard
-    except ImportError as error:
-        raise EnvbuildError(
-            "Its content is compressed with zstd, which needs the Python package `zstandard`",
-            str(error),
-            "Install it: pip install zstandard",
-        ) from error
-    source = cast("BinaryIO", _Reader(chunks))
-    reader = zstandard.ZstdDecompressor(max_window_size=_LARGEST_DICTIONARY).stream_reader(
-        source, read_across_frames=True
-    )
-    try:
-        while chunk := reader.read(_CHUNK):
-            yield chunk
-    except zstandard.ZstdError as error:
-        raise EnvbuildError("Its content cannot be decompressed", str(error)) from error
-
-
-def _decompressed(chunks: Iterator[bytes], new: Callable[[], Any]) -> Iterator[bytes]:
-    """Streams that may follow each other end to end, in bounded pieces."""
-    decompressor = new()
-    for chunk in chunks:
-        data = chunk
-        while data or not (decompressor.eof or decompressor.needs_input):
-            if decompressor.eof:
-                decompressor = new()
-            yield decompressor.decompress(data, _CHUNK)
-            data = decompressor.unused_data if decompressor.eof else b""
-    if not decompressor.eof:
-        raise EnvbuildError("Its content is cut off")
-
-
-class _Reader:
-    """Chunks as a file object that is read in pieces."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-        self._left = b""
-
-    def read(self, size: int = -1) -> bytes:
-        """At most `size` bytes; none at the end."""
-        if not self._left:
-            self._left = next(self._chunks, b"")
-        data, self._left = (self._left, b"") if size < 0 else (self._left[:size], self._left[size:])
-        return data
-
-
-_DECOMPRESSORS: dict[str, Callable[[Iterator[bytes]], Iterator[bytes]]] = {
-    "": _plain,
-    ".gz": _gzip,
-    ".xz": _xz,
-    ".zst": _zstd,
-}

@@ -1,4 +1,4 @@
-"""A strict reader of the tar streams inside a `.deb` (deb(5): v7, ustar, GNU long names and pax headers).
+"""A strict reader of tar streams (v7, ustar, GNU long names and pax headers) inside packages and archives.
 
 Owns the checks on what a header says. Reads forward only and holds no content. Whatever is not a file, a directory or
 a link is refused; extended attributes and times are not read.
