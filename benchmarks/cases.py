@@ -2,54 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import lock_cases
 import wheels_to_layers
+from cases_interface import Line, Setting, each, seconds, timed
 from engine import INSTALLERS, Engine, EngineMissingError, engine, prepare_base, write_context
 from measuring import Sample, median, rounds
-from workspace import ENVIRONMENT, Workspace, large_wheel
+from workspace import Workspace, large_wheel
 
-_MOST_SLOW_RUNS = 3
 BUILT = "envbuild-benchmark"
 _MEMORY_GOAL = 300e6
 
 GOALS = {"pip": 10, "uv": 4}
 """How many times as long as a bundle on the same base a Dockerfile with this installer should take at least."""
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of the table."""
-
-    what: str
-    value: str
-    goal: str = ""
-    met: bool | None = None
-    """None where there is no goal, or nothing was measured."""
-    seconds: Sequence[float] = ()
-    """Of each run, where it is time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What the cases are given."""
-
-    space: Workspace
-    runs: int
-    docker_host: str | None
-    large_wheel: Path | None
-
-    @property
-    def slow_runs(self) -> int:
-        """How often to repeat what takes many seconds."""
-        return min(self.runs, _MOST_SLOW_RUNS)
 
 
 def start_up(setting: Setting) -> Iterator[Line]:
@@ -64,7 +34,7 @@ def start_up(setting: Setting) -> Iterator[Line]:
         subject()
     measured = rounds({name: subject for name, (_, subject) in subjects.items()}, setting.runs)
     for name, (goal, _) in subjects.items():
-        yield _timed(name, measured[name], goal)
+        yield timed(name, measured[name], goal)
 
 
 def edit(setting: Setting) -> Iterator[Line]:
@@ -78,7 +48,7 @@ def edit(setting: Setting) -> Iterator[Line]:
             space.edit(str(time.time_ns()))
             return load()
 
-        yield _timed("one line of code edited: `build --load`", rounds({"edit": edited}, setting.runs)["edit"], 1.0)
+        yield timed("one line of code edited: `build --load`", rounds({"edit": edited}, setting.runs)["edit"], 1.0)
         yield Line("with Docker Engine", docker.facts())
 
 
@@ -100,20 +70,20 @@ def cold(setting: Setting) -> Iterator[Line]:
     except EngineMissingError as error:
         measured, facts, saved = rounds(subjects, setting.slow_runs), f"not measured: {error}", None
     for name in (whole, on_base):
-        yield Line(f"bundle to an OCI layout, {name}", _seconds(measured[name]), seconds=_each(measured[name]))
+        yield Line(f"bundle to an OCI layout, {name}", seconds(measured[name]), seconds=each(measured[name]))
     for name in [name for name in measured if name not in (whole, on_base)]:
         yield _compared(name, measured[name], measured[on_base], measured[whole])
     if saved:
-        yield Line("and then `docker save`, to have it as a file too", _seconds([saved]), seconds=[saved.seconds])
+        yield Line("and then `docker save`, to have it as a file too", seconds([saved]), seconds=[saved.seconds])
     yield Line("with Docker Engine", facts)
 
 
 def _compared(name: str, samples: Sequence[Sample], on_base: Sequence[Sample], whole: Sequence[Sample]) -> Line:
     ratio, with_base = median(samples) / median(on_base), median(samples) / median(whole)
     goal = GOALS.get(name.partition(",")[0])
-    value = f"{_seconds(samples)}: {ratio:.1f} times as long ({with_base:.1f} times as long as all)"
+    value = f"{seconds(samples)}: {ratio:.1f} times as long ({with_base:.1f} times as long as all)"
     met = ratio >= goal if goal else None
-    return Line(f"`docker build`, {name}", value, f"{goal} times" if goal else "", met, _each(samples))
+    return Line(f"`docker build`, {name}", value, f"{goal} times" if goal else "", met, each(samples))
 
 
 def _docker_builds(space: Workspace, docker: Engine) -> dict[str, Callable[[], Sample]]:
@@ -171,34 +141,7 @@ def memory(setting: Setting) -> Iterator[Line]:
         store = space.fresh_store([wheel.digest])
         samples.append(space.envbuild("build", str(folder), "--offline", store=store, watch=True))
     yield _peak(f"peak memory with a wheel of {wheel.size / 1e6:.0f} MB", samples)
-    yield Line(f"building that environment ({path.name})", _seconds(samples), seconds=_each(samples))
-
-
-def lock(setting: Setting) -> Iterator[Line]:
-    """Locking again, next to uv alone for the same platforms. Needs the network."""
-    from uv import find_uv_bin
-
-    space = setting.space
-    folder = space.folder / "project" / ENVIRONMENT
-    names = [platform.architecture for platform in space.lock.platforms]
-    machines = {"amd64": "x86_64-manylinux_2_36", "arm64": "aarch64-manylinux_2_36"}
-    requirements = space.folder / "fresh/requirements.in"
-    requirements.parent.mkdir(exist_ok=True)
-    requirements.write_text("".join(f"{line}\n" for line in space.lock.document.spec["pypi"]["requirements"]), "utf-8")
-    command = [find_uv_bin(), "pip", "compile", "-q", str(requirements), "--only-binary", ":all:", "--python-version"]
-    version = space.lock.document.platforms[space.platform].interpreter.version
-
-    def bare() -> Sample:
-        start = time.perf_counter()
-        for name in names:
-            subprocess.run([*command, version, "--python-platform", machines[name]], capture_output=True, check=True)
-        return Sample(time.perf_counter() - start, 0, 0, "")
-
-    relock = partial(space.envbuild, "lock", "--upgrade", str(folder), variables=dict(os.environ) | space.environment())
-    relock()
-    measured = rounds({"lock": relock, "uv": bare}, setting.slow_runs)
-    yield Line(f"`lock --upgrade`, {len(names)} platforms", _seconds(measured["lock"]), seconds=_each(measured["lock"]))
-    yield Line("uv alone for the same wheels", _seconds(measured["uv"]), seconds=_each(measured["uv"]))
+    yield Line(f"building that environment ({path.name})", seconds(samples), seconds=each(samples))
 
 
 CASES: dict[str, Callable[[Setting], Iterator[Line]]] = {
@@ -207,22 +150,11 @@ CASES: dict[str, Callable[[Setting], Iterator[Line]]] = {
     "cold": cold,
     "wheels": wheels,
     "memory": memory,
-    "lock": lock,
+    "lock": lock_cases.lock,
+    "check": lock_cases.check,
 }
-
-
-def _timed(what: str, samples: Sequence[Sample], goal: float) -> Line:
-    return Line(what, _seconds(samples), f"under {goal:g} s", median(samples) < goal, _each(samples))
 
 
 def _peak(what: str, samples: Sequence[Sample]) -> Line:
     peak = max(sample.peak for sample in samples)
     return Line(what, f"{peak / 1e6:.0f} MB", f"under {_MEMORY_GOAL / 1e6:.0f} MB", peak < _MEMORY_GOAL)
-
-
-def _seconds(samples: Sequence[Sample]) -> str:
-    return f"{median(samples):.2f} s"
-
-
-def _each(samples: Sequence[Sample]) -> list[float]:
-    return [sample.seconds for sample in samples]

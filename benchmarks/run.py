@@ -16,7 +16,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 import platformdirs
-from cases import CASES, Line, Setting
+from cases import CASES
+from cases_interface import Line, Setting
 from engine import EngineMissingError
 from machine import facts
 from measuring import CommandFailedError

@@ -1,0 +1,52 @@
+"""What a case is given and gives: the setting, and lines of the table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from measuring import Sample, median
+from workspace import Workspace
+
+_MOST_SLOW_RUNS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the table."""
+
+    what: str
+    value: str
+    goal: str = ""
+    met: bool | None = None
+    """None where there is no goal, or nothing was measured."""
+    seconds: Sequence[float] = ()
+    """Of each run, where it is time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What the cases are given."""
+
+    space: Workspace
+    runs: int
+    docker_host: str | None
+    large_wheel: Path | None
+
+    @property
+    def slow_runs(self) -> int:
+        """How often to repeat what takes many seconds."""
+        return min(self.runs, _MOST_SLOW_RUNS)
+
+
+def timed(what: str, samples: Sequence[Sample], goal: float) -> Line:
+    return Line(what, seconds(samples), f"under {goal:g} s", median(samples) < goal, each(samples))
+
+
+def seconds(samples: Sequence[Sample]) -> str:
+    return f"{median(samples):.2f} s"
+
+
+def each(samples: Sequence[Sample]) -> list[float]:
+    return [sample.seconds for sample in samples]
