@@ -21,6 +21,8 @@ from builder.spec import Environment
 SEEDS = ("base-files", "base-passwd", "ca-certificates", "libc-bin", "libstdc++6")
 """What every image has besides its interpreter: the frame of the file system, users, certificates, the loader's cache,
 and the C++ library that wheels may expect of any system (PEP 600)."""
+BUILD_SEEDS = ("bash", "coreutils", "dash", "diffutils", "findutils", "grep", "gzip", "mawk", "sed", "tar")
+"""What Debian's compilers expect to be there without asking for it: the tools among its essential packages."""
 DEFAULT_SUITE = "trixie"
 """For an interpreter that is of no suite."""
 
@@ -143,7 +145,8 @@ def _on_suite(wish: Wish, platform: Platform, bare: Foundation, tools: Tools) ->
         return tuple(packages), resolution.roots
 
     debian, roots = resolved(())
-    build, build_roots = resolved(environment.build_debian) if environment.build_debian else (debian, roots)
+    wanted = environment.build_debian
+    build, build_roots = resolved((*BUILD_SEEDS, *wanted)) if wanted else (debian, roots)
     changed = {package.name for package in debian} - {package.name for package in build if package in debian}
     if changed:
         raise EnvbuildError(

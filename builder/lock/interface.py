@@ -219,6 +219,14 @@ class BuildRoot:
     """Those of them that are there only to build."""
     resolve: Callable[[Sources], tuple[Wheel, ...]]
     """Wheels for build requirements, from the same indexes and at the same time as everything else."""
+    image: BaseImage | None = None
+    """The base, where it is not a suite."""
+    conda: tuple[CondaPackage, ...] = ()
+    """Sorted by name."""
+    locked: Mapping[str, str | None] | None = None
+    """Versions by normalised name of what a built package may ask for, None where any will do; None if all is taken."""
+    elsewhere: tuple[BuildRoot, ...] = ()
+    """The roots of the other platforms, for packages that are the same on all."""
 
 
 class SdistBuilder(Protocol):

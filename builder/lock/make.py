@@ -27,7 +27,7 @@ from builder.lock.document import (
 from builder.lock.foundation import Foundation, find_interpreter, lay_foundation
 from builder.lock.interface import CondaRequest, CondaTarget
 from builder.lock.pypi.pylock import MACHINES, pylock_name, write_pylock
-from builder.lock.python_packages import lock_python_packages
+from builder.lock.python_packages import Ground, lock_python_packages
 from builder.lock.wish import Tools, Wish
 from builder.oci.digest import Digest
 from builder.oci.documents import Platform
@@ -42,6 +42,10 @@ class _Draft:
     foundation: Foundation
     interpreter: Interpreter
     conda: tuple[CondaPackage, ...]
+
+
+def _ground(draft: _Draft) -> Ground:
+    return draft.foundation, draft.interpreter, draft.conda
 
 
 def make_lock(wish: Wish, layer_format: int, tools: Tools) -> dict[str, bytes]:
@@ -62,7 +66,10 @@ def make_lock(wish: Wish, layer_format: int, tools: Tools) -> dict[str, bytes]:
     wheels = _of_each(
         targets,
         lambda platform: lock_python_packages(
-            wish, drafts[platform].foundation, drafts[platform].interpreter, drafts[platform].conda, tools
+            wish,
+            *_ground(drafts[platform]),
+            tools,
+            [_ground(draft) for other, draft in drafts.items() if other != platform],
         ),
     )
     files = _siblings(wish, drafts, wheels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -14,11 +15,19 @@ from builder.lock.upgrade import normalised
 from builder.lock.wish import Tools, Wish
 from builder.oci.documents import Platform
 
+Ground = tuple[Foundation, Interpreter, Sequence[CondaPackage]]
+"""What stands below the wheels of a platform."""
+
 
 def lock_python_packages(
-    wish: Wish, base: Foundation, interpreter: Interpreter, conda: Sequence[CondaPackage], tools: Tools
+    wish: Wish,
+    base: Foundation,
+    interpreter: Interpreter,
+    conda: Sequence[CondaPackage],
+    tools: Tools,
+    others: Sequence[Ground] = (),
 ) -> tuple[Wheel, ...]:
-    """The wheels of a platform, sorted by name.
+    """The wheels of a platform, sorted by name; `others` is what stands below those of the other platforms.
 
     Raises: EnvbuildError, if they cannot be resolved or built.
     """
@@ -44,15 +53,35 @@ def lock_python_packages(
     if not sdists:
         return tuple(file for file in files if isinstance(file, Wheel))
 
-    def resolve(wanted: Sources) -> tuple[Wheel, ...]:
-        found = resolver(replace(request, sources=wanted, preferences={}, sdists=False), target)
-        return tuple(file for file in found if isinstance(file, Wheel))
+    overridden = {normalised(_NAME.split(line.text.strip())[0]) for line in sources.overrides}
+    locked = {**sources.provided, **{file.name: file.version for file in files}, **dict.fromkeys(overridden)}
 
-    everything = tuple(sorted((*base.debian, *base.build_debian)))
-    root = BuildRoot(target, base.suite, interpreter, everything, base.build_debian, resolve)
-    known = wish.previous.wheels.get(base.platform, ()) if wish.previous else ()
-    built = tools.build(sdists, root, tuple(wheel for wheel in known if wheel.built))
+    def root_of(ground: Ground) -> BuildRoot:
+        below, python, packages = ground
+        machine = target_of(below, python)
+
+        def resolve(wanted: Sources) -> tuple[Wheel, ...]:
+            found = resolver(replace(request, sources=wanted, preferences={}, sdists=False), machine)
+            return tuple(file for file in found if isinstance(file, Wheel))
+
+        everything, extra = tuple(sorted((*below.debian, *below.build_debian))), below.build_debian
+        return BuildRoot(machine, below.suite, python, everything, extra, resolve, below.image, tuple(packages), locked)
+
+    root = replace(root_of((base, interpreter, conda)), elsewhere=tuple(map(root_of, others)))
+    built = tools.build(sdists, root, _known(wish, base, interpreter))
     return tuple(sorted((*(file for file in files if isinstance(file, Wheel)), *built)))
+
+
+_NAME = re.compile(r"[^A-Za-z0-9._-]")
+
+
+def _known(wish: Wish, base: Foundation, interpreter: Interpreter) -> tuple[Wheel, ...]:
+    """The wheels that were built on the same base for the lock before, apart from those that are to move."""
+    before = wish.before(base.platform)
+    if wish.previous is None or before is None or (before.suite, before.image) != (base.suite, base.image):
+        return ()
+    wheels = wish.previous.wheels.get(base.platform, ()) if before.interpreter == interpreter else ()
+    return tuple(wheel for wheel in wheels if wheel.built and wish.upgrade.keeps(wheel.name))
 
 
 def target_of(base: Foundation, interpreter: Interpreter) -> Target:

@@ -11,7 +11,7 @@ import os
 import re
 import subprocess
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -237,7 +237,7 @@ class _Git:
             mode, _, blob = head.decode().split()
             yield _Entry(os.fsdecode(path), mode, blob)
 
-    def contents(self, blobs: Iterator[str]) -> Iterator[bytes]:
+    def contents(self, blobs: Iterator[str]) -> Generator[bytes, None, None]:
         """The bytes of each blob, in order (git-cat-file(1), --batch)."""
         process: subprocess.Popen[bytes] = subprocess.Popen(
             self._command("cat-file", "--batch"),
