@@ -11,7 +11,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass
@@ -51,10 +51,17 @@ class MissingDocumentError(EnvbuildError):
 class Fetcher:
     """Fetches into a store. Safe for several threads and processes on one store."""
 
-    def __init__(self, store: Store, mirrors: Mirrors, progress: Progress | None = None, offline: bool = False) -> None:
+    def __init__(
+        self,
+        store: Store,
+        mirrors: Mirrors,
+        progress: Progress | None = None,
+        offline: bool = False,
+        transport: Transport | None = None,
+    ) -> None:
         self._store = store
         self._mirrors = mirrors
-        self._transport = Transport(mirrors)
+        self._transport = transport or Transport(mirrors)
         self._progress = progress or Silent()
         self._offline = offline
         self._stopped = threading.Event()
@@ -68,6 +75,12 @@ class Fetcher:
     def mirrors(self) -> Mirrors:
         """Where this machine asks instead."""
         return self._mirrors
+
+    def with_indexes(self, indexes: Mapping[str, str]) -> Fetcher:
+        """One that knows the URLs of a spec's indexes by name, and so the credentials that variables name."""
+        mirrors = self._mirrors.with_indexes(indexes)
+        transport = self._transport.with_mirrors(mirrors)
+        return Fetcher(self._store, mirrors, self._progress, self._offline, transport)
 
     def read(self, urls: Sequence[str], limit: int, accept: str | None = None) -> bytes:
         """A small document that has no digest, of `limit` bytes at most, from the first URL that answers.

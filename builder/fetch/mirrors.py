@@ -6,14 +6,14 @@ machine that fetches. Credentials are taken out of a mirror's URL here, and trav
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
-from urllib.parse import unquote, urlsplit, urlunsplit
+from dataclasses import dataclass, field, replace
+from urllib.parse import urlsplit, urlunsplit
 
 from builder.errors import EnvbuildError
+from builder.fetch.access import Access, Login
 
 PYPI_INDEX = "https://pypi.org/simple/"
 PYPI_FILES = "https://files.pythonhosted.org/packages/"
@@ -36,8 +36,10 @@ class Mirrors:
     """Pairs of a prefix of a URL and what stands for it on the mirror."""
     python_index: str | None = None
     """A simple repository API (PEP 503, 691) that stands for PyPI."""
-    authorizations: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """The value of the Authorization header for a `host:port`, and for no other."""
+    more_indexes: tuple[str, ...] = ()
+    """Further indexes of this machine, without credentials, which are asked before PyPI."""
+    access: Access = field(default_factory=Access)
+    """The credentials of this machine."""
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str]) -> Mirrors:
@@ -46,22 +48,32 @@ class Mirrors:
         index = next((variables[name] for name in names if variables.get(name)), None)
         debian = variables.get("ENVBUILD_DEBIAN_MIRROR", "").split()
         snapshot = variables.get("ENVBUILD_SNAPSHOT_MIRROR", "").strip()
-        authorizations: dict[str, str] = {}
+        found = _Found(Access.from_environment(variables))
+        more = []
         for name in ("UV_INDEX", "UV_EXTRA_INDEX_URL"):
             for extra in variables.get(name, "").split():
                 with suppress(EnvbuildError):  # they may be folders; uv judges them
-                    _folder(extra, authorizations)
+                    more.append(found.folder(extra))
         prefixes = []
         if debian:
-            main = _folder(debian[0], authorizations)
-            security = _folder(debian[1] if len(debian) > 1 else _sibling(debian[0]), authorizations)
+            main = found.folder(debian[0])
+            security = found.folder(debian[1] if len(debian) > 1 else _sibling(debian[0]))
             prefixes += [(DEBIAN_ARCHIVE, main), (DEBIAN_SECURITY_ARCHIVE, security)]
         if snapshot:
-            prefixes.append((DEBIAN_SNAPSHOT, _folder(snapshot, authorizations)))
+            prefixes.append((DEBIAN_SNAPSHOT, found.folder(snapshot)))
         if pythons := variables.get("ENVBUILD_PYTHON_MIRROR", "").strip():
-            prefixes += [(published, _folder(pythons, authorizations)) for published in STANDALONE_PYTHONS]
-        python_index = _folder(index, authorizations) if index else None
-        return cls(tuple(prefixes), None if python_index == PYPI_INDEX else python_index, authorizations)
+            prefixes += [(published, found.folder(pythons)) for published in STANDALONE_PYTHONS]
+        python_index = found.folder(index) if index else None
+        return cls(
+            tuple(prefixes),
+            None if python_index == PYPI_INDEX else python_index,
+            tuple(dict.fromkeys(more)),
+            found.access,
+        )
+
+    def with_indexes(self, indexes: Mapping[str, str]) -> Mirrors:
+        """With the URLs of a spec's indexes by name, so that their credentials are known, which variables name."""
+        return replace(self, access=self.access.with_indexes(indexes))
 
     def candidates(self, url: str) -> tuple[str, ...]:
         """What to ask for `url`: the mirror's URL alone where there is a mirror for it, else `url`."""
@@ -71,8 +83,8 @@ class Mirrors:
         return (url,)
 
     def authorization(self, url: str) -> str | None:
-        """The Authorization header to send to the host of `url`, if there is one."""
-        return self.authorizations.get(urlsplit(url).netloc)
+        """The Authorization header to send to the host of `url` first, if there is one."""
+        return next((login.header for login in self.access.logins(url)), None)
 
 
 def canonical_pypi_url(url: str) -> str:
@@ -93,23 +105,32 @@ def without_credentials_in(text: str) -> str:
     return re.sub(r"(?<=://)[^\s/@]+@", "", text)
 
 
-def _folder(url: str, authorizations: dict[str, str]) -> str:
-    """The URL with a slash at its end; its credentials go to `authorizations`. uv's form `name=URL` is taken too."""
-    url = re.sub(r"^[\w.-]+=(?=\w+:)", "", url)
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https", "file") and not parts.query and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise EnvbuildError(
-            "a mirror in the environment variables is not a URL",
-            "a form such as `http://mirror.example/debian` is expected",
-        )
-    credentials, _, host = parts.netloc.rpartition("@")
-    if credentials:
-        authorizations[host] = "Basic " + base64.b64encode(unquote(credentials).encode()).decode()
-    return without_credentials(url).rstrip("/") + "/"
+@dataclass(slots=True)
+class _Found:
+    """The credentials that were found in URLs."""
+
+    access: Access
+
+    def folder(self, url: str) -> str:
+        """The URL with a slash at its end; its credentials are kept apart. uv's form `name=URL` is taken too."""
+        match = re.match(r"([\w.-]+)=(?=\w+:)", url)
+        url = url[match.end() :] if match else url
+        try:
+            parts = urlsplit(url)
+            usable = parts.scheme in ("http", "https", "file") and not parts.query and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable:
+            raise EnvbuildError(
+                "a mirror in the environment variables is not a URL",
+                "a form such as `http://mirror.example/debian` is expected",
+            )
+        bare = without_credentials(url).rstrip("/") + "/"
+        if login := Login.of_url(url):
+            self.access = self.access.with_place(bare, login)
+        elif match:
+            self.access = self.access.with_indexes({match[1]: bare})
+        return bare
 
 
 def _sibling(debian: str) -> str:

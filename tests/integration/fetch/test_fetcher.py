@@ -185,7 +185,7 @@ def test_a_busy_server_is_asked_again_when_it_says(server: Any, store: Store, fa
 def test_a_server_cannot_ask_for_a_pause_of_hours() -> None:
     from urllib3 import HTTPResponse
 
-    from builder.fetch.transport import _retries
+    from builder.fetch.connections import _retries
 
     assert _retries().get_retry_after(HTTPResponse(headers={"Retry-After": "86400"})) == 60
     assert _retries().new().get_retry_after(HTTPResponse(headers={"Retry-After": "7"})) == 7
