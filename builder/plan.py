@@ -71,6 +71,8 @@ class Plan:
     lock_digest: Digest
     layers: tuple[LayerPlan, ...]
     """Lowest first."""
+    indexes: tuple[tuple[str, str], ...] = ()
+    """Names and URLs of the package indexes that files may be of, as `Lock.indexes`; the image does not depend on it."""
 
     @property
     def key(self) -> str:
@@ -125,6 +127,7 @@ def make_plan(lock: Lock, platform: Platform) -> Plan:
         lock.document.layer_format,
         lock.digest,
         (*debian, system, environment, *wheels),
+        lock.indexes,
     )
 
 

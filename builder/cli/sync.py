@@ -53,7 +53,8 @@ def command(
     if found and not check:
         uv = uv_program()
         python = interpreter or find_interpreter(local.minor, uv)
-        local.sync(make_fetcher(open_store(), output, offline=offline), uv, python)
+        fetcher = make_fetcher(open_store(), output, offline=offline).with_indexes(dict(lock.indexes))
+        local.sync(fetcher, uv, python)
         left = local.differences()
         if left:
             raise CheckFailedError(f"`{folder}` still differs from the lock", left)

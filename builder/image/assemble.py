@@ -68,7 +68,7 @@ class _Build:
         """The image, written to the store."""
         plan, workshop = self._plan, self._workshop
         sources = [package.source for package in plan.debian] + [wheel.source for wheel in plan.wheels]
-        self._paths = workshop.fetcher.blobs(sources)
+        self._paths = workshop.fetcher.with_indexes(dict(plan.indexes)).blobs(sources)
         unpacked = workshop.split(self._listed_deb, plan.debian, _size, f"{plan.platform}: unpacking Debian packages")
         debs = dict(zip(plan.debian, unpacked, strict=True))
         listed = dict(zip(plan.wheels, workshop.each(self._listed_wheel, plan.wheels, _size), strict=True))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -45,6 +45,9 @@ class _Nearby(Fetcher):
         super().__init__(store, Mirrors())
         self._other = other
         self._remote = fetcher
+
+    def with_indexes(self, indexes: Mapping[str, str]) -> Fetcher:
+        return _Nearby(self.store, self._other, self._remote.with_indexes(indexes))
 
     def blob(self, source: Source) -> Path:
         if not self._other.path(source.digest).exists():

@@ -177,6 +177,12 @@ class Lock:
         """The locked platforms, sorted."""
         return tuple(sorted(self.document.platforms))
 
+    @property
+    def indexes(self) -> tuple[tuple[str, str], ...]:
+        """The package indexes that the spec names: name and URL, whose credentials the machine knows by name."""
+        pypi = self.document.spec.get("pypi") or {}
+        return tuple((str(index["name"]), str(index["url"])) for index in pypi.get("indexes", ()))
+
 
 def _check_version(document: Any, what: str, oldest: int) -> None:
     version = document.get("version") if isinstance(document, dict) else None

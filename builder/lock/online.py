@@ -46,6 +46,7 @@ class Availability:
 
 def look_up(lock: Lock, fetcher: Fetcher) -> Availability:
     """Ask for every artifact of a lock, without fetching it."""
+    fetcher = fetcher.with_indexes(dict(lock.indexes))
     wanted = sorted({source.digest: source for source in sources(lock)}.values(), key=lambda source: source.name)
 
     def ask(source: Source) -> EnvbuildError | None:
