@@ -7,13 +7,13 @@ packages, so that a change moves only what changed.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from builder.errors import EnvbuildError
-from builder.lock.artifact import DebianPackage, Wheel
-from builder.lock.document import Interpreter, Lock
+from builder.lock.artifact import Archive, CondaPackage, DebianPackage, Wheel
+from builder.lock.document import Interpreter, Lock, PlatformLock
 from builder.oci.canonical import canonical_json
 from builder.oci.digest import Digest
 from builder.oci.documents import Platform
@@ -34,10 +34,14 @@ class Budget:
 
 DEBIAN_BUDGET = Budget(alone=10, bins=6)
 WHEEL_BUDGET = Budget(alone=26, bins=12)
-"""With the system, environment, code, model and bundle layers: 59 at most, below the 60 that engines are safe with."""
+"""With the interpreter, system, environment, code, model and bundle layers: 60 at most, which engines are safe with."""
+CONDA_BUDGET = Budget(alone=18, bins=8)
+WHEEL_BUDGET_BESIDE_CONDA = Budget(alone=6, bins=6)
+"""Together as many as wheels alone may take."""
 
-Kind = Literal["debian", "system", "environment", "python"]
-Artifact = TypeVar("Artifact", DebianPackage, Wheel)
+Kind = Literal["debian", "interpreter", "system", "environment", "conda", "python"]
+Named = DebianPackage | CondaPackage | Wheel
+Artifact = TypeVar("Artifact", DebianPackage, CondaPackage, Wheel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +53,27 @@ class LayerPlan:
     """What it holds, for history and messages."""
     debian: tuple[DebianPackage, ...] = ()
     """Sorted by name."""
+    archive: Archive | None = None
+    """Of a standalone interpreter."""
+    conda: tuple[CondaPackage, ...] = ()
+    """Sorted by name."""
     wheels: tuple[Wheel, ...] = ()
     """Sorted by name."""
 
     @property
+    def artifacts(self) -> tuple[DebianPackage | Archive | CondaPackage | Wheel, ...]:
+        """What it is made of, in order."""
+        return (*self.debian, *((self.archive,) if self.archive else ()), *self.conda, *self.wheels)
+
+    @property
     def digests(self) -> tuple[Digest, ...]:
         """Of the artifacts, in order."""
-        return (*(package.digest for package in self.debian), *(wheel.digest for wheel in self.wheels))
+        return tuple(artifact.digest for artifact in self.artifacts)
+
+    @property
+    def size(self) -> int:
+        """Of the artifacts together, in bytes, as far as it is known."""
+        return sum(artifact.size or 0 for artifact in self.artifacts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +111,16 @@ class Plan:
         return tuple(sorted(package for layer in self.layers if layer.kind == "debian" for package in layer.debian))
 
     @property
+    def archive(self) -> Archive | None:
+        """Of a standalone interpreter, if it is one."""
+        return self.interpreter.archive
+
+    @property
+    def conda(self) -> tuple[CondaPackage, ...]:
+        """All conda packages, sorted by name."""
+        return tuple(sorted(package for layer in self.layers for package in layer.conda))
+
+    @property
     def wheels(self) -> tuple[Wheel, ...]:
         """All wheels, sorted by name."""
         return tuple(sorted(wheel for layer in self.layers for wheel in layer.wheels))
@@ -101,7 +129,7 @@ class Plan:
 def make_plan(lock: Lock, platform: Platform) -> Plan:
     """The plan for one of the lock's platforms.
 
-    Raises: EnvbuildError, if the lock has no such platform.
+    Raises: EnvbuildError, if the lock has no such platform, or one that cannot be built.
     """
     locked = lock.document.platforms.get(platform)
     if locked is None:
@@ -110,15 +138,8 @@ def make_plan(lock: Lock, platform: Platform) -> Plan:
             f"it has {', '.join(map(str, lock.platforms))}",
             "Add it to `platforms` in the environment and lock again",
         )
-    system = LayerPlan("system", "system files", debian=tuple(sorted(locked.debian)))
-    environment = LayerPlan("environment", f"environment for Python {locked.interpreter.version}")
-    debian = (
-        LayerPlan("debian", _name("Debian", group), debian=group) for group in _groups(locked.debian, DEBIAN_BUDGET)
-    )
-    wheels = (
-        LayerPlan("python", _name("Python", group), wheels=group)
-        for group in _groups(lock.wheels[platform], WHEEL_BUDGET)
-    )
+    packages = lock.conda.get(platform, ())
+    _check(platform, locked, packages)
     return Plan(
         platform,
         locked.base_name,
@@ -126,9 +147,38 @@ def make_plan(lock: Lock, platform: Platform) -> Plan:
         lock.document.created,
         lock.document.layer_format,
         lock.digest,
-        (*debian, system, environment, *wheels),
+        tuple(_layers(locked, packages, lock.wheels[platform])),
         lock.indexes,
     )
+
+
+def _check(platform: Platform, locked: PlatformLock, conda: Sequence[CondaPackage]) -> None:
+    if locked.image:
+        raise EnvbuildError(
+            f"the image for {platform} cannot be built",
+            f"its base is the image `{locked.base_name}`, and images are built on a suite only",
+            "Name a suite instead: `base: {suite: trixie}`",
+        )
+    if locked.interpreter.source != "conda" and any(package.name == "python" for package in conda):
+        raise EnvbuildError(
+            f"the image for {platform} would have two interpreters in one environment",
+            f"the conda packages bring one, and the environment's is of `source: {locked.interpreter.source}`",
+            "Leave out `source`, or ask for conda packages that need no Python",
+        )
+
+
+def _layers(locked: PlatformLock, conda: Sequence[CondaPackage], wheels: Sequence[Wheel]) -> Iterator[LayerPlan]:
+    for debs in _groups(locked.debian, DEBIAN_BUDGET):
+        yield LayerPlan("debian", _name("Debian", debs), debian=debs)
+    interpreter = locked.interpreter
+    if interpreter.archive:
+        yield LayerPlan("interpreter", f"Python {interpreter.version}, standalone", archive=interpreter.archive)
+    yield LayerPlan("system", "system files", debian=tuple(sorted(locked.debian)))
+    yield LayerPlan("environment", f"environment for Python {interpreter.version}")
+    for packages in _groups(conda, CONDA_BUDGET):
+        yield LayerPlan("conda", _name("conda", packages), conda=packages)
+    for group in _groups(wheels, WHEEL_BUDGET_BESIDE_CONDA if conda else WHEEL_BUDGET):
+        yield LayerPlan("python", _name("Python", group), wheels=group)
 
 
 def _groups(artifacts: Sequence[Artifact], budget: Budget) -> list[tuple[Artifact, ...]]:
@@ -141,7 +191,7 @@ def _groups(artifacts: Sequence[Artifact], budget: Budget) -> list[tuple[Artifac
     return alone + [tuple(bins[number]) for number in sorted(bins)]
 
 
-def _by_size(artifact: DebianPackage | Wheel) -> tuple[int, str]:
+def _by_size(artifact: Named) -> tuple[int, str]:
     return -artifact.size, artifact.name
 
 
@@ -149,5 +199,5 @@ def _bin(name: str, bins: int) -> int:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") % bins
 
 
-def _name(kind: str, group: Sequence[DebianPackage | Wheel]) -> str:
+def _name(kind: str, group: Sequence[Named]) -> str:
     return f"{kind}: " + ", ".join(f"{artifact.name} {artifact.version}" for artifact in group)

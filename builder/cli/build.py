@@ -88,6 +88,5 @@ def _print_plans(plans: list, as_json: bool) -> None:  # type: ignore[type-arg]
         return
     for plan in plans:
         for layer in plan.layers:
-            size = sum(artifact.size for artifact in (*layer.debian, *layer.wheels))
-            what = layer.name if layer.kind in ("system", "environment") else f"{layer.name} ({size_text(size)})"
+            what = layer.name if layer.kind in ("system", "environment") else f"{layer.name} ({size_text(layer.size)})"
             click.echo(f"{plan.platform}  {what}")

@@ -24,15 +24,16 @@ from builder.image.kept import (
 )
 from builder.image.locked_file import LockedPackage, using
 from builder.image.skeleton import environment_files
+from builder.image.unpacking import Encoded, Unpacked, Unpacker, owner_name
 from builder.image.workshop import Workshop
-from builder.layers.deb import DebPackage, open_deb
+from builder.layers.conda import conda_order
 from builder.layers.files import FileEntry, FileTree
 from builder.layers.interface import Contents, Directory, Package
 from builder.layers.join import Fresh, Layer, Segment, write_layer, write_segment
-from builder.layers.system import FACTS_FORMAT, DebFacts, system_directories, system_files
+from builder.layers.system import DebFacts, system_directories, system_files
 from builder.layers.wheel import open_wheel
 from builder.layers.wheel_layout import WheelTarget
-from builder.lock.artifact import DebianPackage, Wheel
+from builder.lock.artifact import Wheel
 from builder.oci.digest import Digest
 from builder.plan import ALONE_SIZE, LayerPlan, Plan
 
@@ -67,45 +68,43 @@ class _Build:
     def image(self) -> Image:
         """The image, written to the store."""
         plan, workshop = self._plan, self._workshop
-        sources = [package.source for package in plan.debian] + [wheel.source for wheel in plan.wheels]
-        self._paths = workshop.fetcher.with_indexes(dict(plan.indexes)).blobs(sources)
-        unpacked = workshop.split(self._listed_deb, plan.debian, _size, f"{plan.platform}: unpacking Debian packages")
-        debs = dict(zip(plan.debian, unpacked, strict=True))
+        encoded = _encoded(plan)
+        fetcher = workshop.fetcher.with_indexes(dict(plan.indexes))
+        self._paths = fetcher.blobs([artifact.source for artifact in (*encoded, *plan.wheels)])
+        unpacker = Unpacker(self._store, self._paths, plan.interpreter, self._target)
+        what = "Debian packages" if len(encoded) == len(plan.debian) else "packages"
+        values = workshop.split(unpacker.unpack, encoded, _size, f"{plan.platform}: unpacking {what}")
+        unpacked = dict(zip(encoded, map(Unpacked.from_value, values), strict=True))
         listed = dict(zip(plan.wheels, workshop.each(self._listed_wheel, plan.wheels, _size), strict=True))
-        facts = {package: _facts(deb) for package, deb in debs.items()}
+        facts = {artifact: one.facts for artifact, one in unpacked.items() if one.facts}
         architecture = plan.platform.architecture
         settled = system_directories(list(facts.values()), architecture)
         own = {
             "system": FileTree((*system_files(list(facts.values()), architecture), *_entries(settled))),
-            "environment": FileTree(environment_files(plan.interpreter)),
+            "environment": FileTree(environment_files(plan.interpreter, conda=bool(plan.conda))),
         }
-        later = [Owner(SYSTEM, own["system"].contents()), Owner(ENVIRONMENT, own["environment"].contents())]
-        later += [Owner(wheel.file_name, contents) for wheel, contents in listed.items()]
-        filesystem = merge(_debian_owners(debs, facts), later, settled)
+        filesystem = merge(_debian_owners(unpacked, facts), self._later(own, unpacked, listed), settled)
 
         def layer_of(layer: LayerPlan) -> Layer:
             if layer.kind in own:
                 return self._own_layer(own[layer.kind], filesystem)
-            if layer.kind == "debian":
-                return self._debian_layer(layer, debs, filesystem)
-            return self._python_layer(layer, listed, filesystem)
+            if layer.wheels:
+                return self._python_layer(layer, listed, filesystem)
+            return self._encoded_layer(layer, unpacked, unpacker, filesystem)
 
         layers = workshop.split(layer_of, plan.layers, _layer_size, f"{plan.platform}: writing layers")
         return write_image(self._store, layers, environment_config(plan, [layer.diff_id for layer in layers]))
 
-    def _listed_deb(self, package: DebianPackage) -> Any:
-        """What a deb holds, the facts that system files are made from, and its segment: one pass gives all three."""
-
-        def make() -> Any:
-            with using(self._store, package), self._open_deb(package) as deb:
-                segment = write_segment(self._store, deb)
-                return {
-                    "contents": contents_to_value(deb.contents()),
-                    "facts": deb.facts.to_dict(),
-                    "segment": [str(segment.digest), segment.size],
-                }
-
-        return kept_value(self._store, "debs", {"deb": package.digest.hex, "facts": FACTS_FORMAT}, make)
+    def _later(
+        self, own: Mapping[str, FileTree], unpacked: Mapping[Encoded, Unpacked], listed: Mapping[Wheel, Contents]
+    ) -> list[Owner]:
+        """What comes after the Debian packages, in the order of installing: the last one with a path provides it."""
+        later = [Owner(SYSTEM, own["system"].contents())]
+        if self._plan.archive:
+            later.append(Owner(owner_name(self._plan.archive), unpacked[self._plan.archive].contents))
+        later.append(Owner(ENVIRONMENT, own["environment"].contents()))
+        later += [Owner(owner_name(one), unpacked[one].contents) for one in conda_order(self._plan.conda)]
+        return later + [Owner(wheel.file_name, contents) for wheel, contents in listed.items()]
 
     def _listed_wheel(self, wheel: Wheel) -> Contents:
         def make() -> Any:
@@ -121,21 +120,19 @@ class _Build:
     def _own_layer(self, tree: FileTree, filesystem: Filesystem) -> Layer:
         return write_layer(self._store, filesystem.directories_for(_all_paths([tree.contents()])), [Fresh(tree)])
 
-    def _debian_layer(self, layer: LayerPlan, debs: Mapping[DebianPackage, Any], filesystem: Filesystem) -> Layer:
-        contents = [contents_from_value(debs[package]["contents"]) for package in layer.debian]
+    def _encoded_layer(
+        self, layer: LayerPlan, unpacked: Mapping[Encoded, Unpacked], unpacker: Unpacker, filesystem: Filesystem
+    ) -> Layer:
+        artifacts: list[Encoded] = [*layer.debian, *([layer.archive] if layer.archive else []), *layer.conda]
 
         def parts() -> list[Segment | Fresh]:
-            return [self._debian_part(package, debs[package], filesystem) for package in layer.debian]
+            return [
+                unpacker.part(one, unpacked[one], filesystem.left_out.get(owner_name(one), frozenset()))
+                for one in artifacts
+            ]
 
-        return self._kept_layer(layer, contents, [package.name for package in layer.debian], parts, filesystem)
-
-    def _debian_part(self, package: DebianPackage, deb: Any, filesystem: Filesystem) -> Segment | Fresh:
-        left_out = filesystem.left_out.get(package.name, frozenset())
-        digest, size = Digest.parse(deb["segment"][0]), deb["segment"][1]
-        if left_out or not self._store.has(digest, size):
-            with using(self._store, package), self._open_deb(package) as opened:
-                return write_segment(self._store, opened, left_out)
-        return Segment(digest, size)
+        contents = [unpacked[one].contents for one in artifacts]
+        return self._kept_layer(layer, contents, [owner_name(one) for one in artifacts], parts, filesystem)
 
     def _python_layer(self, layer: LayerPlan, listed: Mapping[Wheel, Contents], filesystem: Filesystem) -> Layer:
         def parts() -> list[Segment | Fresh]:
@@ -171,14 +168,12 @@ class _Build:
         directories = filesystem.directories_for(_all_paths(contents))
         key = {
             "packages": [digest.hex for digest in layer.digests],
-            "python": self._plan.interpreter.minor if layer.wheels else None,
+            **({"records": [[package.url, package.channel] for package in layer.conda]} if layer.conda else {}),
+            "python": self._plan.interpreter.minor if layer.wheels or layer.conda else None,
             "left-out": [sorted(filesystem.left_out.get(name, ())) for name in names],
             "directories": [[entry.path, entry.mode, entry.uid, entry.gid] for entry in directories],
         }
         return kept_layer(self._store, key, lambda: write_layer(self._store, directories, parts()))
-
-    def _open_deb(self, package: DebianPackage) -> DebPackage:
-        return open_deb(self._paths[package.digest], self._store.temporary)
 
     def _open_wheel(self, wheel: Wheel) -> Package:
         if wheel.digest in self._opened:
@@ -192,32 +187,29 @@ class _Build:
         return {"wheel": wheel.digest.hex, "name": [wheel.name, wheel.version], "python": self._plan.interpreter.minor}
 
 
-def _size(artifact: DebianPackage | Wheel) -> int:
-    return artifact.size
+def _encoded(plan: Plan) -> tuple[Encoded, ...]:
+    return (*plan.debian, *((plan.archive,) if plan.archive else ()), *plan.conda)
+
+
+def _size(artifact: Encoded | Wheel) -> int:
+    return artifact.size or 0
 
 
 def _layer_size(layer: LayerPlan) -> int:
-    return sum(package.size for package in layer.debian) + sum(wheel.size for wheel in layer.wheels)
+    return layer.size
 
 
-def _debian_owners(debs: Mapping[DebianPackage, Any], facts: Mapping[DebianPackage, DebFacts]) -> list[Owner]:
+def _debian_owners(unpacked: Mapping[Encoded, Unpacked], facts: Mapping[Encoded, DebFacts]) -> list[Owner]:
     """In the order of unpacking: base-files makes the root's directories, the others follow by name."""
     owners = [
-        Owner(package.name, contents_from_value(deb["contents"]), _names(facts[package].field("Replaces")))
-        for package, deb in debs.items()
+        Owner(owner_name(package), unpacked[package].contents, _names(one.field("Replaces")))
+        for package, one in facts.items()
     ]
     return sorted(owners, key=lambda owner: (owner.name != "base-files", owner.name))
 
 
 def _entries(directories: Iterable[Directory]) -> Iterable[FileEntry]:
     return (FileEntry.directory(entry.path, entry.mode, entry.uid, entry.gid) for entry in directories)
-
-
-def _facts(deb: Any) -> DebFacts:
-    facts = DebFacts.from_dict(deb["facts"])
-    if facts is None:  # the record's key names the revision
-        raise ValueError("facts of another revision under the key of this one")
-    return facts
 
 
 def _names(relation: str) -> frozenset[str]:

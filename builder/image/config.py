@@ -21,7 +21,6 @@ _VARIABLES = {
     "LANG": "C.UTF-8",
     "PYTHONDONTWRITEBYTECODE": "1",
     "PYTHONUNBUFFERED": "1",
-    "VIRTUAL_ENV": f"/{ENVIRONMENT}",
 }
 
 
@@ -32,12 +31,18 @@ def environment_config(plan: Plan, diff_ids: Sequence[Digest]) -> ImageConfig:
         plan.created,
         tuple(diff_ids),
         tuple(layer.name for layer in plan.layers),
-        env=tuple(f"{name}={value}" for name, value in _VARIABLES.items()),
+        env=tuple(f"{name}={value}" for name, value in _variables(plan).items()),
         cmd=(f"/{ENVIRONMENT}/bin/python",),
         user=USER,
         working_dir=f"/{CODE}",
         labels={LOCK_LABEL: str(plan.lock_digest), "org.opencontainers.image.base.name": plan.base_name},
     )
+
+
+def _variables(plan: Plan) -> dict[str, str]:
+    """Those of every image, and how tools recognise the environment: as a virtual one, as conda's, or as both."""
+    kinds = {"VIRTUAL_ENV": plan.interpreter.source != "conda", "CONDA_PREFIX": bool(plan.conda)}
+    return _VARIABLES | {name: f"/{ENVIRONMENT}" for name, so in kinds.items() if so}
 
 
 def bundle_config(

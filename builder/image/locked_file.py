@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.layers.interface import Contents, Package, Sink
-from builder.lock.artifact import DebianPackage, Wheel
+from builder.lock.artifact import Archive, CondaPackage, DebianPackage, Wheel
 from builder.oci.digest import Digest
 from builder.oci.layout import CHUNK
 from builder.oci.store import Store
 
-Artifact = DebianPackage | Wheel
+Artifact = DebianPackage | Archive | CondaPackage | Wheel
 
 
 @contextmanager
@@ -27,7 +27,7 @@ def using(store: Store, artifact: Artifact) -> Iterator[None]:
     try:
         yield
     except EnvbuildError as error:
-        name = f"{artifact.name} {artifact.version}"
+        name = artifact.source.name
         causes = (error.what, *error.why)
         if _digest(store, artifact.digest) != artifact.digest:
             store.discard(artifact.digest)

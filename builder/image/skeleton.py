@@ -1,4 +1,4 @@
-"""What every environment image has besides packages: a virtual environment's own files and agreed folders. Pure."""
+"""What every environment image has besides packages: the environment's own files and agreed folders. Pure."""
 
 from __future__ import annotations
 
@@ -20,11 +20,24 @@ unset PYTHONHOME
 """
 
 
-def environment_files(interpreter: Interpreter) -> Iterable[FileEntry]:
-    """A virtual environment (PEP 405) on the base's interpreter, and the folders that commands use.
+def environment_files(interpreter: Interpreter, *, conda: bool = False) -> Iterable[FileEntry]:
+    """A virtual environment (PEP 405) on the interpreter, and the folders that commands use.
 
-    Any user may write to `/data` and `/out`, so that a container without mounts works under any user id.
+    Where the interpreter is conda's own, the environment is a prefix of conda instead; `conda` says whether there are
+    conda packages. Any user may write to `/data` and `/out`, so that a container without mounts works under any user.
     """
+    if interpreter.source != "conda":
+        yield from _virtual_environment(interpreter)
+    if conda:
+        yield FileEntry(f"{ENVIRONMENT}/conda-meta/history")
+    yield FileEntry.directory(f"{ENVIRONMENT}/lib/python{interpreter.minor}/site-packages")
+    for folder in (DATA, OUTPUT):
+        yield FileEntry.directory(folder, 0o1777)
+    for folder in (CODE, MODEL, BUNDLE):
+        yield FileEntry.directory(folder)
+
+
+def _virtual_environment(interpreter: Interpreter) -> Iterable[FileEntry]:
     name = interpreter.path.rpartition("/")[2]
     prefix = f"/{ENVIRONMENT}"
     yield FileEntry(f"{ENVIRONMENT}/pyvenv.cfg", _configuration(interpreter).encode())
@@ -33,11 +46,6 @@ def environment_files(interpreter: Interpreter) -> Iterable[FileEntry]:
     for link in sorted({"python3", name} - {"python"}):
         yield FileEntry.link(f"{ENVIRONMENT}/bin/{link}", "python")
     yield FileEntry.link(f"{ENVIRONMENT}/lib64", "lib")
-    yield FileEntry.directory(f"{ENVIRONMENT}/lib/python{interpreter.minor}/site-packages")
-    for folder in (DATA, OUTPUT):
-        yield FileEntry.directory(folder, 0o1777)
-    for folder in (CODE, MODEL, BUNDLE):
-        yield FileEntry.directory(folder)
 
 
 def _configuration(interpreter: Interpreter) -> str:

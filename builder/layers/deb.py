@@ -15,58 +15,31 @@ from __future__ import annotations
 
 import errno
 import posixpath
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from builder.errors import EnvbuildError
 from builder.layers.deb_archive import DebArchive, naming
-from builder.layers.interface import Contents, Sink
 from builder.layers.system.elf import read_shared_object
 from builder.layers.system.facts import DebFacts, Library, is_captured, is_kept_link, is_library_name, is_listed
 from builder.layers.system.paths import MERGED, MOVED, merged_path
 from builder.layers.tar_reader import TarEntry
-from builder.layers.unpacked import Item, Placed, Spool, declared, write_placed
+from builder.layers.unpacked import Item, Placed, Spool, UnpackedPackage
 
 __all__ = ["DebFacts", "DebPackage", "merged_path", "open_deb"]
 
 
-class DebPackage:
+class DebPackage(UnpackedPackage):
     """An opened deb: a Package, and its facts. Close it, or use it in a `with` statement, to free its disk space."""
 
     def __init__(self, spool: Spool, facts: DebFacts) -> None:
-        self._spool = spool
+        placed = {
+            path: Placed.of(spool, item, item.entry.mode, item.entry.uid, item.entry.gid)
+            for path, item in spool.items.items()
+        }
+        super().__init__(spool, placed, spool.directories)
         self.facts = facts
         """What the system files are made from."""
-
-    def contents(self) -> Contents:
-        """The listing."""
-        items = self._spool.items
-        return Contents(declared(items, self._spool.directories), tuple(sorted(items)))
-
-    def write(self, sink: Sink, left_out: Collection[str] = ()) -> None:
-        """Write the segment, without the paths `left_out`.
-
-        Raises: EnvbuildError, if the temporary file cannot be read back.
-        """
-        placed = {
-            path: Placed.of(self._spool, item, item.entry.mode, item.entry.uid, item.entry.gid)
-            for path, item in self._spool.items.items()
-        }
-        write_placed(sink, placed, left_out)
-
-    def close(self) -> None:
-        """Give the temporary file back."""
-        self._spool.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def open_deb(path: Path, scratch: Path | None = None) -> DebPackage:

@@ -6,9 +6,12 @@ the files belong in an image is the callers' to say.
 
 from __future__ import annotations
 
+import errno
+import mmap
 import os
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +22,7 @@ from builder.errors import EnvbuildError
 from builder.layers import tar_headers
 from builder.layers.encode import EncodedWriter
 from builder.layers.files import parents
-from builder.layers.interface import Directory, Sink
+from builder.layers.interface import Contents, Directory, Sink
 from builder.layers.tar_reader import TarEntry, TarReader
 
 _CHUNK = 1 << 20
@@ -52,6 +55,7 @@ class Spool:
     def __init__(self, scratch: Path | None = None) -> None:
         """With its temporary file in the folder `scratch`."""
         self._file = tempfile.TemporaryFile(dir=scratch)  # noqa: SIM115 (closed by `close`)
+        self._mapped: mmap.mmap | None = None
         self.items: dict[str, Item] = {}
         self.directories: dict[str, Directory] = {}
         """As the archive declares them; the root is an empty path."""
@@ -86,8 +90,17 @@ class Spool:
         if left:
             raise EnvbuildError("A temporary file was cut off while it was in use")
 
+    def mapped(self) -> mmap.mmap:
+        """The temporary file, to be searched where an item's offset and size say."""
+        if self._mapped is None:
+            self._file.flush()
+            self._mapped = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+        return self._mapped
+
     def close(self) -> None:
         """Give the temporary file back."""
+        if self._mapped is not None:
+            self._mapped.close()
         self._file.close()
 
     def __enter__(self) -> Self:
@@ -166,6 +179,60 @@ def write_placed(sink: Sink, placed: Mapping[str, Placed], left_out: Collection[
                 writer.write(piece)
             writer.write(tar_headers.padding(one.size))
     writer.finish()
+
+
+class UnpackedPackage:
+    """An opened archive as a Package. Close it, or use it in a `with` statement, to free its disk space."""
+
+    def __init__(self, spool: Spool, placed: Mapping[str, Placed], directories: Mapping[str, Directory]) -> None:
+        check_tree(placed, directories)
+        self._spool = spool
+        self._placed = placed
+        self._directories = directories
+
+    def contents(self) -> Contents:
+        """The listing."""
+        return Contents(declared(self._placed, self._directories), tuple(sorted(self._placed)))
+
+    def write(self, sink: Sink, left_out: Collection[str] = ()) -> None:
+        """Write the segment, without the paths `left_out`.
+
+        Raises: EnvbuildError, if the temporary file cannot be read back.
+        """
+        write_placed(sink, self._placed, left_out)
+
+    def close(self) -> None:
+        """Give the temporary file back."""
+        self._spool.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def plain_mode(item: Item) -> int:
+    """The mode of a file where it only counts whether it can be executed."""
+    return 0o755 if item.entry.mode & 0o111 else 0o644
+
+
+def is_bytecode(path: str) -> bool:
+    """Whether it was compiled of a source, and is made anew where that has another time: images ship none."""
+    return "/__pycache__/" in f"/{path}"
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Say which archive cannot be read. A scratch folder without space is not its fault: that stays an OSError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise EnvbuildError(f"`{path.name}` cannot be read", str(error)) from error
 
 
 def check_tree(files: Collection[str], directories: Collection[str]) -> None:

@@ -171,6 +171,11 @@ class Archive:
     """In bytes, where the publisher tells it."""
 
     @property
+    def file_name(self) -> str:
+        """The last part of its URL."""
+        return self.url.rpartition("/")[2]
+
+    @property
     def source(self) -> Source:
         """What to fetch."""
-        return Source(self.digest, self.size, (self.url,), self.url.rpartition("/")[2])
+        return Source(self.digest, self.size, (self.url,), self.file_name)
