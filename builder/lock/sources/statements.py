@@ -7,9 +7,12 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_COMMENT = re.compile(r"(^|\s+)#.*$")
-_LINE_BREAKS = re.compile(r"\r\n|\r|\n|\x0b|\x0c|\x1c|\x1d|\x1e|\x85|\u2028|\u2029")
+from builder.lock.sources.repository import shown_text
+
+_COMMENT = re.compile(r"(?<!\S)#")
+_COMMENT_LINE = re.compile(r"\s*#")
 VARIABLE = re.compile(r"\$\{[A-Z0-9_]+\}")
+_QUOTING = re.compile(r"['\"\\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +26,10 @@ class Statement:
     options: tuple[tuple[str, str], ...]
     """Long names with their values, in order."""
 
-
-def statements(text: str) -> Iterator[Statement]:
-    """The statements of a file.
-
-    Raises: StatementError, for a line that cannot be split.
-    """
-    for number, line in _logical_lines(text):
-        content = _COMMENT.sub("", line).strip()
-        if content:
-            yield _statement(number, content)
+    @property
+    def hashes(self) -> tuple[str, ...]:
+        """The values of `--hash`."""
+        return tuple(value for name, value in self.options if name == "hash")
 
 
 class StatementError(ValueError):
@@ -43,15 +40,26 @@ class StatementError(ValueError):
         self.line = line
 
 
+def statements(text: str) -> Iterator[Statement | StatementError]:
+    """The statements of a file, and in place of a line that cannot be split, why not."""
+    for number, line in _logical_lines(text):
+        content = _without_comment(line).strip()
+        if content:
+            try:
+                yield _statement(number, content)
+            except StatementError as error:
+                yield error
+
+
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
     """Lines with those that follow a backslash joined to them; a comment line is joined to nothing."""
     start, parts = 1, list[str]()
-    for number, line in enumerate(_LINE_BREAKS.split(text), 1):
+    for number, line in enumerate(text.splitlines(), 1):
         if not parts:
             start = number
-        comment = re.match(r"\s*#", line)
+        comment = _COMMENT_LINE.match(line)
         if line.endswith("\\") and not comment:
-            parts.append(line.removesuffix("\\"))
+            parts.append(line.strip("\\"))
             continue
         if comment:
             line = " " + line  # so that it does not become part of what stands before
@@ -62,10 +70,15 @@ def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
         yield start, "".join(parts)
 
 
+def _without_comment(line: str) -> str:
+    comment = _COMMENT.search(line) if "#" in line else None
+    return line[: comment.start()] if comment else line
+
+
 def _statement(number: int, content: str) -> Statement:
     requirement, options = _split(content)
     try:
-        words = shlex.split(options)
+        words = shlex.split(options) if _QUOTING.search(options) else re.findall(r"[^ \t\r\n]+", options)
     except ValueError as error:
         raise StatementError(number, f"a quote is not closed: {error}") from error
     return Statement(number, requirement, tuple(_options(number, words)))
@@ -73,40 +86,49 @@ def _statement(number: int, content: str) -> Statement:
 
 def _split(content: str) -> tuple[str, str]:
     """What stands before the first word that begins with `-`, and the rest, as pip splits them."""
-    words = content.split(" ")
-    for position, word in enumerate(words):
-        if word.startswith("-"):
-            return " ".join(words[:position]).strip(), " ".join(words[position:])
-    return content, ""
+    start = 0 if content.startswith("-") else content.find(" -") + 1
+    if start == 0 and not content.startswith("-"):
+        return content, ""
+    return content[:start].rstrip(" "), content[start:]
 
 
 def _options(number: int, words: list[str]) -> Iterator[tuple[str, str]]:
-    waiting = list(words)
-    while waiting:
-        word = waiting.pop(0)
+    waiting = iter(words)
+    for word in waiting:
         name, separator, value = _name(word)
         if name is None:
-            raise StatementError(number, f"`{word[:100]}` is not expected here")
-        if name not in FLAGS and not separator:
-            if not waiting:
+            raise StatementError(number, f"`{shown_text(word)}` is not expected here")
+        if name not in FLAGS and name not in VALUED:
+            raise StatementError(number, f"requirements files have no option `--{shown_text(name)}`")
+        if name in VALUED and not separator:
+            given = next(waiting, None)
+            if given is None:
                 raise StatementError(number, f"`--{name}` needs a value")
-            value = waiting.pop(0)
+            value = given
         yield name, value
 
 
 def _name(word: str) -> tuple[str | None, str, str]:
-    """The long name of an option, and its value where it is of one word with it."""
+    """The long name of an option, and its value where it is of one word with it; no name for what is no option."""
     if word.startswith("--"):
         name, separator, value = word[2:].partition("=")
-        return _LONG.get(name, name) or None, separator, value
+        return "index-url" if name == "pypi-url" else name, separator, value
     if word[:2] in _SHORT:
         return _SHORT[word[:2]], "=" if word[2:] else "", word[2:].removeprefix("=")
     return None, "", ""
 
 
-FLAGS = frozenset({"pre", "no-index", "prefer-binary", "require-hashes"})
+FLAGS = frozenset({"pre", "no-index", "prefer-binary", "require-hashes", "no-require-hashes"})
 """Options without a value."""
+VALUED = frozenset(
+    {
+        "requirement", "constraint", "editable", "index-url", "extra-index-url", "find-links", "no-binary",
+        "only-binary", "all-releases", "only-final", "trusted-host", "use-feature", "hash", "config-settings",
+        "global-option", "install-option", "build-option",
+    }
+)  # fmt: skip
+"""Options with one."""
 _SHORT = {
     "-r": "requirement", "-c": "constraint", "-e": "editable", "-i": "index-url", "-f": "find-links",
+    "-C": "config-settings",
 }  # fmt: skip
-_LONG = {"pypi-url": "index-url"}

@@ -1,0 +1,169 @@
+"""A `uv.lock`, taken as it is: uv itself makes a `pylock.toml` of it, without network and without the project's files.
+
+uv is given the lock and a project with nothing but its name, so that no setting of a project or a machine, and no file
+that a lock names, has a part in the answer.
+"""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+import tempfile
+import threading
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from builder.errors import EnvbuildError
+from builder.lock.interface import Sources
+from builder.lock.sources.pylock_toml import parsed_pylock, taken
+from builder.lock.sources.repository import Repository, shown_text
+from builder.lock.sources.toml_file import TomlFile, strings, table
+from builder.lock.upgrade import normalised
+from builder.spec.environment import PyPI
+from builder.spec.reader import nearest
+
+_VERSION, _REVISION = 1, 5
+"""What is known of uv's format."""
+_TIMEOUT = 120
+"""Seconds; a lock of a thousand packages takes a tenth of one."""
+_LOOKING = threading.Lock()
+_EXPORT = "`uv export --format pylock.toml -o pylock.toml`, and write `lockfile: pylock.toml`"
+
+
+def uv_lock_sources(repository: Repository, file: TomlFile, pypi: PyPI) -> Sources:
+    """What a file locks for the project, with the extras and groups of the spec; what cannot be taken is reported."""
+    if not _is_known(repository, file):
+        return Sources()
+    root = _root(repository, file)
+    if root is None:
+        return Sources()
+    extras = _chosen(repository, pypi.extras, root, "optional-dependencies", "extra")
+    groups = _chosen(repository, pypi.groups, root, "dev-dependencies", "dependency group")
+    if repository.problems:
+        return Sources()
+    document = _exported(repository, file, str(root["name"]), extras, groups)
+    pylock = parsed_pylock(repository, file, document)
+    return Sources() if pylock is None else taken(repository, file, document, pylock)
+
+
+def _is_known(repository: Repository, file: TomlFile) -> bool:
+    for key, known in (("version", _VERSION), ("revision", _REVISION)):
+        value = file.document.get(key, 0)
+        if not isinstance(value, int) or (key == "version" and value < 1):
+            repository.report(file.path, file.line(key), f"this is not a lock of uv: its `{key}` is not a number")
+            return False
+        if value > known:
+            message = f"it is of {key} {value}; this envbuild knows uv's format up to {key} {known}"
+            repository.report(file.path, file.line(key), message, f"use a newer envbuild, or run {_EXPORT}")
+            return False
+    return True
+
+
+def _root(repository: Repository, file: TomlFile) -> Mapping[str, Any] | None:
+    """The entry of the project itself."""
+    entries = file.document.get("package")
+    packages = [table(entry) for entry in entries] if isinstance(entries, list) else []
+    local = [(package, table(package.get("source"))) for package in packages if isinstance(package.get("name"), str)]
+    for package, source in local:
+        if any(source.get(kind) == "." for kind in ("virtual", "editable", "directory")):
+            return package
+    members = strings(table(file.document.get("manifest")).get("members")) or ()
+    found = [package for package, _ in local if package["name"] in members]
+    if len(found) == 1:
+        return found[0]
+    if members:
+        listed = ", ".join(f"`{shown_text(name)}`" for name in members[:20])
+        message = f"it locks a workspace without a project of its own: {listed}"
+        repository.report(
+            file.path, file.line("manifest"), message, f"run {_EXPORT.replace('--', '--package NAME --', 1)}"
+        )
+    else:
+        repository.report(file.path, 1, "the project that it was made for is not in it", f"run {_EXPORT}")
+    return None
+
+
+def _chosen(
+    repository: Repository, asked: tuple[str, ...], root: Mapping[str, Any], key: str, what: str
+) -> tuple[str, ...]:
+    """The names of extras or groups as the lock has them."""
+    metadata = table(root.get("metadata"))
+    told = strings(metadata.get("provides-extras")) if what == "extra" else tuple(table(metadata.get("requires-dev")))
+    known = {normalised(name): name for name in (*table(root.get(key)), *(told or ()))}
+    for number, name in enumerate(asked):
+        if normalised(name) not in known:
+            hint = nearest(name, known.values()) if known else f"it has no {what} at all"
+            spec_key = f"pypi.{'extras' if what == 'extra' else 'groups'}[{number}]"
+            repository.report_spec(spec_key, f"the lock has no {what} `{name}`", hint)
+    return tuple(known[normalised(name)] for name in asked if normalised(name) in known)
+
+
+def _exported(
+    repository: Repository, file: TomlFile, name: str, extras: tuple[str, ...], groups: tuple[str, ...]
+) -> Mapping[str, Any]:
+    """What uv makes of a lock. Raises: EnvbuildError, with uv's own explanation."""
+    if normalised(name) != name:
+        raise EnvbuildError(f"`{repository.shown(file.path)}` is not a lock of uv", f"`{shown_text(name)}` is no name")
+    project = {"name": name, "version": "0", "requires-python": str(file.document.get("requires-python", ">=3.8"))}
+    chosen = [option for extra in extras for option in ("--extra", extra)]
+    chosen += [option for group in groups for option in ("--group", group)]
+    with tempfile.TemporaryDirectory(prefix="envbuild-") as folder:
+        (Path(folder) / "uv.lock").write_text(file.text, encoding="utf-8")
+        (Path(folder) / "pyproject.toml").write_bytes(_toml({"project": project}))
+        command = [
+            _uv(), "export", "--frozen", "--offline", "--no-config", "--no-cache", "--quiet", "--no-header",
+            "--no-default-groups", "--no-emit-project", "--format", "pylock.toml", *chosen,
+        ]  # fmt: skip
+        output = _run(repository, file, command, folder)
+    try:
+        return tomllib.loads(output)
+    except tomllib.TOMLDecodeError as error:
+        raise EnvbuildError(f"`{repository.shown(file.path)}` cannot be taken", shown_text(str(error))) from error
+
+
+@functools.cache
+def _find_uv() -> str:
+    from builder.lock.pypi.uv import uv_program
+
+    return uv_program()
+
+
+def _uv() -> str:
+    """The path of uv, which is not looked for by several threads at once."""
+    with _LOOKING:
+        return _find_uv()
+
+
+def _run(repository: Repository, file: TomlFile, command: list[str], folder: str) -> str:
+    shown = repository.shown(file.path)
+    variables = {"HOME": folder, "UV_NO_PROGRESS": "1", "NO_COLOR": "1"}
+    try:
+        finished = subprocess.run(
+            command,
+            cwd=folder,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=_TIMEOUT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise EnvbuildError(f"`{shown}` cannot be taken", f"uv did not read it in {_TIMEOUT} s") from error
+    if finished.returncode != 0:
+        lines = [line for line in finished.stderr.splitlines() if line.strip()][:20]
+        hint = "Lock again with `uv lock`" if finished.returncode > 0 else None
+        raise EnvbuildError(f"`{shown}` cannot be taken", [_cause(line) for line in lines] or "uv ended early", hint)
+    return finished.stdout
+
+
+def _cause(line: str) -> str:
+    return shown_text(line.strip().removeprefix("error:").removeprefix("cause:").strip(), 500)
+
+
+def _toml(document: Mapping[str, Any]) -> bytes:
+    import tomli_w
+
+    return tomli_w.dumps(document).encode()
