@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 from builder.fetch.connections import Connections, reason
 from builder.fetch.failure import InterruptedTransferError, RangeError, TransportError
 from builder.fetch.mirrors import Mirrors, without_credentials
+from builder.fetch.remote import open_remote, reads
 
 if TYPE_CHECKING:
     import urllib3
@@ -62,6 +63,8 @@ class Transport:
             yield from _open_file(unquote(parts.path), offset)
         elif parts.scheme in ("http", "https"):
             yield from self._open_http(url, offset, accept, packed)
+        elif reads(parts.scheme):
+            yield from open_remote(url, offset)
         else:
             raise TransportError(f"`{parts.scheme}:` URLs cannot be read")
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import ClassVar
 
+from builder.spec.data_url import check_url, is_path
 from builder.spec.environment import ENVIRONMENT_FILE, Environment
 from builder.spec.fields import Form, key
 
@@ -18,19 +18,6 @@ _SHELL_OPERATORS = frozenset({"&&", "||", "|", ";", "&", ">", ">>", "<", "2>", "
 _TEXT = Form(r"(?:.|\n)+", "a command")
 _READY = Form(r"/\S*", "a URL path that starts with `/`")
 _VARIABLE = Form(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable")
-_CREDENTIALS = re.compile(
-    r"[?&](?:sig|[^=&]*(?:token|signature|secret|password|credential|api-?_?key|access-?_?key)[^=&]*)=", re.IGNORECASE
-)
-
-
-def _check_url(text: str) -> None:
-    parts = urlsplit(text)
-    if parts.scheme not in ("", "file", "http", "https"):
-        raise ValueError(f"`{parts.scheme}:` is not among `file:`, `http:`, `https:` and paths")
-    if text.startswith("/"):
-        raise ValueError("a path that starts at the root is written as `file://…`")
-    if "@" in parts.netloc or _CREDENTIALS.search(text):
-        raise ValueError("it holds credentials, which do not belong into a file that is shared")
 
 
 def _missing_file(folder: Path, path: str) -> str | None:
@@ -46,16 +33,24 @@ _PATH_PATTERN = r"(?!/)(?!.*(?:^|/)\.\.(?:/|$)).+"
 _PATH = Form(_PATH_PATTERN, "a path inside the project")
 _FILE = Form(_PATH_PATTERN, "a path inside the project", missing_file=_missing_file)
 _FOLDER = Form(r".+", "the folder of an environment", missing_file=_missing_environment)
-_URL = Form(r"\S(?:.*\S)?", "a path or URL of a data file", _check_url, confidential=True)
+_URL = Form(r"\S(?:.*\S)?", "a path or URL of a data file", check_url, confidential=True)
 
 
 @dataclass(frozen=True, slots=True)
 class DataReference:
-    """A data file: where it is, and which bytes it must have."""
+    """A file or folder of data: where it is, and which bytes it must have."""
 
-    url: str = key("A path in the project, or a `file:`, `http:` or `https:` URL.", form=_URL)
-    sha256: str = key("The SHA-256 of the file (`sha256sum FILE` prints it).", form=_SHA256)
-    size: int | None = key("The size of the file in bytes.", default=None)
+    url: str = key(
+        "A path in the project, a `.dvc` pointer, or a URL (`file:`, `http:`, `https:`, `s3:`, `gs:`, `az:`, `hf:`); "
+        "a folder, or with `*` all files that match.",
+        form=_URL,
+    )
+    sha256: str | None = key(
+        "The SHA-256 of the file (`sha256sum FILE` prints it); without it, `envbuild lock` writes it into the lock.",
+        default=None,
+        form=_SHA256,
+    )
+    size: int | None = key("The size in bytes.", default=None)
 
     def problems(self) -> Iterable[tuple[str, str, str | None]]:
         """What single keys cannot tell."""
@@ -65,15 +60,37 @@ class DataReference:
     @property
     def is_path(self) -> bool:
         """Whether `url` is a path in the project."""
-        return not urlsplit(self.url).scheme
+        return is_path(self.url)
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Where the trained model is kept in the project."""
+    """Where the model is: trained in the project, or had from elsewhere."""
 
-    path: str = key("The folder or file of the model, packed once it is there.", form=_PATH)
+    ONE_OF: ClassVar = ("path", "url")
+
+    path: str | None = key(
+        "The folder or file of the model in the project, packed once it is there.", default=None, form=_PATH
+    )
     card: str | None = key("The model card, a Markdown file.", default=None, form=_FILE)
+    url: str | None = key("Where pretrained weights are had, instead of `path`; as for data.", default=None, form=_URL)
+    sha256: str | None = key("The SHA-256 of the file at `url`; as for data.", default=None, form=_SHA256)
+    size: int | None = key("The size in bytes of what is at `url`.", default=None)
+
+    def problems(self) -> Iterable[tuple[str, str, str | None]]:
+        """What single keys cannot tell."""
+        if self.path is not None and self.url is not None:
+            yield "url", "the model is either at a `path` or at a `url`", None
+        for name in ("sha256", "size"):
+            if getattr(self, name) is not None and self.url is None:
+                yield name, "it belongs to a `url`; what is at `path` is locked by `envbuild lock`", None
+        if self.size is not None and self.size < 0:
+            yield "size", "a size is not negative", None
+
+    @property
+    def reference(self) -> DataReference | None:
+        """The weights as data, where they have a URL."""
+        return DataReference(self.url, self.sha256, self.size) if self.url is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,3 +164,14 @@ class Project:
                 if wanted not in self.data:
                     place = f"commands.{name}.inputs[{number}]"
                     yield place, f"`{wanted}` is not among the names under `data`", nearest(wanted, self.data)
+
+    @property
+    def makes_its_model(self) -> bool:
+        """Whether the model's path is where an output of a command is written by default: `out/NAME`, or below it."""
+        import posixpath
+
+        if self.model is None or self.model.path is None:
+            return False
+        path = posixpath.normpath(self.model.path) + "/"
+        outputs = {name for command in self.commands.values() for name in command.outputs}
+        return any(path.startswith(f"out/{name}/") for name in outputs)

@@ -124,7 +124,17 @@ WRONG_PROJECTS = {
     PROJECT + b"model: {path: out, card: NONE.md}": "`model.card`: the file `NONE.md` is not there",
     PROJECT + b"model: {path: out, card: " + b"x" * 300 + b"}": "cannot be looked at: File name too long",
     PROJECT + b"model: {card: CARD.md}": "spec.yaml:2: `model`: the key `path` is missing",
-    PROJECT + b"data: {a: {url: CARD.md}}": "`data.a`: the key `sha256` is missing",
+    PROJECT + b"data: {a: {size: 1}}": "`data.a`: the key `url` is missing",
+    PROJECT + b"data: {a: {url: ../b}}": "a path stays inside the project; what is elsewhere is written as `file://",
+    PROJECT + b"data: {a: {url: 'file:b'}}": "a `file:` URL has the form `file:///path/of/the/file`",
+    PROJECT + b"data: {a: {url: 'https://b/*.csv'}}": "a web server lists no files",
+    PROJECT + b"data: {a: {url: 's3:///'}}": "it names no bucket, container or repository",
+    PROJECT + b"data: {a: {url: 's3://b/c.zip::http://d'}}": "`::` chains file systems, which is not taken",
+    PROJECT + b"data: {a: {url: 'simplecache::s3://b/c'}}": "is not among `file:`, `http:`",
+    PROJECT + b"data: {a: {url: 'hf://datasets/a'}}": "a form such as `hf://datasets/organisation/name@revision/path`",
+    PROJECT + b"model: {path: out, url: 'https://b/c'}": "`model.url`: the model is either at a `path` or at a `url`",
+    PROJECT + b"model: {path: out, sha256: %s}" % (b"0" * 64): "`model.sha256`: it belongs to a `url`",
+    PROJECT + b"model: {url: 'https://b/c', size: -1}": "`model.size`: a size is not negative",
     PROJECT + b"data: {a: {url: CARD.md, sha256: abc}}": "`data.a.sha256`: `abc` is not a SHA-256",
     PROJECT + b"data: {a: {url: /a, sha256: %s}}" % (b"0" * 64): (
         "`data.a.url`: it is not a path or URL of a data file: a path that starts at the root is written as `file://…`"
@@ -133,7 +143,7 @@ WRONG_PROJECTS = {
         '`commands.train.run`: `&&` would be an argument: there is no shell (write `[sh, -c, "…"]` if one is meant)'
     ),
     PROJECT + b"commands: {train: {run: a, seed: -1}}": "`commands.train.seed`: -1 is not a seed (0 to 4294967295)",
-    PROJECT + b"data: {a: {url: 's3://b/c', sha256: %s}}" % (b"0" * 64): "`s3:` is not among `file:`, `http:`",
+    PROJECT + b"data: {a: {url: 'ftp://b/c', sha256: %s}}" % (b"0" * 64): "`ftp:` is not among `file:`, `http:`",
     PROJECT + b"data: {a: {url: 'http://[x', sha256: %s}}" % (b"0" * 64): "`data.a.url`: it is not a path or URL",
     PROJECT + b"data: {a: {url: CARD.md, sha256: %s, size: -1}}" % (b"0" * 64): "`data.a.size`: a size is not negative",
     PROJECT + b"data: {a: {url: CARD.md, sha256: %s, size: 1kB}}" % (b"0" * 64): "`1kB` is not a whole number",
@@ -174,6 +184,9 @@ def test_reader_refuses_wrong_projects_with_line_key_and_hint(data: bytes, proje
         "https://example.com/a?api_key=hunter2",
         "ftp://scientist:hunter2@example.com/a.csv",
         "https://scientist:hunter2@[bad/a.csv",
+        "s3://key:hunter2@bucket/a.csv",
+        "abfs://container:hunter2@account.dfs.core.windows.net/a.csv",
+        "az://container/a.csv?sig=hunter2",
     ],
 )
 def test_reader_refuses_credentials_in_urls_and_does_not_repeat_them(url: str, project: Path) -> None:

@@ -1,0 +1,193 @@
+"""Hashing files of this machine: streamed, several at a time, and only those that changed since they were hashed last.
+
+What was hashed is kept in the store by folder: a file counts as unchanged if its device, inode, size, and times of
+change are the same, and if it was at rest when it was hashed. A file that is not known is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from builder.errors import EnvbuildError
+from builder.lock.data.entry import LockedFile
+from builder.oci.digest import Digest
+from builder.oci.layout import CHUNK
+from builder.oci.store import Store
+from builder.progress import Progress, Silent
+
+_RECORDS = "hashed-files"
+_WORKERS = 4
+_BATCH = 64
+"""Files that one worker takes at a time."""
+_AT_REST = 2_000_000_000
+"""Nanoseconds since the last change, from which on the times of a file tell whether it changes again."""
+_AGAIN = "Run the command again when nothing writes to it"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A regular file, as it was found."""
+
+    path: str
+    """Below the folder that was walked; empty for a file by itself."""
+    identity: tuple[int, ...]
+    """Device, inode, size, times of change of content and of anything, in nanoseconds."""
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return self.identity[2]
+
+
+def identity_of(status: os.stat_result) -> tuple[int, ...]:
+    """What tells a file from another and from itself after a change."""
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+@dataclass(frozen=True, slots=True)
+class Hasher:
+    """Hashes files, and remembers what it hashed."""
+
+    store: Store
+    now: Callable[[], int]
+    """The time, in nanoseconds; it decides only what is remembered."""
+    progress: Progress = Silent()
+    rehash: bool = False
+    """Read all files, whatever is remembered."""
+
+    def hash(self, root: Path, files: Iterable[Found], label: str) -> tuple[tuple[LockedFile, ...], bool]:
+        """The digests of files below `root` (or of `root` itself), sorted; and whether any was read for it.
+
+        Raises: EnvbuildError, if one cannot be read or changes meanwhile.
+        """
+        files = sorted(files, key=lambda file: file.path)
+        key = hashlib.sha256(os.fsencode(os.path.abspath(root))).hexdigest()
+        known = {} if self.rehash else self._known(key)
+        digests = {file.path: digest for file in files if (digest := _digest_in(known, file)) is not None}
+        missing = [file for file in files if file.path not in digests]
+        if missing:
+            digests |= self._read_all(root, missing, label)
+            settled = self.now() - _AT_REST
+            record = {
+                file.path: [*file.identity, digests[file.path]]
+                for file in files
+                if max(file.identity[3:]) < settled
+            }  # fmt: skip
+            self.store.keep_record(_RECORDS, key, record)
+        return tuple(LockedFile(file.path, Digest(digests[file.path]), file.size) for file in files), bool(missing)
+
+    def _known(self, key: str) -> Mapping[str, Any]:
+        record = self.store.record(_RECORDS, key)
+        return record if isinstance(record, dict) else {}
+
+    def _read_all(self, root: Path, files: list[Found], label: str) -> dict[str, str]:
+        self.progress.start(label, sum(file.size for file in files))
+        batches = [files[start : start + _BATCH] for start in range(0, len(files), _BATCH)]
+
+        def read(batch: list[Found]) -> list[tuple[str, str]]:
+            return [(file.path, self._read(root, file, label)) for file in batch]
+
+        pool = ThreadPoolExecutor(_WORKERS)
+        try:
+            return {path: digest for batch in pool.map(read, batches) for path, digest in batch}
+        finally:
+            pool.shutdown(cancel_futures=True)
+            self.progress.finish(label)
+
+    def _read(self, root: Path, file: Found, label: str) -> str:
+        path = root / file.path
+        checksum = hashlib.sha256()
+        try:
+            with open(path, "rb", buffering=0) as stream:
+                before = identity_of(os.fstat(stream.fileno()))
+                while data := stream.read(CHUNK):
+                    checksum.update(data)
+                    self.progress.advance(label, len(data))
+                after = identity_of(os.fstat(stream.fileno()))
+        except OSError as error:
+            raise EnvbuildError(f"`{shown(path)}` cannot be read", error.strerror or str(error)) from error
+        if not before == after == file.identity:
+            raise EnvbuildError(f"`{shown(path)}` changed while it was read", hint=_AGAIN)
+        return checksum.hexdigest()
+
+
+def _digest_in(known: Mapping[str, Any], file: Found) -> str | None:
+    entry = known.get(file.path)
+    return str(entry[-1]) if isinstance(entry, list) and tuple(entry[:-1]) == file.identity else None
+
+
+LEFT_OUT = frozenset({".DS_Store", "Thumbs.db", ".ipynb_checkpoints"})
+"""What file managers and notebooks leave in folders, and is no data. The launcher has the same list."""
+
+
+def walk(root: Path) -> tuple[Found, ...]:
+    """Every regular file below a folder, in order; `LEFT_OUT` apart.
+
+    A link is followed to a file inside of the same folder, and to nothing else.
+
+    Raises: EnvbuildError, if something else is there, or cannot be looked at.
+    """
+    found: list[Found] = []
+    waiting = [""]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            with os.scandir(root / folder) as entries:
+                for entry in entries:
+                    if entry.name in LEFT_OUT:
+                        continue
+                    path = f"{folder}{entry.name}"
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(f"{path}/")
+                    else:
+                        found.append(Found(_text(root, path), identity_of(_status(root, path, entry.is_symlink()))))
+        except OSError as error:
+            raise EnvbuildError(f"`{shown(root / folder)}` cannot be read", error.strerror or str(error)) from error
+    return tuple(sorted(found, key=lambda file: file.path))
+
+
+def _status(root: Path, path: str, is_link: bool) -> os.stat_result:
+    place = root / path
+    if is_link:
+        _check_link(root, place)
+    status = os.stat(place)
+    if not stat.S_ISREG(status.st_mode):
+        raise EnvbuildError(f"`{shown(place)}` is no regular file", hint="Only files and folders are data")
+    return status
+
+
+def _check_link(root: Path, place: Path) -> None:
+    """Refuse a link that means something else, or nothing, where the folder is mounted by itself."""
+    relative = not os.path.isabs(os.readlink(place))
+    try:
+        target = place.resolve(strict=True)
+    except (OSError, RuntimeError) as error:
+        raise EnvbuildError(f"`{shown(place)}` is a link that leads nowhere", hint="Remove it") from error
+    if not (relative and target.is_relative_to(root.resolve()) and target.is_file()):
+        raise EnvbuildError(
+            f"`{shown(place)}` is a link that leads out of `{shown(root)}`, or to a folder",
+            hint="Put the files themselves there",
+        )
+
+
+def _text(root: Path, path: str) -> str:
+    from builder.lock.data.entry import check_path
+
+    try:
+        return check_path(path)
+    except ValueError as error:
+        raise EnvbuildError(f"a file in `{shown(root)}` cannot be locked", str(error), "Rename it") from error
+
+
+def shown(path: Path) -> str:
+    """A path for messages: relative where that is shorter, whatever bytes it has."""
+    relative = os.path.relpath(path)
+    text = str(path) if relative.startswith("..") and len(relative) > len(str(path)) else relative
+    return text.encode("utf-8", "replace").decode()
