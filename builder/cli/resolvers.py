@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from builder.cli.output import Output
 from builder.errors import EnvbuildError
 from builder.fetch import Fetcher
+from builder.lock.interface import ImageResolver
 from builder.lock.wish import Tools
 
 
@@ -16,16 +17,26 @@ def make_tools(fetcher: Fetcher, output: Output) -> Tools:
     """All that reaches out of this process while locking."""
     from builder.lock.debian.archive import Archives
     from builder.lock.pypi.uv import UvResolver, uv_program
+    from builder.lock.standalone import StandaloneInterpreters
 
     return Tools(
         debian=Archives(fetcher, datetime.now(UTC)),
         python={"uv": UvResolver(os.environ, uv_program(), fetcher)},
         conda=_not_there("conda packages"),
-        image=_not_there("images as base"),
-        standalone=_not_there("standalone interpreters"),
+        image=_images(fetcher, output),
+        standalone=StandaloneInterpreters(),
         build=_not_there("source distributions"),
         say=output.say,
     )
+
+
+def _images(fetcher: Fetcher, output: Output) -> ImageResolver:
+    from builder.fetch.transport import Transport
+    from builder.lock.registry_image import RegistryImages
+    from builder.oci.registry import Credentials, Registries
+
+    registries = Registries(Transport(fetcher.mirrors).pool, Credentials(os.environ))
+    return RegistryImages(registries, fetcher.store, output.progress())
 
 
 def _not_there(what: str) -> Any:
