@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform as host
+from collections.abc import Mapping
 from pathlib import Path
 
 from builder.cli.output import Output
@@ -38,9 +39,18 @@ def open_store() -> Store:
     return store
 
 
+def machine_variables() -> Mapping[str, str]:
+    """The environment variables that say where packages come from; with pip's indexes where they are asked for."""
+    if not os.environ.get("ENVBUILD_PIP_CONFIG"):
+        return os.environ
+    from builder.lock.pypi.pip_config import with_pip_indexes
+
+    return with_pip_indexes(os.environ)
+
+
 def make_fetcher(store: Store, output: Output, *, offline: bool = False) -> Fetcher:
     """A downloader with this machine's mirrors."""
-    return Fetcher(store, Mirrors.from_environment(os.environ), output.progress() or Silent(), offline)
+    return Fetcher(store, Mirrors.from_environment(machine_variables()), output.progress() or Silent(), offline)
 
 
 def make_workshop(output: Output, workers: int | None = None, *, offline: bool = False) -> Workshop:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from builder.errors import EnvbuildError
-from builder.fetch import Fetcher, MissingDocumentError
+from builder.fetch import Fetcher, Mirrors, MissingDocumentError
 from builder.fetch.mirrors import PYPI_INDEX, without_credentials
 from builder.lock.interface import Request
 from builder.lock.pypi.found import Found
@@ -50,11 +50,10 @@ class _Place:
 class SimpleIndexes:
     """The indexes of a request, with this machine's mirror of PyPI. Safe for several threads."""
 
-    def __init__(self, request: Request, fetcher: Fetcher, more: Iterable[str] = ()) -> None:
-        """`more` are URLs of indexes that this machine asks before the last one."""
+    def __init__(self, request: Request, fetcher: Fetcher) -> None:
         self._request = request
-        self._fetcher = fetcher
-        self._places = tuple(_places(request, fetcher.mirrors.python_index or PYPI_INDEX, more))
+        self._fetcher = fetcher.with_indexes({index.name: index.url for index in request.indexes})
+        self._places = tuple(_places(request, fetcher.mirrors))
         self._limits = {normalised(name): time for name, time in request.exclude_newer_package.items()}
         self._pages: dict[str, Future[tuple[Listed, ...] | None]] = {}
         self._lock = threading.Lock()
@@ -142,16 +141,16 @@ class SimpleIndexes:
         return None
 
 
-def _places(request: Request, pypi: str, more: Iterable[str]) -> Iterator[_Place]:
-    """The indexes in the order of their priority."""
-    last = pypi
+def _places(request: Request, mirrors: Mirrors) -> Iterator[_Place]:
+    """The indexes in the order of their priority: the spec's, a requirements file's, this machine's, and PyPI."""
+    last = pypi = mirrors.python_index or PYPI_INDEX
     for index in request.indexes:
         only = frozenset(map(normalised, index.packages))
         if index.default and not only:
             last = _at(index.url, pypi)
         else:
             yield _Place(_at(index.url, pypi), only)
-    for url in (*request.sources.index_urls, *more):
+    for url in (*request.sources.index_urls, *mirrors.more_indexes):
         yield _Place(_at(url, pypi))
     yield _Place(last)
 

@@ -1,0 +1,236 @@
+"""Resolving with pip-tools, run as a process; it sees this machine's indexes through one on loopback alone."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder.errors import EnvbuildError
+from builder.fetch import Fetcher
+from builder.lock.artifact import Sdist, Wheel
+from builder.lock.interface import Line, Pin, PythonResolver, Request, Sources, Target
+from builder.lock.pypi.choose import choose
+from builder.lock.pypi.describe import Describer
+from builder.lock.pypi.direct import direct_file
+from builder.lock.pypi.edges import parsed
+from builder.lock.pypi.found import Found
+from builder.lock.pypi.index import SimpleIndexes
+from builder.lock.pypi.offers import decided_requirement
+from builder.lock.pypi.pins import choose_pins
+from builder.lock.pypi.pip_words import explanation, hidden_versions
+from builder.lock.pypi.served import ServedIndex
+from builder.lock.upgrade import normalised
+
+_DROPPED = re.compile(r"(PIP|PIPTOOLS|UV)_.*|CUSTOM_COMPILE_COMMAND", re.IGNORECASE)
+"""Variables that pip-tools does not see: they would change what it chooses, or hold credentials."""
+_INPUT, _CONSTRAINTS, _OUTPUT = "requirements.in", "constraints.txt", "requirements.txt"
+_COMMAND = (
+    sys.executable, "-m", "piptools", "compile", "--verbose", "--no-config", "--generate-hashes", "--allow-unsafe",
+    "--strip-extras", "--no-header", "--no-annotate", "--no-emit-options", "--no-emit-index-url",
+    "--no-emit-trusted-host", "--no-emit-find-links", "--resolver", "backtracking", "--cache-dir", "cache",
+    "--output-file", _OUTPUT, "--constraint", _CONSTRAINTS, _INPUT,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What pip-tools resolves for: the interpreter that it runs in."""
+
+    system: str
+    """As `sys.platform`."""
+    machine: str
+    libc: str
+    python: str
+    """Major and minor."""
+
+    @classmethod
+    def this(cls) -> Host:
+        """The interpreter that runs here."""
+        return cls(sys.platform, platform.machine(), platform.libc_ver()[0], "{}.{}".format(*sys.version_info))
+
+    def __str__(self) -> str:
+        libc = f" with {self.libc}" if self.libc else ""
+        return f"Python {self.python} on {self.system} {self.machine}{libc}"
+
+
+@dataclass(frozen=True, slots=True)
+class PipToolsResolver:
+    """Resolves with pip-tools (a PythonResolver), for the platform and Python that it runs on."""
+
+    variables: Mapping[str, str]
+    """The environment variables of this process."""
+    fetcher: Fetcher
+    host: Host
+    locks: PythonResolver
+    """Takes locks as they are, for which no resolver is needed."""
+
+    def __call__(self, request: Request, target: Target) -> tuple[Wheel | Sdist, ...]:
+        """The files, sorted by name.
+
+        Raises: EnvbuildError, with pip's own explanation, or if the target is another than the host.
+        """
+        if request.sources.pins or request.sources.pylock is not None:
+            return self.locks(request, target)
+        check_host(self.host, target)
+        _check_sources(request.sources)
+        fetcher = self.fetcher.with_indexes({index.name: index.url for index in request.indexes})
+        found = self._resolve(request, target, fetcher)
+        asked = [line.text for line in request.sources.requirements]
+        return Describer(fetcher)(found, asked, target, [index.url for index in request.indexes])
+
+    def _resolve(self, request: Request, target: Target, fetcher: Fetcher) -> tuple[Found, ...]:
+        sources, indexes = request.sources, SimpleIndexes(request, fetcher)
+        lines = [line for line in sources.requirements if decided_requirement(line.text, target)]
+        if not lines:
+            return ()
+        named = {requirement.name for line in lines if (requirement := parsed(line.text)) and not requirement.url}
+        indexes.read_ahead(named - sources.provided.keys())
+        with (
+            ServedIndex(indexes, fetcher, target, request.sdists, sources.provided) as served,
+            tempfile.TemporaryDirectory(prefix="envbuild-") as folder,
+        ):
+            work = _Work(Path(folder), served, target)
+            directs = work.write(lines, sources, fetcher)
+            self._compile(work, request.preferences, lines, sources)
+            pins = read_output(work.output.read_text("utf-8"))
+        resolved = [pin for pin in pins if pin.name not in directs and pin.name not in sources.provided]
+        taken = choose_pins(resolved, request, target, indexes)
+        return (*taken, *(directs[pin.name] for pin in pins if pin.name in directs))
+
+    def _compile(self, work: _Work, preferences: Mapping[str, str], lines: list[Line], sources: Sources) -> None:
+        finished = self._run(work, preferences)
+        if finished.returncode != 0 and preferences and not work.served.failures:
+            finished = self._run(work, {})  # pip-tools gives up where what it keeps stands in the way of two packages
+        if work.served.failures:
+            raise work.served.failures[0]
+        if finished.returncode != 0:
+            raise _failure(finished.stdout, work, lines, sources)
+
+    def _run(self, work: _Work, preferences: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+        work.output.write_text("".join(f"{name}=={version}\n" for name, version in sorted(preferences.items())))
+        return subprocess.run(
+            _COMMAND,
+            cwd=work.folder,
+            env=self._variables(work.served.url),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+
+    def _variables(self, index: str) -> dict[str, str]:
+        kept = {name: value for name, value in self.variables.items() if not _DROPPED.fullmatch(name)}
+        bypass = ",".join(filter(None, (kept.get("no_proxy") or kept.get("NO_PROXY"), "127.0.0.1")))
+        return kept | {
+            "PIP_CONFIG_FILE": os.devnull,
+            "PIP_INDEX_URL": index,
+            "PIP_NO_CACHE_DIR": "1",
+            "PIP_NO_INPUT": "1",
+            "PIP_PROGRESS_BAR": "off",
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            "PIP_RETRIES": "0",
+            "PIP_TIMEOUT": "3600",  # what it waits for is this process, which has limits of its own
+            "NO_PROXY": bypass,
+            "no_proxy": bypass,
+            "NO_COLOR": "1",
+        }
+
+
+def check_host(host: Host, target: Target) -> None:
+    """Refuse a target that is another than the host.
+
+    Raises: EnvbuildError.
+    """
+    minor = ".".join(target.python.split(".")[:2])
+    if (host.system, host.machine, host.libc, host.python) != ("linux", target.machine, "glibc", minor):
+        raise EnvbuildError(
+            f"pip-tools cannot resolve for {target.platform} with Python {minor} here",
+            f"it resolves for the interpreter that it runs in, which is {host}",
+            "Use `resolver: uv`, which resolves for every platform and Python, or lock on such a machine",
+        )
+
+
+def read_output(text: str) -> tuple[Pin, ...]:
+    """The pins that pip-tools wrote, sorted as it did."""
+    pins = []
+    for line in text.replace("\\\n", " ").splitlines():
+        content, *hashes = line.strip().split(" --hash=sha256:")
+        requirement = parsed(content.strip()) if not content.startswith(("#", "-")) else None
+        if requirement is not None:
+            version = next((specifier.version for specifier in requirement.specifier), "")
+            digests = frozenset(digest.strip() for digest in hashes)
+            pins.append(Pin(normalised(requirement.name), version, digests, None, requirement.url, "pip-tools"))
+    return tuple(pins)
+
+
+def _check_sources(sources: Sources) -> None:
+    for line in sources.overrides:
+        raise EnvbuildError(
+            f"{line.place}: pip-tools knows no overrides",
+            f"`{line.text}` is to be taken in place of what packages ask for",
+            "Use `resolver: uv`, or write it as a constraint",
+        )
+    for line in sources.vcs:
+        raise EnvbuildError(
+            f"{line.place}: pip-tools gives no version to what is built of a repository",
+            f"`{line.text}` is one",
+            "Use `resolver: uv`, or name a wheel or sdist of it",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """The folder that pip-tools works in."""
+
+    folder: Path
+    served: ServedIndex
+    target: Target
+
+    @property
+    def output(self) -> Path:
+        return self.folder / _OUTPUT
+
+    def write(self, requirements: list[Line], sources: Sources, fetcher: Fetcher) -> dict[str, Found]:
+        """Write what to resolve, a line each, and give the files of direct references by name."""
+        directs = {
+            found.name: choose([found], self.target, sdists=self.served.sdists, place=line.place)
+            for line in requirements
+            if (found := direct_file(line, fetcher)) is not None
+        }
+        lines = [self._shown(line, directs) for line in requirements]
+        (self.folder / _INPUT).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        limits = [decided_requirement(line.text, self.target) or "" for line in sources.constraints]
+        limits += [f"{name}=={version}" for name, version in sorted(sources.provided.items())]
+        (self.folder / _CONSTRAINTS).write_text("\n".join(limits) + "\n", encoding="utf-8")
+        return directs
+
+    def _shown(self, line: Line, directs: Mapping[str, Found]) -> str:
+        text = decided_requirement(line.text, self.target) or ""
+        requirement = parsed(text)
+        if requirement is None or not requirement.url:
+            return text
+        requirement.marker = None
+        extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
+        return f"{requirement.name}{extras} @ {self.served.direct(directs[normalised(requirement.name)])}"
+
+
+def _failure(output: str, work: _Work, lines: list[Line], sources: Sources) -> EnvbuildError:
+    places = {
+        name: [f"`{line.text}` ({line.place})" for line in given]
+        for name, given in ((_INPUT, lines), (_CONSTRAINTS, sources.constraints))
+    }
+    causes = explanation(output, places)
+    unknown = sorted(name for name in work.served.unknown if any(name in cause for cause in causes))
+    causes += [f"`{name}` is on no index: {', '.join(work.served.indexes.asked(name))} was asked" for name in unknown]
+    causes += hidden_versions(causes, work.served.hidden)
+    hint = "Check the name, or name the index that has it in `indexes`" if unknown else None
+    return EnvbuildError(f"the Python packages cannot be resolved for {work.target.platform}", causes, hint)
