@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
+from builder.errors import EnvbuildError
 from builder.oci.documents import Platform
 from builder.spec.fields import Form, as_document, key, keys
 
@@ -41,6 +42,15 @@ def _check_index(text: str) -> None:
         raise ValueError("it holds credentials or a query, which do not belong into a file that is shared")
 
 
+def _check_image(text: str) -> None:
+    from builder.oci.registry.reference import Reference
+
+    try:
+        Reference.parse(text)
+    except EnvbuildError as error:
+        raise ValueError(error.why[0] if error.why else error.what) from error
+
+
 def _missing_file(folder: Path, path: str) -> str | None:
     return None if (folder / path).is_file() else f"the file `{path}` is not there"
 
@@ -55,7 +65,10 @@ _PYTHON_VERSION = Form(r"3\.\d{1,2}(?:\.\d{1,2})?", "a Python version like 3.11 
 _NAME = Form(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", "a name of letters, digits, `.`, `_` and `-`")
 _FILE = Form(r"(?!/).+", "a path from the folder of this file", missing_file=_missing_file)
 _INDEX = Form(r"(?:https?|file)://\S+", "the URL of a simple index (PEP 503)", _check_index, confidential=True)
-_IMAGE = Form(r"[^\s@]+(?:@sha256:[0-9a-f]{64})?", "the reference of an image like registry.example/team/base:1")
+_IMAGE = Form(
+    r"[^\s@]+(?:@sha256:[0-9a-f]{64})?", "the reference of an image like registry.example/team/base:1",
+    _check_image, confidential=True,
+)  # fmt: skip
 _CUDA = Form(r"\d{1,2}\.\d{1,2}", "a CUDA version like 12.8")
 _SPEC = Form(r"[^\n]+", "a conda requirement like `numpy >=1.26`")
 _CHANNEL = Form(r"\S+", "the name or URL of a conda channel", _check_index, confidential=True)
