@@ -6,6 +6,7 @@ import os
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
+from builder.cli.machine import machine_variables
 from builder.cli.output import Output
 from builder.errors import EnvbuildError
 from builder.fetch import Fetcher
@@ -16,12 +17,15 @@ from builder.lock.wish import Tools
 def make_tools(fetcher: Fetcher, output: Output) -> Tools:
     """All that reaches out of this process while locking."""
     from builder.lock.debian.archive import Archives
+    from builder.lock.pypi.pip_tools import Host, PipToolsResolver
     from builder.lock.pypi.uv import UvResolver, uv_program
     from builder.lock.standalone import StandaloneInterpreters
 
+    variables = machine_variables()
+    uv = UvResolver(variables, uv_program(), fetcher)
     return Tools(
         debian=Archives(fetcher, datetime.now(UTC)),
-        python={"uv": UvResolver(os.environ, uv_program(), fetcher)},
+        python={"uv": uv, "pip-tools": PipToolsResolver(variables, fetcher, Host.this(), uv)},
         conda=_not_there("conda packages"),
         image=_images(fetcher, output),
         standalone=StandaloneInterpreters(),
