@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from builder.lock.interface import Line, Sources
+from builder.lock.interface import Sources
 from builder.lock.sources.options import LOCAL_HINT
 from builder.lock.sources.references import SHA256, ReferenceRefusedError, reference
 from builder.lock.sources.repository import Repository, shown_text
@@ -15,10 +16,7 @@ from builder.spec.environment import PyPI
 from builder.spec.reader import nearest
 
 if TYPE_CHECKING:
-    from packaging.pylock import Package, PackageArchive, PackageSdist, PackageWheel, Pylock
-
-_SELECTED = ("extras", "dependency_groups")
-"""What only markers of lockfiles speak of."""
+    from packaging.pylock import Package, PackageArchive, PackageSdist, PackageVcs, PackageWheel, Pylock
 
 
 def pylock_sources(repository: Repository, file: TomlFile, pypi: PyPI) -> Sources:
@@ -29,7 +27,8 @@ def pylock_sources(repository: Repository, file: TomlFile, pypi: PyPI) -> Source
     extras = _chosen(repository, pypi.extras, pylock.extras or (), "extra")
     groups = _chosen(repository, pypi.groups, pylock.dependency_groups or (), "dependency group")
     groups = tuple(dict.fromkeys((*(pylock.default_groups or ()), *groups)))
-    return taken(repository, file, file.document, pylock, extras, groups)
+    check_packages(repository, file, pylock)
+    return Sources(pylock=file.document, extras=extras, groups=groups)
 
 
 def parsed_pylock(repository: Repository, file: TomlFile, document: Mapping[str, Any]) -> Pylock | None:
@@ -48,33 +47,17 @@ def parsed_pylock(repository: Repository, file: TomlFile, document: Mapping[str,
     return None
 
 
-def taken(
-    repository: Repository,
-    file: TomlFile,
-    document: Mapping[str, Any],
-    pylock: Pylock,
-    extras: tuple[str, ...] = (),
-    groups: tuple[str, ...] = (),
-) -> Sources:
-    """What a valid document locks: commits apart from the rest, which are built; what cannot be taken is reported."""
-    vcs, kept = list[Line](), list[Any]()
-    for package, written in zip(pylock.packages, document["packages"], strict=True):
+def check_packages(repository: Repository, file: TomlFile, pylock: Pylock) -> None:
+    """Report the packages that other machines cannot have, or not with certainty."""
+    for package in pylock.packages:
         for message, hint in _problems(package):
             repository.report(file.path, line_of_package(file, package.name), f"`{package.name}`: {message}", hint)
-        if package.vcs is None:
-            kept.append(written)
-            continue
-        line = _commit(repository, file, package)
-        if line is not None:
-            vcs.append(line)
-    left = {**document, "packages": kept}
-    return Sources(pylock=left, extras=extras, groups=groups, vcs=tuple(vcs))
 
 
 def line_of_package(file: TomlFile, name: str) -> int:
     """The line that a package's entry begins with."""
-    place = max(file.text.find(f'name = "{name}"'), 0)
-    return file.text.count("\n", 0, place) + 1
+    found = re.search(rf"^\s*name\s*=\s*[\"']{re.escape(name)}[\"']", file.text, re.MULTILINE)
+    return file.text.count("\n", 0, found.end()) + 1 if found else 1
 
 
 def _chosen(repository: Repository, asked: tuple[str, ...], known: Any, what: str) -> tuple[str, ...]:
@@ -92,6 +75,11 @@ def _problems(package: Package) -> Iterator[tuple[str, str]]:
     """Why a package cannot be taken."""
     if package.directory is not None:
         yield f"it is a folder, `{shown_text(package.directory.path)}`, and no file with a hash", LOCAL_HINT
+    if package.vcs is not None:
+        try:
+            reference(package.name, _commit(package.vcs))
+        except ReferenceRefusedError as error:
+            yield str(error), error.hint
     for file in _files(package):
         if file.url is None or not file.url.startswith(("https://", "http://", "file://")):
             place = shown_text(file.url or file.path or "")
@@ -115,26 +103,10 @@ def _files(package: Package) -> tuple[PackageWheel | PackageSdist | PackageArchi
     return (*(package.wheels or ()), *single)
 
 
-def _commit(repository: Repository, file: TomlFile, package: Package) -> Line | None:
-    """The requirement for a package that is locked to a commit."""
-    vcs, marker = package.vcs, str(package.marker or "")
-    line = line_of_package(file, package.name)
-    if vcs is None:
-        return None
-    try:
-        if not vcs.url:
-            raise ReferenceRefusedError("a path is not taken", LOCAL_HINT)
-        if any(word in marker for word in _SELECTED):
-            raise ReferenceRefusedError(
-                "a commit that only an extra or a group asks for is not taken", "lock with this extra or group alone"
-            )
-        where = f"#subdirectory={vcs.subdirectory}" if vcs.subdirectory else ""
-        scheme = "" if vcs.url.startswith(f"{vcs.type}+") else f"{vcs.type}+"
-        found = reference(package.name, f"{scheme}{vcs.url}@{vcs.commit_id}{where}", (), "", marker)
-    except ReferenceRefusedError as error:
-        repository.report(file.path, line, f"`{package.name}`: {error}", error.hint)
-        return None
-    return Line(str(found), f"{repository.shown(file.path)}:{line}")
+def _commit(package: PackageVcs) -> str:
+    where = f"#subdirectory={package.subdirectory}" if package.subdirectory else ""
+    scheme = "" if str(package.url).startswith(f"{package.type}+") else f"{package.type}+"
+    return f"{scheme}{package.url}@{package.commit_id}{where}"
 
 
 def _line_of(file: TomlFile, context: str | None) -> int:

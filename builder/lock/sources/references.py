@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from urllib.parse import SplitResult, parse_qs, unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from builder.lock.sources.repository import shown_text
 
@@ -63,14 +63,14 @@ def reference(name: str, url: str, hashes: tuple[str, ...] = (), extras: str = "
     subdirectory = fragment.get("subdirectory", "")
     if subdirectory.startswith("/") or ".." in subdirectory.split("/"):
         raise ReferenceRefusedError("its subdirectory leads out of the project", "write a path inside of it")
-    plain = parts._replace(fragment="")
+    plain = url.partition("#")[0]
     if not name and fragment.get("egg"):
         name, _, given = fragment["egg"].partition("[")
         extras = extras or (f"[{given}" if given else "")
     if parts.scheme.partition("+")[0] in VCS:
         return Reference(name, _checkout(name, plain), extras, marker, "", subdirectory, is_vcs=True)
     sha256 = _digest({*hashes, f"sha256:{fragment.get('sha256', '')}"})
-    return Reference(_name_of(name, plain), urlunsplit(plain), extras, marker, sha256, subdirectory)
+    return Reference(_name_of(name, plain), plain, extras, marker, sha256, subdirectory)
 
 
 def _split(url: str) -> SplitResult:
@@ -93,8 +93,8 @@ def _split(url: str) -> SplitResult:
     return parts
 
 
-def _name_of(name: str, url: SplitResult) -> str:
-    file_name = _file_name(urlunsplit(url))
+def _name_of(name: str, url: str) -> str:
+    file_name = _file_name(url)
     if not file_name.endswith(ARCHIVES):
         raise ReferenceRefusedError(
             "it is neither a wheel nor an archive",
@@ -116,19 +116,19 @@ def _digest(hashes: set[str]) -> str:
     return digest
 
 
-def _checkout(name: str, url: SplitResult) -> str:
+def _checkout(name: str, url: str) -> str:
     """The URL of a commit."""
-    system = url.scheme.partition("+")[0]
+    parts = urlsplit(url)
+    system = parts.scheme.partition("+")[0]
     if system != "git":
         raise ReferenceRefusedError(f"`{system}` is not taken", "of version control, git alone is")
-    path, _, revision = url.path.rpartition("@")
-    if not path or not _COMMIT.fullmatch(revision.lower()):
-        project = shown_text(urlunsplit(url._replace(path=path or url.path)))
+    project, _, revision = url.rpartition("@") if "@" in parts.path else (url, "", "")
+    if not _COMMIT.fullmatch(revision.lower()):
         raise ReferenceRefusedError(
             "it is not pinned to a commit: a branch or tag may move",
-            f"write `{name or 'name'} @ {project}@<40 hexadecimal digits>` (`git ls-remote` prints them)",
+            f"write `{name or 'name'} @ {shown_text(project)}@<40 hexadecimal digits>` (`git ls-remote` prints them)",
         )
-    pinned = urlunsplit(url._replace(path=f"{path}@{revision.lower()}"))
+    pinned = f"{project}@{revision.lower()}"
     if not name:
         raise ReferenceRefusedError("the name of the package is not told", f"write `name @ {shown_text(pinned)}`")
     return pinned

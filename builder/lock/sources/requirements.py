@@ -116,7 +116,8 @@ def _pin(repository: Repository, each: Written, found: Requirement | Reference) 
                 f"write `{found.name} @ git+https://…@<commit>`, or the URL of a wheel or sdist",
             )
             return None
-        return Pin(normalised(found.name), found.version, hashes, found.marker or None, found.url, place)
+        url = found.url + (f"#subdirectory={found.subdirectory}" if found.subdirectory else "")
+        return Pin(normalised(found.name), found.version, hashes, found.marker or None, url, place)
     pinned = [specifier for specifier in found.specifier if specifier.operator in ("==", "===")]
     if len(found.specifier) != 1 or not pinned or pinned[0].version.endswith(".*"):
         _report(

@@ -6,7 +6,6 @@ that a lock names, has a part in the answer.
 
 from __future__ import annotations
 
-import functools
 import subprocess
 import tempfile
 import threading
@@ -17,7 +16,7 @@ from typing import Any
 
 from builder.errors import EnvbuildError
 from builder.lock.interface import Sources
-from builder.lock.sources.pylock_toml import parsed_pylock, taken
+from builder.lock.sources.pylock_toml import check_packages, parsed_pylock
 from builder.lock.sources.repository import Repository, shown_text
 from builder.lock.sources.toml_file import TomlFile, strings, table
 from builder.lock.upgrade import normalised
@@ -45,7 +44,9 @@ def uv_lock_sources(repository: Repository, file: TomlFile, pypi: PyPI) -> Sourc
         return Sources()
     document = _exported(repository, file, str(root["name"]), extras, groups)
     pylock = parsed_pylock(repository, file, document)
-    return Sources() if pylock is None else taken(repository, file, document, pylock)
+    if pylock is not None:
+        check_packages(repository, file, pylock)
+    return Sources(pylock=document)
 
 
 def _is_known(repository: Repository, file: TomlFile) -> bool:
@@ -122,17 +123,15 @@ def _exported(
         raise EnvbuildError(f"`{repository.shown(file.path)}` cannot be taken", shown_text(str(error))) from error
 
 
-@functools.cache
-def _find_uv() -> str:
-    from builder.lock.pypi.uv import uv_program
-
-    return uv_program()
-
-
 def _uv() -> str:
     """The path of uv, which is not looked for by several threads at once."""
-    with _LOOKING:
-        return _find_uv()
+    from uv import find_uv_bin
+
+    try:
+        with _LOOKING:
+            return str(find_uv_bin())
+    except FileNotFoundError as error:
+        raise EnvbuildError("uv is not there", str(error), "Install envbuild anew; it brings uv with it") from error
 
 
 def _run(repository: Repository, file: TomlFile, command: list[str], folder: str) -> str:
