@@ -129,16 +129,20 @@ class CondaSources:
 
     channels: tuple[str, ...] = ()
     """Names and URLs, the first that has a package wins."""
-    dependencies: tuple[Line, ...] = ()
-    """Match specifications (conda: package match specification)."""
-    pip: tuple[Line, ...] = ()
-    """Requirements of the `pip:` section, resolved against the conda interpreter."""
+    dependencies: Mapping[Platform, tuple[Line, ...]] = field(default_factory=dict)
+    """Match specifications (conda: package match specification), their channels as URLs."""
+    pip: Sources = field(default_factory=Sources)
+    """What the `pip:` section asks for, resolved against the conda interpreter."""
     pins: Mapping[Platform, tuple[CondaPin, ...]] = field(default_factory=dict)
     """Of a `conda-lock.yml` or an explicit list: nothing is solved."""
     pip_pins: Mapping[Platform, tuple[Pin, ...]] = field(default_factory=dict)
     """The wheels of a `conda-lock.yml`."""
     inputs: Mapping[str, Any] = field(default_factory=dict)
     """As `Sources.inputs`."""
+    document: bytes = b""
+    """The `environment.yml`, or one that says the same; empty where a lock is taken."""
+    source: str = ""
+    """The path of the file that was read, from the environment's folder; empty where the spec says it itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from builder.lock.foundation import Foundation, find_interpreter, lay_foundation
 from builder.lock.interface import CondaRequest, CondaTarget
 from builder.lock.pypi.pylock import MACHINES, pylock_name, write_pylock
 from builder.lock.python_packages import Ground, lock_python_packages
+from builder.lock.upgrade import normalised
 from builder.lock.wish import Tools, Wish
 from builder.oci.digest import Digest
 from builder.oci.documents import Platform
@@ -94,10 +95,15 @@ def _conda_packages(
         if same_inputs and all(before.get(platform) for platform in foundations):
             return before
     kept = {
-        platform: tuple(package for package in packages if wish.upgrade.keeps(package.name))
+        platform: tuple(package for package in packages if wish.upgrade.keeps(normalised(package.name)))
         for platform, packages in before.items()
     }
-    versions = {name: version for name, version in wish.upgrade.packages.items() if version}
+    versions = {
+        package.name: version
+        for packages in before.values()
+        for package in packages
+        if (version := wish.upgrade.packages.get(normalised(package.name)))
+    }
     return tools.conda(CondaRequest(wish.conda, targets, wish.environment.version, kept, versions))
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from builder.lock.artifact import CondaPackage, Sdist, Wheel
 from builder.lock.document import Interpreter
 from builder.lock.foundation import Foundation
-from builder.lock.interface import BuildRoot, Line, Request, Sources, Target
+from builder.lock.interface import BuildRoot, CondaSources, Line, Request, Sources, Target
 from builder.lock.pypi.pylock import MACHINES
 from builder.lock.upgrade import normalised
 from builder.lock.wish import Tools, Wish
@@ -94,7 +94,7 @@ def _sources(wish: Wish, platform: Platform, conda: Sequence[CondaPackage]) -> S
 
     What conda brings is told as constraints, so that it is not brought twice in two versions.
     """
-    if wish.environment.pypi is None and not (wish.conda and (wish.conda.pip or wish.conda.pip_pins)):
+    if wish.environment.pypi is None and not _asks_pip(wish.conda, platform):
         return None
     wanted = tuple(
         Line(f"{name}=={version}", f"--upgrade-package {name}")
@@ -106,10 +106,18 @@ def _sources(wish: Wish, platform: Platform, conda: Sequence[CondaPackage]) -> S
         return sources
     return replace(
         sources,
-        requirements=(*sources.requirements, *wish.conda.pip),
+        requirements=(*sources.requirements, *wish.conda.pip.requirements),
+        constraints=(*sources.constraints, *wish.conda.pip.constraints),
+        vcs=(*sources.vcs, *wish.conda.pip.vcs),
+        index_urls=tuple(dict.fromkeys((*sources.index_urls, *wish.conda.pip.index_urls))),
         pins=(*sources.pins, *wish.conda.pip_pins.get(platform, ())),
         provided={normalised(package.name): package.version for package in conda},
     )
+
+
+def _asks_pip(conda: CondaSources | None, platform: Platform) -> bool:
+    """Whether a conda environment asks package indexes for something."""
+    return conda is not None and bool(conda.pip.requirements or conda.pip.vcs or conda.pip_pins.get(platform))
 
 
 def _kept(wish: Wish, base: Foundation, interpreter: Interpreter) -> tuple[Wheel, ...] | None:

@@ -17,7 +17,7 @@ from builder.lock.interface import (
     Sources,
     StandaloneResolver,
 )
-from builder.lock.upgrade import Upgrade
+from builder.lock.upgrade import Upgrade, normalised
 from builder.oci.documents import Platform
 from builder.spec import Environment
 from builder.spec.reader import nearest
@@ -69,7 +69,7 @@ class Wish:
         if self.previous is None:
             return
         names = {wheel.name for wheels in self.previous.wheels.values() for wheel in wheels}
-        names |= {package.name for packages in self.previous.conda.values() for package in packages}
+        names |= {normalised(package.name) for packages in self.previous.conda.values() for package in packages}
         names |= {package.name for lock in self.previous.document.platforms.values() for package in lock.debian}
         for name in sorted(self.upgrade.packages.keys() - names):
             raise EnvbuildError(f"`{name}` is not in the lock, so it cannot be upgraded", hint=nearest(name, names))
