@@ -41,13 +41,21 @@ class Describer:
         Raises: EnvbuildError, if a file cannot be had or read.
         """
         files, kept_indexes = sorted(found), tuple(indexes)
-        metadata = {file.name: known for file, known in zip(files, self._read_all(files), strict=True)}
+        metadata = self.metadata(files)
         environment = marker_environment(target.python, target.machine)
         asks = edges(metadata, asked_extras(asked, environment), environment)
         return tuple(
             self._artifact(file, public_url(file, kept_indexes), asks[file.name], metadata[file.name].license)
             for file in files
         )
+
+    def metadata(self, found: Iterable[Found]) -> dict[str, Metadata]:
+        """What the files say of themselves, by the name of the package.
+
+        Raises: EnvbuildError, if a file cannot be had or read.
+        """
+        files = list(found)
+        return {file.name: known for file, known in zip(files, self._read_all(files), strict=True)}
 
     def _artifact(self, file: Found, url: str, asks: tuple[str, ...], license: str) -> Wheel | Sdist:  # noqa: A002
         size = file.size if file.size is not None else self.fetcher.blob(file.source).stat().st_size

@@ -41,6 +41,28 @@ def edges(
     return {name: tuple(sorted(others)) for name, others in found.items()}
 
 
+def reachable(
+    packages: Mapping[str, Metadata], requirements: Iterable[str], environment: Mapping[str, str]
+) -> frozenset[str]:
+    """The normalised names of all that requirements lead to, also of what is not among the packages."""
+    extras: dict[str, set[str]] = {}
+    waiting = [
+        requirement
+        for text in requirements
+        if (requirement := parsed(text)) and (requirement.marker is None or _applies(requirement, environment, ""))
+    ]
+    while waiting:
+        requirement = waiting.pop()
+        name = normalised(requirement.name)
+        asked = {normalised(extra) for extra in requirement.extras}
+        if name in extras and asked <= extras[name]:
+            continue
+        extras[name] = extras.get(name, set()) | asked
+        if name in packages:
+            waiting += _asked_for(packages[name], extras[name], environment)
+    return frozenset(extras)
+
+
 def asked_extras(requirements: Iterable[str], environment: Mapping[str, str]) -> dict[str, frozenset[str]]:
     """The extras in requirements that apply in an environment. Those that cannot be read are left out."""
     found: dict[str, frozenset[str]] = {}

@@ -1,19 +1,24 @@
-"""`pylock.<platform>.toml` (PEP 751): the wheels of one platform, one wheel a package, sorted. Pure."""
+"""`pylock.<platform>.toml` (PEP 751): the wheels of one platform, one wheel a package, sorted. Pure.
+
+What the standard has no place for stands in `[packages.tool.envbuild]`: the license, and of a wheel that was built
+from source the wheel itself and what it was built with. Another installer then builds the source that the standard
+part names. Each value has a line of its own, so that lines merge.
+"""
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from builder.errors import EnvbuildError
-from builder.fetch.mirrors import canonical_pypi_url
-from builder.lock.artifact import Wheel
+from builder.lock.artifact import Build, DebianPackage, Sdist, Wheel
 from builder.oci.digest import Digest
 from builder.oci.documents import Platform
 
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 """What Linux and Python call an architecture."""
+_Table = dict[str, Any]
 
 
 def pylock_name(platform: Platform) -> str:
@@ -26,13 +31,17 @@ def write_pylock(wheels: Iterable[Wheel], python: str, machine: str) -> bytes:
     import tomli_w
 
     minor = ".".join(python.split(".")[:2])
-    document = {
+    locked = sorted(wheels)
+    document: _Table = {
         "lock-version": "1.0",
         "environments": [f"sys_platform == 'linux' and platform_machine == '{machine}'"],
         "requires-python": f"=={minor}.*",
         "created-by": "envbuild",
-        "packages": [_package(wheel) for wheel in sorted(wheels)],
+        "packages": [_package(wheel) for wheel in locked],
     }
+    debian = {package for wheel in locked if wheel.built for package in wheel.built.debian}
+    if debian:
+        document["tool"] = {"envbuild": {"debian": [package.to_dict() for package in sorted(debian)]}}
     return tomli_w.dumps(document).encode()
 
 
@@ -42,23 +51,107 @@ def read_pylock(data: bytes, name: str) -> tuple[Wheel, ...]:
     Raises: EnvbuildError, if it is of another form.
     """
     try:
-        packages = tomllib.loads(data.decode())["packages"]
-        return tuple(_wheel(package) for package in packages)
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+        document = tomllib.loads(data.decode())
+        packages = document.get("tool", {}).get("envbuild", {}).get("debian", ())
+        debian = {package.digest: package for package in map(DebianPackage.from_dict, packages)}
+        return tuple(_wheel(package, debian) for package in document["packages"])
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, EnvbuildError) as error:
         raise EnvbuildError(f"`{name}` cannot be read", f"{type(error).__name__}: {error}") from error
 
 
-def _package(wheel: Wheel) -> dict[str, Any]:
-    entry = {"name": wheel.file_name, "url": wheel.url, "size": wheel.size, "hashes": {"sha256": wheel.digest.hex}}
-    return {"name": wheel.name, "version": wheel.version, "wheels": [entry]}
+def _package(wheel: Wheel) -> _Table:
+    built = wheel.built
+    package: _Table = {"name": wheel.name, "version": wheel.version}
+    if wheel.dependencies:
+        package["dependencies"] = [{"name": name} for name in wheel.dependencies]
+    package |= _source(built.sdist) if built else {"wheels": [_file(wheel)]}
+    own: _Table = {"license": wheel.license} if wheel.license else {}
+    if built:
+        own["wheel"] = _file(wheel)
+        own["source"] = _file(built.sdist) | _more(built.sdist)
+        own["built-with"] = [
+            {"name": used.name, "version": used.version, "file": _file(used)} | _more(used)
+            for used in built.requirements
+        ]
+        own["built-beside"] = [{"name": used.name, "sha256": used.digest.hex} for used in built.debian]
+    return package | ({"tool": {"envbuild": own}} if own else {})
 
 
-def _wheel(package: dict[str, Any]) -> Wheel:
-    (entry,) = package["wheels"]
-    digest = Digest(entry["hashes"]["sha256"])
-    return Wheel(package["name"], package["version"], entry["name"], digest, int(entry["size"]), entry["url"])
+def _source(sdist: Sdist) -> _Table:
+    """What another installer builds: a commit, a source distribution, or any other archive."""
+    inside = {"subdirectory": sdist.subdirectory} if sdist.subdirectory else {}
+    if sdist.url.startswith("git+"):
+        url, _, commit = sdist.url.removeprefix("git+").rpartition("@")
+        return {"vcs": {"type": "git", "url": url, "commit-id": commit} | inside}
+    if inside or not _is_standard(sdist):
+        return {"archive": {"url": sdist.url, "size": sdist.size} | inside | {"hashes": {"sha256": sdist.digest.hex}}}
+    return {"sdist": _file(sdist)}
 
 
-def wheel_from_index(name: str, version: str, file_name: str, url: str, digest: Digest, size: int) -> Wheel:
-    """A wheel as an index gave it, with the URL that every machine can use."""
-    return Wheel(name, version, file_name, digest, size, canonical_pypi_url(url))
+def _is_standard(sdist: Sdist) -> bool:
+    """Whether the file is named as one of a package index."""
+    from packaging.utils import InvalidSdistFilename, parse_sdist_filename
+
+    try:
+        name, version = parse_sdist_filename(sdist.file_name)
+    except InvalidSdistFilename:
+        return False
+    return name == sdist.name and str(version) == sdist.version
+
+
+def _file(file: Wheel | Sdist) -> _Table:
+    url = {"url": file.url} if file.url else {}
+    return {"name": file.file_name, **url, "size": file.size, "hashes": {"sha256": file.digest.hex}}
+
+
+def _more(file: Wheel | Sdist) -> _Table:
+    """What a file of a build has besides."""
+    found: _Table = {"license": file.license} if file.license else {}
+    if file.dependencies:
+        found["dependencies"] = [{"name": name} for name in file.dependencies]
+    if isinstance(file, Sdist) and file.subdirectory:
+        found["subdirectory"] = file.subdirectory
+    return found
+
+
+def _wheel(package: Mapping[str, Any], debian: Mapping[Digest, DebianPackage]) -> Wheel:
+    own = package.get("tool", {}).get("envbuild", {})
+    built = _build(package, own, debian) if "wheel" in own else None
+    (entry,) = [own["wheel"]] if built else package["wheels"]
+    return _wheel_of(package, entry, str(own.get("license", "")), built)
+
+
+def _wheel_of(package: Mapping[str, Any], entry: Mapping[str, Any], text: str, built: Build | None = None) -> Wheel:
+    return Wheel(
+        str(package["name"]),
+        str(package["version"]),
+        str(entry["name"]),
+        Digest(entry["hashes"]["sha256"]),
+        int(entry["size"]),
+        str(entry["url"]) if not built else str(entry.get("url", "")),
+        _dependencies(package),
+        text,
+        built,
+    )
+
+
+def _build(package: Mapping[str, Any], own: Mapping[str, Any], debian: Mapping[Digest, DebianPackage]) -> Build:
+    source = own["source"]
+    sdist = Sdist(
+        str(package["name"]),
+        str(package["version"]),
+        str(source["name"]),
+        Digest(source["hashes"]["sha256"]),
+        int(source["size"]),
+        str(source["url"]),
+        _dependencies(source),
+        str(source.get("license", "")),
+        str(source.get("subdirectory", "")),
+    )
+    used = [_wheel_of(each, each["file"], str(each.get("license", ""))) for each in own.get("built-with", ())]
+    beside = [debian[Digest(each["sha256"])] for each in own.get("built-beside", ())]
+    return Build(sdist, tuple(used), tuple(beside))
+
+
+def _dependencies(package: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(str(each["name"]) for each in package.get("dependencies", ()))

@@ -1,35 +1,28 @@
-"""Resolving with uv, run as a process once a target; its answer is narrowed to one wheel a package."""
+"""Resolving with uv, run as a process for each target; its answer is narrowed to one file a package."""
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from builder.errors import EnvbuildError
-from builder.fetch import Fetcher, Source
-from builder.fetch.mirrors import without_credentials_in
-from builder.lock.artifact import Wheel
-from builder.lock.interface import Request, Target
-from builder.lock.pypi.pylock import wheel_from_index
-from builder.lock.pypi.tags import marker_environment, supported_tags
-from builder.oci.digest import Digest
-
-if TYPE_CHECKING:
-    from packaging.pylock import Package, PackageWheel, Pylock
-
-_PASSED = re.compile(
-    r"(?!UV_|RUST_LOG).*|UV_(DEFAULT_INDEX|INDEX.*|EXTRA_INDEX_URL|CACHE_DIR|NO_CACHE|NATIVE_TLS|SYSTEM_CERTS|HTTP_.*|"
-    r"KEYRING_PROVIDER|INSECURE_HOST|OFFLINE|CONCURRENT_.*|REQUEST_TIMEOUT|CREDENTIALS_DIR)"
-)
-"""Which variables uv sees: those that say how to reach an index, none that changes what it chooses."""
+from builder.fetch import Fetcher
+from builder.lock.artifact import Sdist, Wheel
+from builder.lock.interface import Line, Request, Target
+from builder.lock.pypi.describe import Describer
+from builder.lock.pypi.edges import parsed, reachable
+from builder.lock.pypi.found import Found
+from builder.lock.pypi.from_pylock import Commit, Selection, select_files
+from builder.lock.pypi.provided import write_stand_ins
+from builder.lock.pypi.tags import marker_environment
+from builder.lock.pypi.uv_messages import failure
+from builder.lock.pypi.uv_process import run_uv, uv_variables
+from builder.lock.pypi.uv_project import PROVIDED, Project
+from builder.lock.upgrade import normalised
 
 
 def uv_program() -> str:
@@ -54,95 +47,146 @@ class UvResolver:
     program: str
     """The path of uv."""
     fetcher: Fetcher
-    """Learns the size of a wheel whose index does not say it."""
 
-    def __call__(self, request: Request, target: Target) -> tuple[Wheel, ...]:
-        """The wheels, sorted by name.
+    def __call__(self, request: Request, target: Target) -> tuple[Wheel | Sdist, ...]:
+        """The files, sorted by name; none of what is provided.
 
         Raises: EnvbuildError, with uv's own explanation.
         """
-        from packaging.pylock import PylockSelectError
+        check_python(request, target)
+        fetcher = self.fetcher.with_indexes({index.name: index.url for index in request.indexes})
+        run = _Run(request, target, self.variables, self.program, fetcher)
+        files = [self._fetched(file) for file in run.files() if file.name not in request.sources.provided]
+        asked = [line.text for line in (*request.sources.requirements, *request.sources.vcs)]
+        indexes = [*(index.url for index in request.indexes), *request.sources.index_urls]
+        return Describer(fetcher)(files, asked, target, indexes)
 
-        requirements = tuple(line.text for line in request.sources.requirements)
-        if not requirements:
+    def _fetched(self, file: Found | Commit) -> Found:
+        if isinstance(file, Found):
+            return file
+        from builder.lock.pypi.checkout import checkout_archive
+
+        digest, size = checkout_archive(file.url, self.fetcher.store)
+        name = f"{file.name}-{file.version}.tar"
+        return Found(file.name, file.version, name, digest, size, file.url, file.subdirectory, direct=True)
+
+
+def check_python(request: Request, target: Target) -> None:
+    """Raises: EnvbuildError, if the files ask for another Python than the target's."""
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    text = request.sources.requires_python
+    if text is None:
+        return
+    try:
+        suits = SpecifierSet(text).contains(target.python, prereleases=True)
+    except InvalidSpecifier as error:
+        raise EnvbuildError("`requires-python` cannot be read", str(error), "Write it like `>=3.11`") from error
+    if not suits:
+        raise EnvbuildError(
+            f"Python {target.python}, which the environment has on {target.platform}, is not wanted",
+            f'the project says `requires-python = "{text}"`',
+            "Change `python` in the environment, or `requires-python` in the project",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """Everything that one request asks for on one target."""
+
+    request: Request
+    target: Target
+    variables: Mapping[str, str]
+    program: str
+    fetcher: Fetcher
+
+    def files(self) -> tuple[Found | Commit, ...]:
+        """One a package."""
+        sources = self.request.sources
+        found = [*self._pinned(), *self._locked()]
+        lines = sources.requirements
+        if sources.pylock is None and not sources.pins:
+            found += self.resolved((*lines, *sources.vcs))
+        else:
+            # A lock is whole: what a commit asks for is in it too, and requirements of other files must agree with it.
+            names = {file.name for file in found}
+            found += [file for file in self.resolved(sources.vcs, alone=True) if file.name not in names]
+            found += [file for file in self._beside(lines, found) if file.name not in {each.name for each in found}]
+        return tuple(found)
+
+    def _pinned(self) -> tuple[Found, ...]:
+        from builder.lock.pypi.index import SimpleIndexes
+        from builder.lock.pypi.pins import choose_pins
+
+        pins = self.request.sources.pins
+        if not pins:
             return ()
-        pylock = self._compile(requirements, target, request.exclude_newer)
-        tags = supported_tags(target.python, target.machine, target.glibc)
-        environment = marker_environment(target.python, target.machine)
-        try:
-            selected = tuple(pylock.select(environment=environment, tags=tags))  # type: ignore[arg-type]
-        except PylockSelectError as error:
-            raise EnvbuildError(f"the Python packages cannot be had for {target.platform}", str(error)) from error
-        return tuple(sorted(self._wheel(package, choice, target) for package, choice in selected))
+        return choose_pins(pins, self.request, self.target, SimpleIndexes(self.request, self.fetcher))
 
-    def _compile(self, requirements: tuple[str, ...], target: Target, exclude_newer: str | None) -> Pylock:
-        from packaging.pylock import Pylock
+    def _locked(self) -> tuple[Found | Commit, ...]:
+        sources = self.request.sources
+        if sources.pylock is None:
+            return ()
+        wanted = Selection(self.target, self.request.sdists, sources.extras, sources.groups)
+        return select_files(sources.pylock, wanted, "the lockfile")
 
-        with tempfile.TemporaryDirectory(prefix="envbuild-") as folder:
-            (Path(folder) / "requirements").write_text("\n".join(requirements) + "\n", encoding="utf-8")
-            command = [
-                self.program, "pip", "compile", "requirements", "--output-file", "pylock.toml",
-                "--format", "pylock.toml", "--no-header", "--no-config", "--quiet", "--only-binary", ":all:",
-                "--python", sys.executable, "--python-version", target.python,
-                "--python-platform", f"{target.machine}-manylinux_2_{min(target.glibc[1], 40)}",
-            ]  # fmt: skip
-            if exclude_newer:
-                command += ["--exclude-newer", exclude_newer]
-            finished = subprocess.run(
-                command,
-                cwd=folder,
-                env=self._variables(),
-                capture_output=True,
-                encoding="utf-8",
-                errors="replace",
-                check=False,
-            )
+    def _beside(self, lines: tuple[Line, ...], locked: Iterable[Found | Commit]) -> tuple[Found | Commit, ...]:
+        """What requirements ask for besides a lock, which it must agree with."""
+        kept = tuple(Line(f"{file.name}=={file.version}", "the lockfile") for file in locked if file.version != "0")
+        sources = self.request.sources
+        request = replace(self.request, sources=replace(sources, constraints=(*sources.constraints, *kept)))
+        return replace(self, request=request).resolved(lines)
+
+    def resolved(self, lines: tuple[Line, ...], *, alone: bool = False) -> tuple[Found | Commit, ...]:
+        """With every package from the index that it belongs to.
+
+        uv takes only packages that are required themselves from an index of their own. What is asked for by other
+        packages is so found in rounds: whatever belongs to such an index is left out of a round, unless it is known to
+        be needed, so that no other index is ever asked for it.
+        """
+        if not lines:
+            return ()
+        mirror = self.fetcher.mirrors.python_index
+        project = Project(self.request, self.target, lines, dependencies=not alone, mirror=mirror)
+        project.check()
+        project = replace(project, here=project.asked_of_owners())
+        for _ in range(len(project.owners) + 1):
+            files = self._compile(project)
+            missing = self._asked_for(files, lines, project) - project.here
+            if alone or not missing:
+                break
+            project = replace(project, here=project.here | missing)
+        needed = self._asked_for(files, lines, project)
+        return tuple(file for file in files if file.name not in project.owners or file.name in needed)
+
+    def _asked_for(self, files: Iterable[Found | Commit], lines: Iterable[Line], project: Project) -> frozenset[str]:
+        """The packages with an index of their own that the requirements lead to."""
+        direct = project.asked_of_owners()
+        if project.here == direct and not project.elsewhere:
+            return direct
+        metadata = Describer(self.fetcher).metadata(file for file in files if isinstance(file, Found))
+        environment = marker_environment(self.target.python, self.target.machine)
+        return reachable(metadata, [line.text for line in lines], environment) & project.owners.keys()
+
+    def _compile(self, project: Project) -> tuple[Found | Commit, ...]:
+        with tempfile.TemporaryDirectory(prefix="envbuild-") as name:
+            folder = Path(name)
+            for file, text in project.files().items():
+                (folder / file).write_text(text, encoding="utf-8")
+            write_stand_ins(folder / PROVIDED, self.request.sources.provided)
+            access = self.fetcher.mirrors.access
+            variables = uv_variables(self.variables, [*project.indexes()], access)
+            finished = run_uv([self.program, *project.arguments(sys.executable)], folder, variables)
             if finished.returncode != 0:
-                causes, hint = _explanation(finished.stderr)
-                raise EnvbuildError(f"the Python packages cannot be resolved for {target.platform}", causes, hint)
-            return Pylock.from_dict(tomllib.loads((Path(folder) / "pylock.toml").read_text("utf-8")))
-
-    def _variables(self) -> dict[str, str]:
-        kept = {name: value for name, value in self.variables.items() if _PASSED.fullmatch(name)}
-        if "PIP_INDEX_URL" in kept and not {"UV_DEFAULT_INDEX", "UV_INDEX_URL"} & kept.keys():
-            kept["UV_DEFAULT_INDEX"] = kept["PIP_INDEX_URL"]
-        return kept
-
-    def _wheel(self, package: Package, choice: object, target: Target) -> Wheel:
-        from packaging.pylock import PackageWheel
-
-        name, version = package.name, str(package.version)
-        if not isinstance(choice, PackageWheel) or choice.url is None:
-            raise EnvbuildError(
-                f"`{name}` {version} has no wheel on an index for {target.platform}", "only wheels are taken"
-            )
-        sha256 = choice.hashes.get("sha256")
-        if sha256 is None:
-            raise EnvbuildError(
-                f"`{name}` {version} has no sha256 on its index", hint="Use an index that gives sha256 (PEP 503, 691)"
-            )
-        size = choice.size if choice.size is not None else self._measure(choice, Digest(sha256))
-        return wheel_from_index(name, version, _file_name(choice), choice.url, Digest(sha256), size)
-
-    def _measure(self, choice: PackageWheel, digest: Digest) -> int:
-        source = Source(digest, None, (str(choice.url),), _file_name(choice))
-        return os.stat(self.fetcher.blob(source)).st_size
+                raise failure(finished.stderr, self.target, sdists=self.request.sdists)
+            document = tomllib.loads((folder / "pylock.toml").read_text("utf-8"))
+        directs = {name: url for line in project.requirements for name, url in _direct(line)}
+        provided = self.request.sources.provided
+        document["packages"] = [each for each in document.get("packages", ()) if each["name"] not in provided]
+        wanted = Selection(self.target, self.request.sdists, directs=directs)
+        return select_files(document, wanted, "uv's answer")
 
 
-def _file_name(choice: PackageWheel) -> str:
-    return choice.name or str(choice.url).rpartition("/")[2].partition("#")[0]
-
-
-def _explanation(text: str) -> tuple[list[str], str | None]:
-    """The causes and hints in uv's message, without credentials: continuation lines stay with their cause."""
-    causes: list[str] = []
-    hints: list[str] = []
-    for line in without_credentials_in(text).splitlines():
-        content = line.strip()
-        if content.startswith("hint:"):
-            hints.append(content.removeprefix("hint:").strip())
-        elif line.startswith(" " * 9) and causes:
-            causes[-1] += "\n" + line.removeprefix(" " * 9).rstrip()
-        elif content:
-            causes.append(re.sub(r"^(error|cause):\s*", "", content))
-    return causes, "; ".join(hints) or None
+def _direct(line: Line) -> Iterable[tuple[str, str]]:
+    requirement = parsed(line.text)
+    return [(normalised(requirement.name), requirement.url)] if requirement and requirement.url else []

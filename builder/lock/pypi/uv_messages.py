@@ -1,0 +1,85 @@
+"""What uv says when it fails, as an error of ours: its explanation is kept, credentials are not. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from builder.errors import EnvbuildError
+from builder.fetch.mirrors import without_credentials_in
+from builder.lock.interface import Target
+from builder.lock.pypi.found import refused_sdist
+
+_HINTS = (
+    (
+        r"\b40[13] (Unauthorized|Forbidden)|returned an HTTP error: 40[13]|Missing credentials",
+        "Give credentials in `UV_INDEX_<NAME>_USERNAME` and `_PASSWORD` with the index's name, in netrc or a keyring",
+    ),
+    (
+        r"invalid peer certificate|UnknownIssuer",
+        "Name the certificates of your organisation in `SSL_CERT_FILE`",
+    ),
+    (
+        r"was not found in the package registry",
+        "Check its spelling; a package of a private index needs this index under `indexes`",
+    ),
+    (
+        r"no wheels with a matching",
+        "Ask for a version that has a wheel for {platform}, for another Python or base, or for fewer `platforms`",
+    ),
+    (
+        r"[Ff]ailed to fetch|error sending request|Connection refused|timed out|Request failed after",
+        "Check the network, the proxy settings (`HTTPS_PROXY`) and the URL of the index",
+    ),
+    (
+        r"there is no version of|there are no versions of|only the following versions",
+        "Ask for a version that there is; `exclude-newer` hides what was uploaded later",
+    ),
+    (
+        r"requirements are unsatisfiable",
+        "Change one of the requirements that are named, or leave the choice of its version to uv",
+    ),
+)
+"""What to do, by what uv's message holds; the first that fits."""
+_LONGEST = 20_000
+"""Characters of a message."""
+
+
+def failure(stderr: str, target: Target, *, sdists: bool) -> EnvbuildError:
+    """Why uv failed, in its own words."""
+    text = without_credentials_in(stderr[:_LONGEST])
+    causes, hints = explanation(text)
+    advice = next((hint for pattern, hint in _HINTS if re.search(pattern, text)), None)
+    if advice:
+        hints.append(advice.format(platform=target.platform))
+    refused = None if sdists else _refused(text, target)
+    if refused is not None:
+        return EnvbuildError(refused.what, [*refused.why, *causes], refused.hint)
+    if not causes:
+        causes = ["uv stopped without a word; an index may have sent it more than it can hold"]
+    return EnvbuildError(
+        f"the Python packages cannot be resolved for {target.platform}", causes, "; ".join(hints) or None
+    )
+
+
+def _refused(text: str, target: Target) -> EnvbuildError | None:
+    """Where a package has a source distribution alone, and none may be taken."""
+    named = re.search(r"Wheels are required for `([^`]+)` because building from source is disabled", text)
+    if named is None:
+        return None
+    found = re.search(rf"{re.escape(named[1])}==(\S+) has no usable wheels", text)
+    return refused_sdist(named[1], found[1] if found else "", target)
+
+
+def explanation(text: str) -> tuple[list[str], list[str]]:
+    """The causes and the hints in uv's message: continuation lines stay with their cause."""
+    causes: list[str] = []
+    hints: list[str] = []
+    for line in text.splitlines():
+        content = line.strip()
+        if content.startswith("hint:"):
+            hints.append(content.removeprefix("hint:").strip())
+        elif line.startswith(" " * 9) and causes:
+            causes[-1] += "\n" + line.removeprefix(" " * 9).rstrip()
+        elif content:
+            causes.append(re.sub(r"^(error|cause|Caused by):\s*", "", content))
+    return causes, hints
