@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from builder.cli.lock_diff import command as diff
+from builder.cli.lock_export import Export, export_options
 from builder.cli.options import json_option, path_argument
 from builder.cli.output import Output, print_json
 from builder.cli.subcommands import CommandWithSubcommands
@@ -37,6 +38,7 @@ from builder.spec import LoadedEnvironment, load_environment
     "-P", "--upgrade-package", "packages", multiple=True, metavar="NAME[==VERSION]", help="Move this package alone."
 )
 @click.option("--no-sdist", is_flag=True, help="Take wheels of indexes alone; build none of source.")
+@export_options
 @json_option
 @click.pass_obj
 def command(output: Output, /, path: Path, all_: bool, as_json: bool, **options: Any) -> int:
@@ -46,6 +48,8 @@ def command(output: Output, /, path: Path, all_: bool, as_json: bool, **options:
     each platform for itself and from any host. A lock that is current is left alone, and what need not move stays
     where it is, unless `--upgrade` or `--upgrade-package` is given. `--check` needs no network, but with `--online`.
     """
+    if export := Export.take(options, others=all_ or as_json):
+        return export.write(path, output)
     if options["online"] and not options["check"]:
         raise click.UsageError("`--online` goes with `--check`.")
     work = _work(output, **options)
