@@ -64,7 +64,7 @@ class Export:
         chosen = _platform(lock.platforms, self.platform, self.form)
         data = export_lock(lock, chosen, self.form)
         if self.file is None:
-            click.get_binary_stream("stdout").write(data)
+            click.echo(data, nl=False)
             return 0
         try:
             write_atomically(self.file, data)
