@@ -88,7 +88,7 @@ def _choose(pin: Pin, request: Request, target: Target, indexes: SimpleIndexes) 
     if not hashed:
         raise EnvbuildError(
             f"{pin.place}: no file of `{pin.name}` {pin.version} on the index has one of its hashes",
-            f"{' and '.join(indexes.asked(pin.name))} has {len(files)} files of this version with other hashes",
+            f"{' and '.join(indexes.asked(pin.name))} was asked: {len(files)} of its files are of this version",
             "The files were replaced, the hashes were edited, or they are of another index; lock again",
         )
     return choose(hashed, target, sdists=request.sdists, place=pin.place)
