@@ -9,6 +9,7 @@ import click
 from builder.cli.machine import chosen_platforms, current_lock, make_workshop
 from builder.cli.options import json_option, offline_option, path_argument, platform_option, workers_option
 from builder.cli.output import Output, print_json, size_text
+from builder.cli.wheels import ensure_built_wheels
 from builder.spec.load import PROJECT_FILE, find_spec, load_environment, load_project
 
 
@@ -52,6 +53,7 @@ def command(
         _print_plans([make_plan(lock, target) for target in targets], as_json)
         return
     workshop = make_workshop(output, workers, offline=offline)
+    ensure_built_wheels(lock, targets, workshop, output)
     if project:
         built = build_project(project, lock, targets, workshop)
     else:

@@ -9,6 +9,7 @@ import click
 from builder.cli.machine import chosen_platforms, current_lock, make_workshop
 from builder.cli.options import json_option, offline_option, path_argument, platform_option, workers_option
 from builder.cli.output import Output, print_json, size_text
+from builder.cli.wheels import ensure_built_wheels
 from builder.spec.load import load_project
 
 
@@ -41,11 +42,13 @@ def command(
     loaded = load_project(path)
     lock = current_lock(loaded.environment)
     workshop = make_workshop(output, workers, offline=offline)
-    built = build_project(loaded, lock, chosen_platforms(lock, platforms), workshop)
+    targets = chosen_platforms(lock, platforms)
+    ensure_built_wheels(lock, targets, workshop, output)
+    built = build_project(loaded, lock, targets, workshop)
     target = target or Path(f"{loaded.name}.tar")
     size = pack(built, workshop.store, target, workshop.progress)
     model = loaded.project.model
-    if model and not (loaded.folder / model.path).exists():
+    if model and model.path and not (loaded.folder / model.path).exists():
         output.say(f"no model is packed: there is nothing at `{loaded.folder / model.path}` yet")
     output.say(f"wrote {target} ({size_text(size)})")
     if as_json:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from builder.cli.machine import current_lock, host_platform
+from builder.cli.output import Output
+from builder.cli.wheels import ensure_built_wheels
 from builder.image.workshop import Workshop
 from builder.spec.load import PROJECT_FILE, find_spec, load_environment, load_project
 
@@ -28,7 +30,7 @@ class BuiltTarget:
     """Of the project or the environment."""
 
 
-def build_target(path: Path, workshop: Workshop) -> BuiltTarget:
+def build_target(path: Path, workshop: Workshop, output: Output) -> BuiltTarget:
     """The image of the project or environment in `path`.
 
     Raises: EnvbuildError, if it cannot be read or built, or its lock is stale.
@@ -39,11 +41,13 @@ def build_target(path: Path, workshop: Workshop) -> BuiltTarget:
     if file.name == PROJECT_FILE:
         project = load_project(file)
         lock = current_lock(project.environment)
+        ensure_built_wheels(lock, [platform], workshop, output)
         return BuiltTarget(
             _local(build_project(project, lock, [platform], workshop), workshop), lock, project.folder, project.name
         )
     environment = load_environment(file)
     lock = current_lock(environment)
+    ensure_built_wheels(lock, [platform], workshop, output)
     built = build_environments(environment.name, lock, [platform], workshop)
     return BuiltTarget(_local(built, workshop), lock, file.parent, environment.name)
 

@@ -67,7 +67,7 @@ def start(output: Output, path: Path, connection_file: Path, engine: str | None,
     from builder.run.workspace import Workspace, kernel_request
 
     chosen = choose_engine(engine, output)
-    target = build_target(path, make_workshop(output, offline=offline))
+    target = build_target(path, make_workshop(output, offline=offline), output)
     _check_transport(connection_file)
     return chosen.run(target.image, kernel_request(Workspace(Path()), connection_file.resolve()))
 

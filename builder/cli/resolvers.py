@@ -8,10 +8,13 @@ from typing import Any, NoReturn
 
 from builder.cli.machine import machine_variables
 from builder.cli.output import Output
+from builder.cli.wheels import wheel_builder
 from builder.errors import EnvbuildError
 from builder.fetch import Fetcher
+from builder.image.workshop import Workshop
 from builder.lock.interface import ImageResolver
 from builder.lock.wish import Tools
+from builder.progress import Silent
 
 
 def make_tools(fetcher: Fetcher, output: Output) -> Tools:
@@ -22,6 +25,7 @@ def make_tools(fetcher: Fetcher, output: Output) -> Tools:
     from builder.lock.standalone import StandaloneInterpreters
 
     variables = machine_variables()
+    workshop = Workshop(fetcher.store, fetcher, os.cpu_count() or 1, output.progress() or Silent())
     uv = UvResolver(variables, uv_program(), fetcher)
     return Tools(
         debian=Archives(fetcher, datetime.now(UTC)),
@@ -29,7 +33,7 @@ def make_tools(fetcher: Fetcher, output: Output) -> Tools:
         conda=_not_there("conda packages"),
         image=_images(fetcher, output),
         standalone=StandaloneInterpreters(),
-        build=_not_there("source distributions"),
+        build=wheel_builder(workshop, output),
         say=output.say,
     )
 

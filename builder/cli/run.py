@@ -20,6 +20,7 @@ from builder.cli.running import (
     publish_option,
     read_env_file,
 )
+from builder.cli.wheels import ensure_built_wheels
 from builder.errors import EnvbuildError
 from builder.image.workshop import Workshop
 from builder.spec.environment import ENVIRONMENT_FILE
@@ -67,7 +68,7 @@ def command(output: Output, /, target: Path, name: str | None, arguments: tuple[
     if listens_here(ports, options["network"], engine):
         environment.setdefault("ENVBUILD_HOST", "127.0.0.1")
     workshop = make_workshop(output, offline=options["offline"])
-    image, document, folder = _open(target, workshop, options["mount_code"])
+    image, document, folder = _open(target, workshop, output, options["mount_code"])
     wish = Wish(
         command=name,
         arguments=arguments,
@@ -111,7 +112,9 @@ def port_note(name: str, port: int | None, request: RunRequest, engine: Engine) 
     return None
 
 
-def _open(target: Path, workshop: Workshop, mounts_code: bool) -> tuple[LocalImage, dict[str, Any], Path | None]:
+def _open(
+    target: Path, workshop: Workshop, output: Output, mounts_code: bool
+) -> tuple[LocalImage, dict[str, Any], Path | None]:
     """The image for this machine, its `bundle.json`, and the project's folder where the target is a project."""
     from builder.bundle.build import build_project
     from builder.bundle.reader import open_bundle, read_document
@@ -121,7 +124,9 @@ def _open(target: Path, workshop: Workshop, mounts_code: bool) -> tuple[LocalIma
     store = workshop.store
     if target.name == PROJECT_FILE or (target / PROJECT_FILE).is_file():
         project = load_project(target)
-        built = build_project(project, current_lock(project.environment), [platform], workshop)
+        lock = current_lock(project.environment)
+        ensure_built_wheels(lock, [platform], workshop, output)
+        built = build_project(project, lock, [platform], workshop)
         image = built.images[0]
         local = LocalImage(store, image.descriptor, image.manifest, image.config, built.name)
         return local, read_document(store, image), project.folder

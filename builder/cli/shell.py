@@ -47,7 +47,7 @@ def command(output: Output, /, path: Path, arguments: tuple[str, ...], **options
     from builder.run.workspace import Workspace, shell_of, shell_request
 
     engine = choose_engine(options["engine"], output)
-    target = build_target(path, make_workshop(output, offline=options["offline"]))
+    target = build_target(path, make_workshop(output, offline=options["offline"]), output)
     is_project = target.folder.joinpath("envbuild.yaml").is_file()
     workspace = Workspace(
         options["work"] or (target.folder if is_project else Path()),

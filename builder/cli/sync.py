@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
-from builder.cli.machine import current_lock, host_platform, make_fetcher, open_store
+from builder.cli.machine import current_lock, host_platform, make_workshop
 from builder.cli.options import json_option, offline_option, path_argument
 from builder.cli.output import Output, print_json
+from builder.cli.wheels import ensure_built_wheels
 from builder.errors import CheckFailedError, EnvbuildError
 from builder.spec import load_environment
 from builder.spec.load import find_spec
@@ -53,8 +54,9 @@ def command(
     if found and not check:
         uv = uv_program()
         python = interpreter or find_interpreter(local.minor, uv)
-        fetcher = make_fetcher(open_store(), output, offline=offline).with_indexes(dict(lock.indexes))
-        local.sync(fetcher, uv, python)
+        workshop = make_workshop(output, offline=offline)
+        ensure_built_wheels(lock, [platform], workshop, output)
+        local.sync(workshop.fetcher.with_indexes(dict(lock.indexes)), uv, python)
         left = local.differences()
         if left:
             raise CheckFailedError(f"`{folder}` still differs from the lock", left)

@@ -9,6 +9,7 @@ import click
 from builder.cli.machine import chosen_platforms, current_lock, make_workshop
 from builder.cli.options import json_option, platform_option, workers_option
 from builder.cli.output import Output, print_json
+from builder.cli.wheels import ensure_built_wheels
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.spec.load import PROJECT_FILE, find_spec, load_environment, load_project
 
@@ -66,9 +67,11 @@ def _verify_project(
         return build_environments(environment.name, lock, targets, workshop)
 
     workshop = make_workshop(output, workers)
+    ensure_built_wheels(lock, targets, workshop, output)
     built = build(workshop)
     problems = validate(workshop.store, built.index)
     if rebuild and not problems:
         with empty_workshop(workshop) as scratch:
+            ensure_built_wheels(lock, targets, scratch, output, here_only=True)
             problems = tuple(differences(built.images, build(scratch).images))
     return built.digest, problems

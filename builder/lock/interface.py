@@ -229,6 +229,8 @@ class BuildRoot:
     """Sorted by name."""
     locked: Mapping[str, str | None] | None = None
     """Versions by normalised name of what a built package may ask for, None where any will do; None if all is taken."""
+    indexes: tuple[tuple[str, str], ...] = ()
+    """Names and URLs of the package indexes that files may be of, as `Lock.indexes`."""
     elsewhere: tuple[BuildRoot, ...] = ()
     """The roots of the other platforms, for packages that are the same on all."""
 

@@ -64,8 +64,18 @@ def lock_python_packages(
             found = resolver(replace(request, sources=wanted, preferences={}, sdists=False), machine)
             return tuple(file for file in found if isinstance(file, Wheel))
 
-        everything, extra = tuple(sorted((*below.debian, *below.build_debian))), below.build_debian
-        return BuildRoot(machine, below.suite, python, everything, extra, resolve, below.image, tuple(packages), locked)
+        return BuildRoot(
+            machine,
+            below.suite,
+            python,
+            tuple(sorted((*below.debian, *below.build_debian))),
+            below.build_debian,
+            resolve,
+            below.image,
+            tuple(packages),
+            locked,
+            tuple((index.name, index.url) for index in request.indexes),
+        )
 
     root = replace(root_of((base, interpreter, conda)), elsewhere=tuple(map(root_of, others)))
     built = tools.build(sdists, root, _known(wish, base, interpreter))

@@ -1,0 +1,39 @@
+"""Wheels that no index has: built while locking, and again where a lock names one that the store lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from builder.cli.machine import host_platform
+from builder.cli.output import Output
+from builder.image.workshop import Workshop
+from builder.lock.document import Lock
+from builder.oci.documents import Platform
+
+if TYPE_CHECKING:
+    from builder.run.wheels import WheelBuilder
+
+
+def wheel_builder(workshop: Workshop, output: Output) -> WheelBuilder:
+    """The builder of this machine."""
+    from builder.run.wheels import WheelBuilder
+
+    return WheelBuilder(workshop, host_platform(), output.say, output.detail)
+
+
+def ensure_built_wheels(
+    lock: Lock, platforms: Sequence[Platform], workshop: Workshop, output: Output, *, here_only: bool = False
+) -> None:
+    """Build the wheels of these platforms that were built from source and that the store lacks.
+
+    With `here_only`, those that this machine cannot build are left out.
+
+    Raises: EnvbuildError, if one cannot be built here; DigestMismatchError, if it is not the one that was locked.
+    """
+    wheels = [wheel for platform in platforms for wheel in lock.wheels.get(platform, ()) if wheel.built]
+    if all(workshop.store.has(wheel.digest, wheel.size) for wheel in wheels):
+        return
+    from builder.run.wheels import ensure_built
+
+    ensure_built(lock, platforms, wheel_builder(workshop, output), here_only=here_only)

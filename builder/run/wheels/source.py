@@ -1,0 +1,168 @@
+"""What a source distribution says of how it is built (PEP 517, PEP 518). Only reads it; nothing of it is run here."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import tomllib
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from builder.errors import EnvbuildError
+from builder.lock.artifact import Sdist
+from builder.oci.tar_entries import TarError, TarReader
+
+LARGEST_SOURCE = 8 << 30
+"""Bytes of an sdist, unpacked."""
+_LARGEST_DOCUMENT = 1 << 20
+_UNREADABLE = (
+    TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, RuntimeError,
+    NotImplementedError,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class BuildSystem:
+    """The `build-system` table of a `pyproject.toml`."""
+
+    requires: tuple[str, ...]
+    """Requirements (PEP 508)."""
+    backend: str
+    """An object that can be imported, as `module:object`."""
+    backend_path: tuple[str, ...] = ()
+    """Folders of the project in which the backend is."""
+
+
+LEGACY = BuildSystem(("setuptools>=40.8.0",), "setuptools.build_meta:__legacy__")
+"""For a project that says nothing (PEP 517, build-system table)."""
+
+
+def read_build_system(path: Path, sdist: Sdist) -> BuildSystem:
+    """How the sdist at `path` is built.
+
+    Raises: EnvbuildError, if it cannot be read, or is no Python project.
+    """
+    name = f"{sdist.name} {sdist.version}"
+    try:
+        found = _documents(path, sdist.subdirectory)
+    except _UNREADABLE as error:
+        raise EnvbuildError(f"the source of {name} cannot be read", str(error) or type(error).__name__) from error
+    if "pyproject.toml" not in found:
+        if "setup.py" in found:
+            return LEGACY
+        place = f"`{sdist.subdirectory}` of its source" if sdist.subdirectory else "its source"
+        raise EnvbuildError(f"{name} cannot be built", f"{place} has neither `pyproject.toml` nor `setup.py`")
+    return _build_system(found["pyproject.toml"], name)
+
+
+def _build_system(data: bytes, name: str) -> BuildSystem:
+    def refuse(why: str, cause: Exception | None = None) -> EnvbuildError:
+        error = EnvbuildError(f"{name} cannot be built", f"its `pyproject.toml` is not valid: {why}")
+        error.__cause__ = cause
+        return error
+
+    try:
+        table = tomllib.loads(data.decode()).get("build-system")
+    except (ValueError, RecursionError) as error:
+        raise refuse(str(error), error) from error
+    if table is None:
+        return LEGACY
+    if not isinstance(table, dict):
+        raise refuse("`build-system` is not a table")
+    requires = _texts(table.get("requires", []))
+    backend, folders = table.get("build-backend", LEGACY.backend), _texts(table.get("backend-path", []))
+    if requires is None or folders is None or not isinstance(backend, str):
+        raise refuse("`build-system` has a value of another kind than PEP 517 says")
+    if any(part in ("..", "") for folder in folders for part in folder.split("/")):
+        raise refuse("`backend-path` leads out of the project")
+    return BuildSystem(requires, backend, folders)
+
+
+def _texts(value: Any) -> tuple[str, ...] | None:
+    return tuple(value) if isinstance(value, list) and all(isinstance(text, str) for text in value) else None
+
+
+def _documents(path: Path, subdirectory: str) -> dict[str, bytes]:
+    """`pyproject.toml` and `setup.py` of the project, as far as they are there (of the latter only that it is)."""
+    found: dict[str, bytes] = {}
+    for name, content in _zipped(path) if zipfile.is_zipfile(path) else _archived(path):
+        top, _, below = name.removeprefix("./").partition("/")
+        file = below.removeprefix(f"{subdirectory}/") if subdirectory else below
+        inside = not subdirectory or below != file
+        if top and inside and file in ("pyproject.toml", "setup.py"):
+            found[file] = content(_LARGEST_DOCUMENT) if file == "pyproject.toml" else b""
+    return found
+
+
+def _zipped(path: Path) -> Iterator[tuple[str, Any]]:
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+
+            def content(limit: int, info: zipfile.ZipInfo = info) -> bytes:
+                with archive.open(info) as file:
+                    return _whole(file.read(limit + 1), limit)
+
+            yield info.filename, content
+
+
+def _archived(path: Path) -> Iterator[tuple[str, Any]]:
+    with _uncompressed(path) as stream:
+        reader = TarReader(stream)
+        for entry in reader:
+
+            def content(limit: int) -> bytes:
+                data = b""
+                for piece in reader.content():
+                    data += piece
+                    _whole(data, limit)
+                return data
+
+            if entry.kind == b"0":
+                yield entry.path.decode("utf-8", "surrogateescape"), content
+
+
+def _whole(data: bytes, limit: int) -> bytes:
+    if len(data) > limit:
+        raise TarError(f"its `pyproject.toml` has more than {limit} bytes")
+    return data
+
+
+class _Bounded(io.RawIOBase):
+    """A stream that ends with an error where it holds too much."""
+
+    def __init__(self, inner: IO[bytes]) -> None:
+        self._inner = inner
+        self._left = LARGEST_SOURCE
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        data = self._inner.read(len(buffer))
+        self._left -= len(data)
+        if self._left < 0:
+            raise TarError(f"it unpacks to more than {LARGEST_SOURCE} bytes")
+        buffer[: len(data)] = data
+        return len(data)
+
+
+@contextmanager
+def _uncompressed(path: Path) -> Iterator[io.BufferedReader[_Bounded]]:
+    with open(path, "rb") as file:
+        magic = file.read(6)
+        file.seek(0)
+        inner: Any = file
+        if magic.startswith(b"\x1f\x8b"):
+            inner = gzip.GzipFile(fileobj=file)
+        elif magic.startswith(b"BZh"):
+            inner = bz2.BZ2File(file)
+        elif magic.startswith(b"\xfd7zXZ"):
+            inner = lzma.LZMAFile(file)  # noqa: SIM115 - closed with what it reads
+        yield io.BufferedReader(_Bounded(inner), 1 << 20)
