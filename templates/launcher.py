@@ -34,6 +34,10 @@ FORWARDED = (
     signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH,
 )  # fmt: skip
 SHELLS = ("sh", "bash", "dash")
+LEFT_OUT = frozenset({".DS_Store", "Thumbs.db", ".ipynb_checkpoints"})
+"""What file managers and notebooks leave in folders, and is no data; as in builder/lock/data/hashing.py."""
+TOLD = 3
+"""Files of a folder that are named at most, where they are wrong."""
 UNDER_RUN = os.environ.get("ENVBUILD_RUN") == "1"
 """`envbuild run` started this, not `docker run`: hints name its options."""
 
@@ -498,18 +502,49 @@ def _temporary_folder() -> str:
 
 
 def provide(name: str, entry: dict[str, Any]) -> dict[str, Any]:
-    """Make sure that a data file is there and is the right one; what the record says of it.
+    """Make sure that data is there and is the right one; what the record says of it.
 
     Raises: LauncherError, if it is another, or cannot be had.
     """
     path, source = place(entry["path"]), "present"
+    is_folder = entry.get("kind", "file") != "file"
     if not os.path.exists(path):
         fetch(name, entry, path)
         source = "fetched"
-    elif os.path.isdir(path):
-        raise LauncherError(f"`{path}` is a folder, and a file is expected", _mount_hint(name, entry))
-    digest, size = verify(name, entry, path)
+    elif os.path.isdir(path) != is_folder:
+        is_there, expected = ("a file", "a folder") if is_folder else ("a folder", "a file")
+        raise LauncherError(f"`{path}` is {is_there}, and {expected} is expected", _mount_hint(name, entry))
+    digest, size = verify_folder(name, entry, path) if is_folder else verify(name, entry, path)
     return {"sha256": digest, "size": size, "source": source}
+
+
+def manifest(name: str) -> dict[str, dict[str, Any]]:
+    """The files of a folder by path, as the bundle's data lock has them."""
+    path = place("/bundle/data.lock.json")
+    try:
+        with open(path, encoding="utf-8") as file:
+            rows = json.load(file)["data"][name]["files"]
+        return {path: {"sha256": digest, "size": size} for path, digest, size in rows}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise LauncherError(f"`{path}` does not tell the files of `{name}`") from error
+
+
+def verify_folder(name: str, entry: dict[str, Any], path: str) -> tuple[str, int]:
+    """The digest and the size in bytes of a folder, which must have just the files of its manifest."""
+    wanted, found = manifest(name), set()
+    for folder, folders, files in os.walk(path):
+        folders[:] = [one for one in folders if one not in LEFT_OUT]
+        found.update(os.path.relpath(os.path.join(folder, file), path) for file in files if file not in LEFT_OUT)
+    wrong = [f"`{file}` is missing" for file in sorted(wanted.keys() - found)]
+    wrong += [f"`{file}` does not belong there" for file in sorted(found - wanted.keys())]
+    if wrong:
+        more = f", and {len(wrong) - TOLD} more" if len(wrong) > TOLD else ""
+        raise LauncherError(
+            f"the data `{name}` is another: {', '.join(wrong[:TOLD])}{more}", _mount_hint(name, entry), DIGEST_WRONG
+        )
+    for file, one in wanted.items():
+        verify(f"{name}/{file}", {**entry, **one}, os.path.join(path, file))
+    return entry["sha256"], sum(one["size"] for one in wanted.values())
 
 
 def verify(name: str, entry: dict[str, Any], path: str) -> tuple[str, int]:
@@ -539,6 +574,8 @@ def fetch(name: str, entry: dict[str, Any], path: str) -> None:
     Raises: LauncherError, if none has, or the place cannot be written to.
     """
     folder = os.path.dirname(path)
+    from urllib.parse import quote
+
     if not entry.get("urls"):
         raise LauncherError(f"the data `{name}` is not mounted, and has no URL", _mount_hint(name, entry))
     if not _can_write(folder):
@@ -547,7 +584,23 @@ def fetch(name: str, entry: dict[str, Any], path: str) -> None:
             _mount_hint(name, entry)
             + ("" if UNDER_RUN else f", or let it be fetched into memory: `docker run --tmpfs {folder} …`"),
         )
-    descriptor, part = tempfile.mkstemp(prefix=f".{name}-", dir=folder)
+    if entry.get("kind", "file") == "file":
+        _fetch_file(name, entry, path)
+        return
+    draft = tempfile.mkdtemp(prefix=f".{name}-", dir=folder)
+    try:
+        for file, one in manifest(name).items():
+            os.makedirs(os.path.dirname(os.path.join(draft, file)), exist_ok=True)
+            urls = [url + (quote(file) if _is_fetched_here(url) else file) for url in entry["urls"]]
+            _fetch_file(f"{name}/{file}", {**entry, **one, "urls": urls}, os.path.join(draft, file))
+        os.chmod(draft, 0o755)
+        os.replace(draft, path)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _fetch_file(name: str, entry: dict[str, Any], path: str) -> None:
+    descriptor, part = tempfile.mkstemp(prefix=".part-", dir=os.path.dirname(path))
     os.close(descriptor)
     try:
         _fetch_any(name, entry, part)
@@ -562,7 +615,8 @@ def fetch(name: str, entry: dict[str, Any], path: str) -> None:
 def _fetch_any(name: str, entry: dict[str, Any], part: str) -> None:
     failures = []
     for url in entry["urls"]:
-        say(f"fetching {name} from {_public(url)}")
+        if _is_fetched_here(url):
+            say(f"fetching {name} from {_public(url)}")
         os.truncate(part, 0)
         failure = _fetch_url(url, part, entry.get("size"))
         if failure is None:
@@ -576,7 +630,7 @@ def _fetch_url(url: str, part: str, size: int | None) -> str | None:
     from http.client import HTTPException
     from urllib.error import HTTPError
 
-    if url.partition("://")[0] not in ("http", "https", "file"):
+    if not _is_fetched_here(url):
         return "only http, https and file are fetched here"
     fruitless, furthest, failure = 0, 0, "no answer"
     while fruitless < FRUITLESS_ATTEMPTS:
@@ -600,6 +654,10 @@ def _fetch_url(url: str, part: str, size: int | None) -> str | None:
         if fruitless and fruitless < FRUITLESS_ATTEMPTS:
             time.sleep(float(os.environ.get("ENVBUILD_RETRY_WAIT", "1")) * 2 ** (fruitless - 1))
     return failure
+
+
+def _is_fetched_here(url: str) -> bool:
+    return url.partition("://")[0] in ("http", "https", "file")
 
 
 def _append(url: str, part: str, size: int | None) -> None:
@@ -630,8 +688,9 @@ def _public(url: str) -> str:
 
 def _mount_hint(name: str, entry: dict[str, Any]) -> str:
     origin = ", ".join(map(_public, entry.get("urls") or ()))
-    flag = f"--data {name}=FILE" if UNDER_RUN else f"-v FILE:{entry['path']}:ro"
-    return f"Give the right file: `{flag}`" + (f", as it is had from {origin}" if origin else "")
+    what = "file" if entry.get("kind", "file") == "file" else "folder"
+    flag = f"--data {name.partition('/')[0]}={what.upper()}" if UNDER_RUN else f"-v {what.upper()}:{entry['path']}:ro"
+    return f"Give the right {what}: `{flag}`" + (f", as it is had from {origin}" if origin else "")
 
 
 if __name__ == "__main__":

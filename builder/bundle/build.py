@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from builder.bundle.code import below, code_files, content_digest, model_files
+from builder.bundle.code import below, code_files, content_digest
 from builder.bundle.documents import DOCUMENTS_LAYER, Contents, bundle_files
+from builder.bundle.model import packed_model
 from builder.bundle.parameters import read_parameters
 from builder.errors import EnvbuildError
+from builder.fetch import Fetcher
 from builder.image.assemble import build_environment
 from builder.image.config import bundle_config
 from builder.image.kept import Image, kept_image, kept_layer, write_image
@@ -20,6 +22,8 @@ from builder.image.workshop import Workshop
 from builder.layers.files import FileEntry, FileTree, parents
 from builder.layers.interface import Directory
 from builder.layers.join import Fresh, Layer, write_layer
+from builder.lock.data.document import read_bytes
+from builder.lock.data.locking import entries, lock_folder
 from builder.lock.document import Lock
 from builder.oci.documents import MEDIA_TYPE_INDEX, Descriptor, Index, Platform, name_annotations
 from builder.oci.store import Store
@@ -63,22 +67,23 @@ def build_project(loaded: LoadedProject, lock: Lock, platforms: Sequence[Platfor
 
     Raises: EnvbuildError, DigestMismatchError.
     """
-    contents = gather(loaded)
+    contents = gather(loaded, workshop.fetcher)
     documents = bundle_files(loaded.project, loaded.name, lock, contents)
     plans = [make_plan(lock, platform) for platform in sorted(platforms)]
     images = [_build_one(loaded, plan, contents, documents, workshop) for plan in plans]
     return _built(workshop.store, f"{loaded.name}:{loaded.project.version}", images)
 
 
-def gather(loaded: LoadedProject) -> Contents:
-    """What of the project's folder goes into its bundle.
+def gather(loaded: LoadedProject, fetcher: Fetcher) -> Contents:
+    """What of the project's folder goes into its bundle, and the weights that it names by URL.
 
-    Raises: EnvbuildError, if a glob matches nothing or a file cannot be packed.
+    Raises: EnvbuildError, if a glob matches nothing, a file cannot be packed, or data or model are not locked.
     """
     project, folder = loaded.project, loaded.folder
     files = {name: command.params for name, command in project.commands.items() if command.params}
     code = code_files(folder, project.code, frozenset(files.values()))
-    model = model_files(folder, project.model.path) if project.model else ()
+    data = entries(loaded)
+    model = packed_model(loaded, data.model, fetcher)
     card = project.model.card if project.model else None
     shared = loaded.environment.file if loaded.environment.file != loaded.file else None
     return Contents(
@@ -90,6 +95,8 @@ def gather(loaded: LoadedProject) -> Contents:
         (folder / card).read_bytes() if card else None,
         loaded.file.read_bytes(),
         shared.read_bytes() if shared else None,
+        data,
+        read_bytes(lock_folder(loaded)),
     )
 
 

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from builder.image.skeleton import BUNDLE, CODE, DATA, MODEL, OUTPUT
 from builder.layers.files import FileEntry
+from builder.lock.data.document import DATA_LOCK_FILE, DataLock
+from builder.lock.data.download import base_url
+from builder.lock.data.entry import DataEntry
 from builder.lock.document import Lock
 from builder.oci.canonical import readable_json
 from builder.oci.digest import Digest
 from builder.resources import read_template, render
-from builder.spec import Command, DataReference, Project
+from builder.spec import Command, Project
+from builder.spec.data_url import hub_web_url, is_path
 
 BUNDLE_FORMAT = 1
 BUNDLE_FILE = f"{BUNDLE}/bundle.json"
+DATA_LOCK_PATH = f"{BUNDLE}/{DATA_LOCK_FILE}"
 LOCK_PREFIX = f"{BUNDLE}/lock/"
 """What the paths of the lock's files begin with."""
 DOCUMENTS_LAYER = "bundle documents"
@@ -40,6 +45,10 @@ class Contents:
     """The project's `envbuild.yaml`."""
     environment: bytes | None
     """The `environment.yaml` of a shared environment."""
+    data: DataLock = field(default_factory=DataLock)
+    """What data and model are, by spec and data lock."""
+    data_lock: bytes | None = None
+    """The project's data lock, if it has one."""
 
 
 def bundle_json(project: Project, name: str, lock: Lock, contents: Contents) -> dict[str, Any]:
@@ -52,7 +61,7 @@ def bundle_json(project: Project, name: str, lock: Lock, contents: Contents) -> 
         "lock": str(lock.digest),
         "code": str(contents.code_digest),
         "model": {"path": f"/{MODEL}", "digest": str(contents.model_digest)} if contents.model_digest else None,
-        "data": {name: _data(name, reference) for name, reference in project.data.items()},
+        "data": {name: _data(name, contents.data.data[name]) for name in project.data},
         "commands": {
             name: _command(command, contents.parameters.get(name, {})) for name, command in project.commands.items()
         },
@@ -79,6 +88,7 @@ def bundle_files(project: Project, name: str, lock: Lock, contents: Contents) ->
         "README.md": render("bundle/README.md.j2", {**shown, "diagram": diagram}).encode(),
         **({"MODEL_CARD.md": contents.card} if contents.card is not None else {}),
         **({"environment.yaml": contents.environment} if contents.environment is not None else {}),
+        **({DATA_LOCK_FILE: contents.data_lock} if contents.data_lock is not None else {}),
         **{f"lock/{file}": data for file, data in lock.files.items()},
     }
     launcher = FileEntry(f"{BUNDLE}/launcher.py", read_template("launcher.py"), mode=0o755)
@@ -91,7 +101,8 @@ def _recreation(project: Project, name: str, contents: Contents) -> dict[str, An
     ups = posixpath.normpath(shared).split("/").count("..") if shared else 0
     folder = "/".join(["recreated", *["project"] * (ups - 1), name])
     card = project.model.card if project.model else None
-    model = f"{folder}/{project.model.path}" if project.model else folder
+    path = project.model.path if project.model else None
+    model = f"{folder}/{path}" if path else folder
     is_file = len(contents.model) == 1 and contents.model[0].path == posixpath.basename(model)
     return {
         "project": folder,
@@ -99,19 +110,38 @@ def _recreation(project: Project, name: str, contents: Contents) -> dict[str, An
         "shared": bool(shared),
         "card": card,
         "card_folder": posixpath.dirname(card or "") or ".",
-        "model_folder": posixpath.dirname(model) if is_file else model,
+        "model_folder": (posixpath.dirname(model) if is_file else model) if path else None,
+        "data_lock": contents.data_lock is not None,
     }
 
 
-def _data(name: str, reference: DataReference) -> dict[str, Any]:
-    urls = [] if reference.is_path else [reference.url]
+def _data(name: str, entry: DataEntry) -> dict[str, Any]:
+    kind = {} if entry.kind == "file" else {"kind": entry.kind}
     return {
         "path": f"/{DATA}/{name}",
-        "local": reference.url if reference.is_path else None,
-        "urls": urls,
-        "sha256": reference.sha256,
-        "size": reference.size,
+        "local": _local(entry),
+        "urls": _urls(entry),
+        "sha256": entry.digest.hex,
+        "size": entry.size,
+        **kind,
     }
+
+
+def _local(entry: DataEntry) -> str | None:
+    """Where it is in the project: a file, or the folder that the files of its manifest are below."""
+    if entry.pointer:
+        return entry.pointer.path
+    if not is_path(entry.url):
+        return None
+    return entry.url if entry.kind == "file" else base_url(entry.url).lstrip("/") or "."
+
+
+def _urls(entry: DataEntry) -> list[str]:
+    """Where it is had: a file, or a folder's files below it. What a web client understands is among them."""
+    if is_path(entry.source):
+        return []
+    url = entry.source if entry.kind == "file" else base_url(entry.source)
+    return [url, *filter(None, [hub_web_url(url)])]
 
 
 def _command(command: Command, parameters: Mapping[str, Any]) -> dict[str, Any]:

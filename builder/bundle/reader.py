@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
-from builder.bundle.documents import BUNDLE_FILE, BUNDLE_FORMAT, DOCUMENTS_LAYER, LOCK_PREFIX
+from builder.bundle.documents import BUNDLE_FILE, BUNDLE_FORMAT, DATA_LOCK_PATH, DOCUMENTS_LAYER, LOCK_PREFIX
 from builder.errors import EnvbuildError
 from builder.image.kept import Image, read_image
+from builder.lock.data.document import DataLock
 from builder.oci.archive import ArchiveReader, only_entry
 from builder.oci.canonical import parse_json
 from builder.oci.documents import DOCUMENT_LIMIT, MEDIA_TYPE_INDEX, REF_NAME, Descriptor, Platform
@@ -124,6 +125,17 @@ def read_lock_files(bundle: Bundle) -> dict[str, bytes]:
     if not found:
         raise EnvbuildError(f"there is no lock in `{bundle.name}`", "it is an image, not a bundle")
     return {name.removeprefix(LOCK_PREFIX): data for name, data in found.items()}
+
+
+def read_data_lock_of(layout: Layout, image: Image) -> DataLock:
+    """The data lock inside an image, checked.
+
+    Raises: EnvbuildError, if there is none inside, or it is not as it was made; DigestMismatchError.
+    """
+    found = _files(layout, image, DATA_LOCK_PATH) if DOCUMENTS_LAYER in image.config.history else {}
+    if DATA_LOCK_PATH not in found:
+        raise EnvbuildError("the bundle has no data lock inside")
+    return DataLock.from_bytes(found[DATA_LOCK_PATH], f"`/{DATA_LOCK_PATH}`")
 
 
 _COMMAND_KEYS: Mapping[str, tuple[type, ...]] = {

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from builder.cli.lock_data import DataWork, rehash_option
 from builder.cli.lock_diff import command as diff
 from builder.cli.lock_export import Export, export_options
 from builder.cli.options import json_option, path_argument
@@ -38,6 +39,7 @@ from builder.spec import LoadedEnvironment, load_environment
     "-P", "--upgrade-package", "packages", multiple=True, metavar="NAME[==VERSION]", help="Move this package alone."
 )
 @click.option("--no-sdist", is_flag=True, help="Take wheels of indexes alone; build none of source.")
+@rehash_option
 @export_options
 @json_option
 @click.pass_obj
@@ -52,14 +54,20 @@ def command(output: Output, /, path: Path, all_: bool, as_json: bool, **options:
         return export.write(path, output)
     if options["online"] and not options["check"]:
         raise click.UsageError("`--online` goes with `--check`.")
+    data_work = DataWork(output, options["check"], options["upgrade"], options.pop("rehash"))
     work = _work(output, **options)
     if all_:
-        return _print_all(_lock_all(path, work), as_json, output)
+        return _print_all(_lock_all(path, work) | data_work.all(path), as_json, output)
+    data = data_work.before_others(path)
     outcome = work(load_environment(path))
+    if not outcome.error:
+        data.write()
     if as_json:
-        print_json(outcome.as_json())
+        print_json(data.beside(outcome.as_json()))
     if outcome.error:
+        data.show_before(outcome.error)
         raise outcome.error
+    data.finish(output)
     _say(outcome, options, output)
     if not as_json:
         click.echo(str(outcome.digest))

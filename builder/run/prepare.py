@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from builder.bundle.reader import read_data_lock_of
 from builder.errors import EnvbuildError
-from builder.fetch import Fetcher, Source
-from builder.oci.digest import Digest
+from builder.fetch import Fetcher
+from builder.image.kept import read_image
+from builder.lock.data.document import DataLock
+from builder.lock.data.entry import DataEntry
+from builder.run.data import data_path
 from builder.run.interface import LocalImage, Mount, Network, PortMapping, RunRequest
 
 
@@ -44,7 +49,7 @@ def prepare(wish: Wish, image: LocalImage, document: Mapping[str, Any], folder: 
     Raises: EnvbuildError, if the command is unknown to the bundle, or its data cannot be had.
     """
     command = _command(wish.command, document)
-    mounts = list(_data_mounts(wish, document, command, folder, fetcher))
+    mounts = _data_mounts(wish, image, document, command, folder, fetcher)
     if wish.output and wish.command:
         wish.output.mkdir(parents=True, exist_ok=True)
         mounts.append(Mount(wish.output.resolve(), "/out"))
@@ -82,7 +87,12 @@ def _command(name: str | None, document: Mapping[str, Any]) -> Mapping[str, Any]
 
 
 def _data_mounts(
-    wish: Wish, document: Mapping[str, Any], command: Mapping[str, Any], folder: Path, fetcher: Fetcher
+    wish: Wish,
+    image: LocalImage,
+    document: Mapping[str, Any],
+    command: Mapping[str, Any],
+    folder: Path,
+    fetcher: Fetcher,
 ) -> list[Mount]:
     known: Mapping[str, Any] = document.get("data", {})
     for name, path in wish.data.items():
@@ -90,25 +100,24 @@ def _data_mounts(
             raise EnvbuildError(f"the bundle has no data `{name}`", hint=f"It has {', '.join(known) or 'none'}")
         if not path.exists():
             raise EnvbuildError(f"`{path}` for the data `{name}` is not there")
+    lock = functools.cache(lambda: read_data_lock_of(image.store, read_image(image.store, image.descriptor)))
     return [
-        Mount(_data_file(name, known[name], wish, folder, fetcher), known[name]["path"], read_only=True)
+        Mount(
+            wish.data[name].resolve()
+            if name in wish.data
+            else data_path(name, known[name], folder, fetcher, functools.partial(_locked, name, lock)),
+            known[name]["path"],
+            read_only=True,
+        )
         for name in dict.fromkeys((*command.get("inputs", ()), *wish.data))
     ]
 
 
-def _data_file(name: str, reference: Mapping[str, Any], wish: Wish, folder: Path, fetcher: Fetcher) -> Path:
-    if name in wish.data:
-        return wish.data[name].resolve()
-    local = folder / str(reference.get("local") or "")
-    if reference.get("local") and local.is_file():
-        return local.resolve()
-    urls = tuple(reference.get("urls", ()))
-    if not urls:
-        raise EnvbuildError(
-            f"the data `{name}` is not in the bundle, and no URL is known for it",
-            hint=f"Get the file whose SHA-256 is {reference['sha256']} and add `--data {name}=FILE`",
-        )
-    return fetcher.blob(Source(Digest(reference["sha256"]), reference.get("size"), urls, f"data {name}"))
+def _locked(name: str, lock: Callable[[], DataLock]) -> DataEntry:
+    entry = lock().data.get(name)
+    if entry is None:
+        raise EnvbuildError(f"the data lock of the bundle has no `{name}`")
+    return entry
 
 
 def _arguments(wish: Wish) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from urllib.parse import quote
@@ -117,19 +117,21 @@ class Downloader:
         return pinned if pinned != url else None
 
 
-def fetch_files(fetcher: Fetcher, entry: DataEntry, name: str) -> Mapping[str, LockedFile]:
-    """All files of an entry by path (a file's own is empty), verified in the store, fetched where they are missing.
+def fetch_files(fetcher: Fetcher, files: Iterable[LockedFile], bases: Sequence[str], name: str) -> None:
+    """Have the files of a folder in the store, verified; those that are missing are fetched from below `bases`.
 
     Raises: EnvbuildError, DigestMismatchError.
     """
-    if entry.kind == "file":
-        fetcher.blob(Source(entry.digest, entry.size, (entry.source,), name))
-        return {"": LockedFile("", entry.digest, entry.size or 0)}
-    base = base_url(entry.source)
-    fetcher.blobs(
-        Source(file.digest, file.size, (below(base, file.path),), f"{name}: {file.path}") for file in entry.files
-    )
-    return {file.path: file for file in entry.files}
+    sources = [
+        Source(file.digest, file.size, tuple(below(base, file.path) for base in bases), f"{name}: {file.path}")
+        for file in files
+    ]
+    if not bases and not all(fetcher.store.has(source.digest, source.size or 0) for source in sources):
+        raise EnvbuildError(
+            f"{name} is neither in the project nor in the store, and no URL is known for it",
+            hint="Get its files first (with DVC: `dvc pull`), or run `envbuild lock`",
+        )
+    fetcher.blobs(sources)
 
 
 def base_url(url: str) -> str:

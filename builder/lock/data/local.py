@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from builder.errors import EnvbuildError
 from builder.lock.data.entry import DataEntry, LockedFile, folder_entry
@@ -19,6 +19,11 @@ def local_path(url: str, folder: Path) -> Path | None:
     if is_path(url):
         return folder / fixed
     return Path(unquote(urlsplit(fixed).path)) if url.startswith("file:") else None
+
+
+def file_url(path: Path) -> str:
+    """The `file:` URL of a path of this machine; of a folder with a slash at its end."""
+    return f"file://{quote(os.path.abspath(path))}" + ("/" if path.is_dir() else "")
 
 
 def read_local(url: str, path: Path, folder: Path, hasher: Hasher) -> DataEntry:
@@ -63,6 +68,8 @@ def differences(before: DataEntry, after: DataEntry) -> list[str]:
     if before.kind == after.kind == "file":
         if before.size is not None and before.size != after.size:
             return [f"its size is {after.size} bytes, where {before.size} are locked"]
+        if before.digest == after.digest:
+            return []
         return [f"its SHA-256 is {after.digest.hex}, where {before.digest.hex} is locked"]
     if before.kind != after.kind:
         return [f"it is a {after.kind} now, and was a {before.kind}"]

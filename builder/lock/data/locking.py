@@ -11,7 +11,7 @@ from pathlib import Path
 
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.fetch import Fetcher
-from builder.lock.data.document import DataLock, read_data_lock, write_data_lock
+from builder.lock.data.document import DataLock, read_data_lock
 from builder.lock.data.download import Downloader
 from builder.lock.data.dvc import read_pointer
 from builder.lock.data.entry import DataEntry
@@ -124,7 +124,7 @@ def check_data(loaded: LoadedProject, hasher: Hasher) -> Checked:
     notes = []
     for name, reference in wanted.items():
         locked = lock.get(name)
-        path = _place(locked, loaded.folder) if locked else local_path(reference.url, loaded.folder)
+        path = place_of(locked, loaded.folder) if locked else local_path(reference.url, loaded.folder)
         if locked is None:
             reasons.append(f"`{name}` is not locked")
         elif path is not None and not path.exists():
@@ -169,11 +169,6 @@ def make_data_lock(loaded: LoadedProject, tools: DataTools, *, upgrade: bool = F
     if before.model and "model" not in made and _is_absent_model(loaded, before.model):
         made["model"] = before.model
     return DataLock.of(made)
-
-
-def write(loaded: LoadedProject, lock: DataLock) -> bool:
-    """Make the project's data lock `lock`; whether anything changed."""
-    return write_data_lock(lock_folder(loaded), lock)
 
 
 class _Reader:
@@ -280,8 +275,8 @@ def _is_absent_model(loaded: LoadedProject, entry: DataEntry) -> bool:
     return is_same and not (loaded.folder / entry.url).exists()
 
 
-def _place(entry: DataEntry, folder: Path) -> Path | None:
-    """Where an entry is on this machine, if it is one of this machine."""
+def place_of(entry: DataEntry, folder: Path) -> Path | None:
+    """Where an entry is on this machine, of a glob its folder; None for what is elsewhere."""
     return folder / entry.pointer.path if entry.pointer else local_path(entry.url, folder)
 
 

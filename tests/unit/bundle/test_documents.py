@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from builder.bundle.documents import Contents, bundle_files, bundle_json
 from builder.layers.files import FileEntry
+from builder.lock.data.document import DataLock
+from builder.lock.data.entry import LockedFile, Pointer, folder_entry
+from builder.lock.data.locking import promised_entry
 from builder.lock.document import Interpreter, Lock, LockDocument, PlatformLock
 from builder.oci.digest import Digest
 from builder.oci.documents import Platform
@@ -46,6 +51,7 @@ def contents(model: bool = True) -> Contents:
         None,
         b"spec",
         None,
+        DataLock({name: promised_entry(reference) for name, reference in DATA.items()}),
     )
 
 
@@ -76,6 +82,28 @@ def test_bundle_json_says_what_the_launcher_needs() -> None:
     assert document["data"]["test"]["urls"] == []
     assert document["data"]["train.v2"]["urls"] == ["https://example.com/train.csv"]
     assert bundle_json(project(), "churn", LOCK, contents(model=False))["model"] is None
+
+
+def test_bundle_json_says_where_folders_globs_and_pointed_files_are() -> None:
+    manifest = [LockedFile("a.csv", Digest("4" * 64), 1)]
+    commit = "5" * 40
+    data = {
+        "folder": folder_entry("data", "folder", manifest),
+        "glob": folder_entry("data/*.csv", "glob", manifest),
+        "all": folder_entry("*.csv", "glob", manifest),
+        "bucket": folder_entry("s3://bucket/a/*.csv", "glob", manifest),
+        "hub": replace(folder_entry("hf://o/m", "folder", manifest), pinned=f"hf://o/m@{commit}/b"),
+        "dvc": replace(promised_entry(DataReference("a.dvc", "6" * 64, 1)), pointer=Pointer("b/a", "7" * 32)),
+    }
+    references = {name: DataReference(entry.url) for name, entry in data.items()}
+    made = bundle_json(project(data=references), "churn", LOCK, replace(contents(), data=DataLock(data)))["data"]
+    assert {name: (entry["local"], entry["urls"]) for name, entry in made.items()} == {
+        "folder": ("data/", []), "glob": ("data/", []), "all": (".", []), "bucket": (None, ["s3://bucket/a/"]),
+        "hub": (None, [f"hf://o/m@{commit}/b/", f"https://huggingface.co/o/m/resolve/{commit}/b/"]),
+        "dvc": ("b/a", []),
+    }  # fmt: skip
+    assert made["folder"]["kind"] == "folder"
+    assert made["folder"]["sha256"] == hashlib.sha256(f'[["a.csv","{"4" * 64}",1]]'.encode()).hexdigest()
 
 
 def test_bundle_json_does_not_depend_on_the_order_of_names() -> None:

@@ -42,7 +42,7 @@ data:
   train:
     url: https://user:hunter2@example.com/train.csv
     sha256: {SHA}
-  test: {{url: s3://bucket/test.csv, sha256: abc, size: 1kB}}
+  test: {{url: ftp://bucket/test.csv, sha256: abc, size: 1kB}}
 commands:
   train: {{run: "python 'train.py", inputs: [trian], seed: x, params: params.yaml}}
   serve: {{run: [], ready: readyz, port: 99999, env: {{1A: b}}}}
