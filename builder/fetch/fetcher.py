@@ -76,6 +76,11 @@ class Fetcher:
         """Where this machine asks instead."""
         return self._mirrors
 
+    @property
+    def offline(self) -> bool:
+        """Whether nothing may be asked for."""
+        return self._offline
+
     def with_indexes(self, indexes: Mapping[str, str]) -> Fetcher:
         """One that knows the URLs of a spec's indexes by name, and so the credentials that variables name."""
         mirrors = self._mirrors.with_indexes(indexes)
@@ -96,7 +101,7 @@ class Fetcher:
             try:
                 return self._read(url, limit, accept)
             except TransportError as error:
-                failures[without_credentials(url)] = error
+                failures[without_credentials_in(url)] = error
         kind = MissingDocumentError if all(error.status in (404, 410) for error in failures.values()) else EnvbuildError
         causes = [f"{url}: {error}" for url, error in failures.items()]
         raise kind("a document could not be fetched", causes, _NETWORK_HINT)
@@ -159,6 +164,36 @@ class Fetcher:
             else:
                 Path(file.name).unlink(missing_ok=True)
         return path
+
+    def discover(self, urls: Sequence[str], name: str, limit: int) -> tuple[Digest, Path]:
+        """A file whose digest nobody tells, of `limit` bytes at most: its digest, and where it is in the store.
+
+        Raises: EnvbuildError, with what each URL answered.
+        """
+        if self._offline:
+            raise EnvbuildError(f"{name} is needed, and this run is offline")
+        failures = []
+        for url in itertools.chain.from_iterable(map(self._mirrors.candidates, urls)):
+            try:
+                with self._store.scratch() as folder:
+                    digest = self._receive_unknown(url, folder / "file", limit)
+                    os.chmod(folder / "file", 0o644)
+                    os.replace(folder / "file", self._store.path(digest))
+                return digest, self._store.path(digest)
+            except TransportError as error:
+                failures.append(f"{without_credentials_in(url)}: {error}")
+        raise EnvbuildError(f"{name} could not be fetched", failures, _NETWORK_HINT)
+
+    def _receive_unknown(self, url: str, path: Path, limit: int) -> Digest:
+        checksum, size = hashlib.sha256(), 0
+        with self._transport.open(url) as body, open(path, "wb") as file:
+            while chunk := body.read(CHUNK):
+                checksum.update(chunk)
+                size += len(chunk)
+                if size > limit:
+                    raise TransportError(f"more than {limit} bytes were sent")
+                file.write(chunk)
+        return Digest(checksum.hexdigest())
 
     def blobs(self, sources: Iterable[Source]) -> dict[Digest, Path]:
         """The verified files of all sources, fetched in parallel; the first that fails stops the others."""

@@ -32,7 +32,7 @@ _PYPI_FILE_PATH = re.compile(r".*/packages/([0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{60}
 class Mirrors:
     """The mirrors of one machine."""
 
-    prefixes: tuple[tuple[str, str], ...] = ()
+    prefixes: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """Pairs of a prefix of a URL and what stands for it on the mirror."""
     python_index: str | None = None
     """A simple repository API (PEP 503, 691) that stands for PyPI."""
@@ -76,10 +76,11 @@ class Mirrors:
         return replace(self, access=self.access.with_indexes(indexes))
 
     def candidates(self, url: str) -> tuple[str, ...]:
-        """What to ask for `url`: the mirror's URL alone where there is a mirror for it, else `url`."""
-        for prefix, replacement in self.prefixes:
+        """What to ask for `url`, best first: the URLs of its mirrors where there are any, else `url`."""
+        for prefix, _ in self.prefixes:
             if url.startswith(prefix):
-                return (replacement + url.removeprefix(prefix),)
+                rest = url.removeprefix(prefix)
+                return tuple(other + rest for known, other in self.prefixes if known == prefix)
         return (url,)
 
     def authorization(self, url: str) -> str | None:
@@ -101,8 +102,12 @@ def without_credentials(url: str) -> str:
 
 
 def without_credentials_in(text: str) -> str:
-    """`text` with every URL in it stripped of its user and password."""
-    return re.sub(r"(?<=://)[^\s/@]+@", "", text)
+    """`text` with every URL in it stripped of its user and password, and of a token in its path (`/t/TOKEN/`).
+
+    In the pool of a Debian archive, `t` is the folder of packages with that letter.
+    """
+    bare = re.sub(r"(?<=://)[^\s/@]+@", "", text)
+    return re.sub(r"(://(?:(?!/pool/)\S)*?/t/)[^\s/]+", r"\1****", bare)
 
 
 @dataclass(slots=True)

@@ -122,3 +122,18 @@ def test_a_mirror_that_is_no_url_is_refused_without_repeating_it(name: str, valu
     with pytest.raises(EnvbuildError) as caught:
         Mirrors.from_environment({name: value})
     assert "secret" not in str(caught.value)
+
+
+def test_no_message_shows_a_token_in_a_path() -> None:
+    text = without_credentials_in("https://conda.example/t/tk-123/channel/a.conda: 404; http://u:p@h/x/t/tk/y")
+    assert text == "https://conda.example/t/****/channel/a.conda: 404; http://h/x/t/****/y"
+    pool = "http://deb.debian.org/debian/pool/main/t/tar/tar_1.34_amd64.deb"
+    assert without_credentials_in(pool) == pool
+
+
+def test_several_mirrors_of_one_folder_are_candidates_in_their_order() -> None:
+    prefixes = (("https://a/b/", "https://one/"), ("https://a/b/", "https://two/"), ("https://a/", "https://all/"))
+    mirrors = Mirrors(prefixes)
+    assert mirrors.candidates("https://a/b/c") == ("https://one/c", "https://two/c")
+    assert mirrors.candidates("https://a/c") == ("https://all/c",)
+    assert "https://one" not in repr(mirrors)
