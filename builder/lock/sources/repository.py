@@ -117,10 +117,11 @@ class Repository:
 
 
 def harmless(text: str) -> str:
-    """A piece of a file without what may be secret in its URLs: user, password and query."""
-    from builder.fetch.mirrors import without_credentials_in
-
-    return re.sub(r"(://[^\s?#]*)\?[^\s#]*", r"\1?…", without_credentials_in(text)) if "://" in text else text
+    """A piece of a file without what may be secret in its URLs: user, password and query; git's own user is none."""
+    if "://" not in text:
+        return text
+    text = re.sub(r"(?<=://)([^\s/?#]*@)", lambda match: match[1] if match[1] == "git@" else "", text)
+    return re.sub(r"(://[^\s?#]*)\?[^\s#]*", r"\1?…", text)
 
 
 def shown_text(text: str, limit: int = 200) -> str:
