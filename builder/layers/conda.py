@@ -142,7 +142,8 @@ class _Linking:
             raise EnvbuildError(f"Two of its files go to `{place}`")
         if path.placeholder is None or item.is_link or not item.size:
             self._placed[place] = Placed.of(self._spool, item, plain_mode(item))
-            self._note(place, path, item.size)
+            link = hashlib.sha256(item.entry.target.encode()).hexdigest() if item.is_link else None
+            self._note(place, path, item.size, link)
         else:
             self._replace(place, path, item, path.placeholder)
 
