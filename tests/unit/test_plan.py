@@ -7,14 +7,18 @@ from dataclasses import replace
 import pytest
 
 from builder.errors import EnvbuildError
-from builder.lock.artifact import DebianPackage, Wheel
+from builder.lock.artifact import Archive, CondaPackage, DebianPackage, Wheel
+from builder.lock.base_image import BaseImage
 from builder.lock.document import Interpreter, Lock, LockDocument, PlatformLock
 from builder.oci.digest import Digest
-from builder.oci.documents import Platform
+from builder.oci.documents import Descriptor, Platform
 from builder.plan import ALONE_SIZE, LayerPlan, Plan, make_plan
 
 AMD64, ARM64 = Platform("amd64"), Platform("arm64")
 INTERPRETER = Interpreter("debian", "3.11.2", "/usr/bin/python3.11")
+OF_CONDA = Interpreter("conda", "3.11.2", "/opt/env/bin/python3.11")
+ARCHIVE = Archive("https://x/cpython.tar.gz", Digest("3" * 64), None)
+STANDALONE = Interpreter("standalone", "3.12.4", "/opt/python/bin/python3.12", ARCHIVE)
 
 
 def wheel(name: str, version: str = "1.0", size: int = 1000) -> Wheel:
@@ -26,10 +30,21 @@ def deb(name: str, version: str = "1.0", size: int = 1000) -> DebianPackage:
     return DebianPackage(name, version, "amd64", Digest.of(f"deb {name} {version}".encode()), size, ("http://x",))
 
 
-def lock(debian: Sequence[DebianPackage], wheels: Sequence[Wheel], platform: Platform = AMD64) -> Lock:
-    platforms = {platform: PlatformLock("bookworm", INTERPRETER, tuple(debian), "pylock.x.toml", Digest("0" * 64))}
+def conda(name: str, version: str = "1.0", size: int = 1000) -> CondaPackage:
+    digest = Digest.of(f"conda {name} {version}".encode())
+    return CondaPackage(name, version, "0", "linux-64", digest, "0" * 32, size, f"https://c/linux-64/{name}.conda")
+
+
+def lock(
+    debian: Sequence[DebianPackage],
+    wheels: Sequence[Wheel],
+    platform: Platform = AMD64,
+    packages: Sequence[CondaPackage] = (),
+    interpreter: Interpreter = INTERPRETER,
+) -> Lock:
+    platforms = {platform: PlatformLock("bookworm", interpreter, tuple(debian), "pylock.x.toml", Digest("0" * 64))}
     document = LockDocument({}, {}, 1, "1980-01-02T00:00:00Z", platforms)
-    return Lock(document, Digest("1" * 64), {platform: tuple(wheels)}, {}, {})
+    return Lock(document, Digest("1" * 64), {platform: tuple(wheels)}, {platform: tuple(packages)}, {})
 
 
 DEBIAN = [deb(f"lib{number}") for number in range(40)] + [deb("big", size=ALONE_SIZE)]
@@ -45,7 +60,7 @@ def changed(before: Plan, after: Plan) -> list[LayerPlan]:
 
 
 def artifacts(layers: Iterable[LayerPlan]) -> list[str]:
-    return sorted(artifact.name for layer in layers for artifact in (*layer.debian, *layer.wheels))
+    return sorted(artifact.name for layer in layers for artifact in (*layer.debian, *layer.conda, *layer.wheels))
 
 
 def test_plan_ignores_the_order_of_packages_in_the_lock() -> None:
@@ -133,3 +148,68 @@ def test_a_platform_that_is_not_locked_is_refused_by_name() -> None:
     with pytest.raises(EnvbuildError, match="the lock has no platform linux/arm64") as caught:
         make_plan(lock(DEBIAN, WHEELS), ARM64)
     assert caught.value.why == ("it has linux/amd64",)
+
+
+CONDA = [conda("python"), *(conda(f"pkg{number}") for number in range(60)), conda("mkl", size=ALONE_SIZE)]
+
+
+def conda_plan(packages: Sequence[CondaPackage] = CONDA, wheels: Sequence[Wheel] = WHEELS) -> Plan:
+    return make_plan(lock(DEBIAN, wheels, packages=packages, interpreter=OF_CONDA), AMD64)
+
+
+def test_conda_packages_are_above_the_environment_and_below_wheels() -> None:
+    kinds = list(dict.fromkeys(layer.kind for layer in conda_plan().layers))
+    assert kinds == ["debian", "system", "environment", "conda", "python"]
+    assert conda_plan().conda == tuple(sorted(CONDA))
+    assert conda_plan(CONDA[::-1]) == conda_plan()
+
+
+def test_a_new_version_of_a_conda_package_changes_one_layer() -> None:
+    bumped = [conda(one.name, "2.0") if one.name == "pkg7" else one for one in CONDA]
+    (layer,) = changed(conda_plan(), conda_plan(bumped))
+    assert layer.kind == "conda"
+    assert "pkg7" in artifacts([layer])
+
+
+def test_a_plan_of_a_thousand_packages_of_every_kind_stays_at_sixty_layers() -> None:
+    packages = [conda(f"c{n}") for n in range(1000)] + [conda(f"l{n}", size=ALONE_SIZE + n) for n in range(60)]
+    wheels = [wheel(f"p{n}") for n in range(1000)] + [wheel(f"w{n}", size=ALONE_SIZE + n) for n in range(60)]
+    debian = [deb(f"d{n}") for n in range(1000)] + [deb(f"g{n}", size=ALONE_SIZE + n) for n in range(60)]
+    for others, interpreter in (((), STANDALONE), (packages, STANDALONE), (packages, OF_CONDA)):
+        made = make_plan(lock(debian, wheels, packages=others, interpreter=interpreter), AMD64)
+        assert len(made.layers) + len(("model", "code", "documents")) <= 60
+        assert {"w59", "g59"} <= {
+            artifacts([layer])[0] for layer in made.layers if len(layer.digests) == 1 and layer.kind != "interpreter"
+        }
+
+
+def test_a_standalone_interpreter_is_a_layer_of_its_own_above_debian() -> None:
+    made = make_plan(lock(DEBIAN, WHEELS, interpreter=STANDALONE), AMD64)
+    kinds = list(dict.fromkeys(layer.kind for layer in made.layers))
+    assert kinds == ["debian", "interpreter", "system", "environment", "python"]
+    (layer,) = [layer for layer in made.layers if layer.kind == "interpreter"]
+    assert (layer.digests, layer.size, layer.name) == ((ARCHIVE.digest,), 0, "Python 3.12.4, standalone")
+    other = replace(STANDALONE, archive=replace(ARCHIVE, digest=Digest("4" * 64)))
+    assert make_plan(lock(DEBIAN, WHEELS, interpreter=other), AMD64).key != made.key
+
+
+def test_wheels_are_in_the_same_layers_whatever_the_interpreter_is() -> None:
+    standalone = make_plan(lock(DEBIAN, WHEELS, interpreter=STANDALONE), AMD64)
+    assert [layer for layer in standalone.layers if layer.wheels] == [layer for layer in plan().layers if layer.wheels]
+
+
+def test_another_image_as_base_is_refused() -> None:
+    whole = lock(DEBIAN, WHEELS)
+    blob = Descriptor("application/octet-stream", Digest("5" * 64), 1234)
+    image = BaseImage("registry.example/base:1", blob, blob, (blob,), (blob.digest,), "2.36")
+    platforms = {AMD64: replace(whole.document.platforms[AMD64], suite="", image=image)}
+    with pytest.raises(EnvbuildError, match="cannot be built") as caught:
+        make_plan(replace(whole, document=replace(whole.document, platforms=platforms)), AMD64)
+    assert "registry.example/base:1" in caught.value.why[0]
+    assert "suite" in str(caught.value.hint)
+
+
+def test_two_interpreters_in_one_environment_are_refused() -> None:
+    with pytest.raises(EnvbuildError, match="two interpreters"):
+        make_plan(lock(DEBIAN, WHEELS, packages=CONDA), AMD64)
+    assert make_plan(lock(DEBIAN, WHEELS, packages=CONDA[1:]), AMD64).conda
