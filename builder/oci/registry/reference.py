@@ -47,7 +47,7 @@ class Reference:
         for pattern, part, what in (
             (_HOST, registry, "the registry"),
             (_REPOSITORY, repository, "the repository"),
-            (_TAG, tag or "latest", "the tag"),
+            (_TAG, "latest" if tag is None else tag, "the tag"),
         ):
             if not pattern.fullmatch(part) or len(part) > _LONGEST:
                 raise EnvbuildError(f"`{text[:_LONGEST]}` is not the name of an image", _wrong(part, what), _FORM)
