@@ -98,7 +98,7 @@ def canonical_pypi_url(url: str) -> str:
 def without_credentials(url: str) -> str:
     """`url` without the user and password that may stand before its host."""
     parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if "@" in parts.netloc else url
 
 
 def without_credentials_in(text: str) -> str:

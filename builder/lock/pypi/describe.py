@@ -94,7 +94,7 @@ class Describer:
         if file.is_wheel:
             metadata = wheel_metadata(path, file.file_name)
         else:
-            metadata = sdist_metadata(path, file.file_name) or Metadata(file.name, file.version)
+            metadata = sdist_metadata(path, file.file_name) or Metadata(file.name, file.version, complete=False)
         self.fetcher.store.keep_record(_KIND, _key(file), metadata.to_record())
         return metadata
 

@@ -104,12 +104,18 @@ def _commit(package: Package, vcs: PackageVcs, wanted: Selection) -> Commit:
         )
     url = direct.partition("#")[0] if direct else f"git+{vcs.url}@{vcs.commit_id}"
     if not wanted.sdists:
-        raise EnvbuildError(
-            f"`{package.name}` is a commit, of which a wheel must be built",
-            f"it is `{url}`, and building from source is refused here",
-            "Leave out `--no-sdist`, or name a wheel",
-        )
+        raise refused_commit(package.name, url)
     return Commit(package.name, str(package.version or 0), url, vcs.subdirectory or "")
+
+
+def refused_commit(name: str, url: str, place: str = "") -> EnvbuildError:
+    """Says that a package is to be built of a commit, where nothing may be built."""
+    where = f"{place}: " if place else ""
+    return EnvbuildError(
+        f"{where}`{name}` is a commit, of which a wheel must be built",
+        f"it is `{url}`, and building from source is refused here",
+        "Leave out `--no-sdist`, or name a wheel",
+    )
 
 
 def _files(package: Package, direct: str | None = None) -> Iterator[Found]:

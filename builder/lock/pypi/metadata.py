@@ -39,17 +39,20 @@ class Metadata:
     """In a few words."""
     requires_python: str = ""
     extras: tuple[str, ...] = ()
+    complete: bool = True
+    """Whether it asks for nothing else, whatever a build may say."""
 
     def to_record(self) -> dict[str, Any]:
         """As it is kept."""
-        return {"name": self.name, "version": self.version, "requires": list(self.requires), "license": self.license}
+        known = {"name": self.name, "version": self.version, "requires": list(self.requires), "license": self.license}
+        return known if self.complete else {**known, "incomplete": True}
 
     @classmethod
     def from_record(cls, record: object) -> Metadata | None:
         """As it was kept; None if it is something else."""
         match record:
-            case {"name": str(name), "version": str(version), "requires": list(requires), "license": str(text)}:
-                return cls(name, version, tuple(map(str, requires)), text)
+            case {"name": str(name), "version": str(version), "requires": list(requires), "license": str(text), **more}:
+                return cls(name, version, tuple(map(str, requires)), text, complete="incomplete" not in more)
         return None
 
 
@@ -121,7 +124,7 @@ def sdist_metadata(path: Path, file_name: str) -> Metadata | None:
     dynamic = {entry.strip().lower() for entry in headers.get("dynamic", ())}
     known = _version(_first(headers, "metadata-version")) >= (2, 2) and "requires-dist" not in dynamic
     metadata = parse_metadata(data)
-    return metadata if known else replace(metadata, requires=(), extras=())
+    return metadata if known else replace(metadata, requires=(), extras=(), complete=False)
 
 
 def _version(text: str) -> tuple[int, ...]:

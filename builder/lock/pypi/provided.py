@@ -10,13 +10,17 @@ from pathlib import Path
 
 
 def versions_of(provided: Mapping[str, str]) -> dict[str, str]:
-    """The versions as Python reads them (PEP 440), by name; those that are none are left out."""
+    """The versions of stand-ins by name; those that Python cannot read (PEP 440) are left out.
+
+    Each has a local label of its own: so no index has it, and requirements take it for the version without.
+    """
     from packaging.version import InvalidVersion, Version
 
     found = {}
     for name, text in sorted(provided.items()):
         with suppress(InvalidVersion):
-            found[name] = str(Version(text))
+            version = str(Version(text))
+            found[name] = f"{version}{'.' if '+' in version else '+'}conda"
     return found
 
 

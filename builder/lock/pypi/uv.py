@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from builder.lock.interface import Line, Request, Target
 from builder.lock.pypi.describe import Describer
 from builder.lock.pypi.edges import parsed, reachable
 from builder.lock.pypi.found import Found
-from builder.lock.pypi.from_pylock import Commit, Selection, select_files
+from builder.lock.pypi.from_pylock import Commit, Selection, refused_commit, select_files
 from builder.lock.pypi.provided import write_stand_ins
 from builder.lock.pypi.tags import marker_environment
 from builder.lock.pypi.uv_messages import failure
@@ -103,6 +103,9 @@ class _Run:
     def files(self) -> tuple[Found | Commit, ...]:
         """One a package."""
         sources = self.request.sources
+        if sources.vcs and not self.request.sdists:
+            line = sources.vcs[0]
+            raise refused_commit(*next(_direct(line)), line.place)
         found = [*self._pinned(), *self._locked()]
         lines = sources.requirements
         if sources.pylock is None and not sources.pins:
@@ -152,21 +155,17 @@ class _Run:
         project = replace(project, here=project.asked_of_owners())
         for _ in range(len(project.owners) + 1):
             files = self._compile(project)
-            missing = self._asked_for(files, lines, project) - project.here
-            if alone or not missing:
+            if alone or not project.indirect:
+                return files
+            metadata = Describer(self.fetcher).metadata(file for file in files if isinstance(file, Found))
+            environment = marker_environment(self.target.python, self.target.machine)
+            needed = reachable(metadata, [line.text for line in lines], environment)
+            missing = needed & project.owners.keys() - project.here
+            if not missing:
                 break
             project = replace(project, here=project.here | missing)
-        needed = self._asked_for(files, lines, project)
-        return tuple(file for file in files if file.name not in project.owners or file.name in needed)
-
-    def _asked_for(self, files: Iterable[Found | Commit], lines: Iterable[Line], project: Project) -> frozenset[str]:
-        """The packages with an index of their own that the requirements lead to."""
-        direct = project.asked_of_owners()
-        if project.here == direct and not project.elsewhere:
-            return direct
-        metadata = Describer(self.fetcher).metadata(file for file in files if isinstance(file, Found))
-        environment = marker_environment(self.target.python, self.target.machine)
-        return reachable(metadata, [line.text for line in lines], environment) & project.owners.keys()
+        known = len(metadata) == len(files) and all(one.complete for one in metadata.values())
+        return tuple(file for file in files if file.name in needed or not known)
 
     def _compile(self, project: Project) -> tuple[Found | Commit, ...]:
         with tempfile.TemporaryDirectory(prefix="envbuild-") as name:
@@ -187,6 +186,8 @@ class _Run:
         return select_files(document, wanted, "uv's answer")
 
 
-def _direct(line: Line) -> Iterable[tuple[str, str]]:
+def _direct(line: Line) -> Iterator[tuple[str, str]]:
+    """Name and URL of a direct reference."""
     requirement = parsed(line.text)
-    return [(normalised(requirement.name), requirement.url)] if requirement and requirement.url else []
+    if requirement and requirement.url:
+        yield normalised(requirement.name), requirement.url

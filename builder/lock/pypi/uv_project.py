@@ -54,6 +54,11 @@ class Project:
         names = {name for line in self.requirements if (name := applying_name(line.text, self.target))}
         return frozenset(names & self.owners.keys())
 
+    @property
+    def indirect(self) -> bool:
+        """Whether packages with an index of their own are left out, or are there for the sake of others."""
+        return bool(self.elsewhere or self.here - self.asked_of_owners())
+
     def files(self) -> dict[str, str]:
         """Their content by name."""
         sources = self.request.sources
