@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform as host
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from builder.cli.output import Output
@@ -50,7 +51,12 @@ def machine_variables() -> Mapping[str, str]:
 
 def make_fetcher(store: Store, output: Output, *, offline: bool = False) -> Fetcher:
     """A downloader with this machine's mirrors."""
-    return Fetcher(store, Mirrors.from_environment(machine_variables()), output.progress() or Silent(), offline)
+    from builder.lock.conda.settings import read_settings, with_channels
+
+    mirrors = Mirrors.from_environment(machine_variables())
+    with suppress(EnvbuildError):  # settings that cannot be read are told where channels are needed
+        mirrors = with_channels(mirrors, read_settings(os.environ))
+    return Fetcher(store, mirrors, output.progress() or Silent(), offline)
 
 
 def make_workshop(output: Output, workers: int | None = None, *, offline: bool = False) -> Workshop:

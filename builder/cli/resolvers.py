@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
-from typing import Any, NoReturn
 
 from builder.cli.machine import machine_variables
 from builder.cli.output import Output
 from builder.cli.wheels import wheel_builder
-from builder.errors import EnvbuildError
 from builder.fetch import Fetcher
 from builder.image.workshop import Workshop
 from builder.lock.interface import ImageResolver
@@ -19,6 +17,7 @@ from builder.progress import Silent
 
 def make_tools(fetcher: Fetcher, output: Output) -> Tools:
     """All that reaches out of this process while locking."""
+    from builder.lock.conda.solver import CondaSolver
     from builder.lock.debian.archive import Archives
     from builder.lock.pypi.pip_tools import Host, PipToolsResolver
     from builder.lock.pypi.uv import UvResolver, uv_program
@@ -30,7 +29,7 @@ def make_tools(fetcher: Fetcher, output: Output) -> Tools:
     return Tools(
         debian=Archives(fetcher, datetime.now(UTC)),
         python={"uv": uv, "pip-tools": PipToolsResolver(variables, fetcher, Host.this(), uv)},
-        conda=_not_there("conda packages"),
+        conda=CondaSolver(os.environ, fetcher),
         image=_images(fetcher, output),
         standalone=StandaloneInterpreters(),
         build=wheel_builder(workshop, output),
@@ -45,10 +44,3 @@ def _images(fetcher: Fetcher, output: Output) -> ImageResolver:
 
     registries = Registries(Transport(fetcher.mirrors).pool, Credentials(os.environ))
     return RegistryImages(registries, fetcher.store, output.progress())
-
-
-def _not_there(what: str) -> Any:
-    def refuse(*_: object) -> NoReturn:
-        raise EnvbuildError(f"{what} cannot be locked yet")
-
-    return refuse
