@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import secrets
 import tarfile
 import zipfile
 from collections.abc import Mapping
@@ -101,7 +102,8 @@ def packed(name: str = "odd", version: str = "1.0", tag: str = "py3-none-any", r
 
 def stored_sdist(store: Store, folder: Path, name: str, version: str, files: Mapping[str, str], **more: str) -> Sdist:
     """An sdist in the store, and as a file that its URL names."""
-    file, data = make_sdist(name, version, files, more.pop("kind", "tar.gz"))
+    told = {**files, "told-apart": secrets.token_hex()}  # what was built by an earlier run must not be taken
+    file, data = make_sdist(name, version, told, more.pop("kind", "tar.gz"))
     (folder / file).write_bytes(data)
     store.write(data)
     url = (folder / file).as_uri()

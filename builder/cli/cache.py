@@ -7,11 +7,12 @@ import click
 from builder.cli.machine import open_store
 from builder.cli.options import json_option
 from builder.cli.output import Output, print_json, size_text
+from builder.oci.store import BUILT_WHEELS, CHECKOUTS
 
 
 @click.group("cache", short_help="Show or clean the store.")
 def command() -> None:
-    """Show or clean the store: what was fetched and built, all of which can be fetched and built again."""
+    """Show or clean the store: what was fetched and built."""
 
 
 @command.command("size")
@@ -30,10 +31,29 @@ def size(as_json: bool) -> None:
 
 
 @command.command("prune")
-@click.option("--all", "everything", is_flag=True, help="Delete everything, not only what killed processes left.")
+@click.option(
+    "--all", "everything", is_flag=True, help="Delete everything that can be fetched or made again at any time."
+)
+@click.option(
+    "--built", is_flag=True, help="With --all: also wheels that were built from source, and commits of repositories."
+)
 @click.pass_obj
-def prune(output: Output, everything: bool) -> None:
-    """Delete what killed processes and broken-off downloads left behind, or everything."""
+def prune(output: Output, everything: bool, built: bool) -> None:
+    """Delete what killed processes and broken-off downloads left behind, or everything.
+
+    Wheels that were built from source stay, as no index has them, and so do commits of git repositories: locks name
+    them by digest. `--all --built` deletes them too; a build makes them again where that is possible.
+    """
+    if built and not everything:
+        raise click.UsageError("`--built` goes with `--all`")
     store = open_store()
-    freed = store.prune(everything)
+    kinds = () if built else (CHECKOUTS, BUILT_WHEELS)
+    freed = store.prune(everything, kinds)
     output.say(f"freed {size_text(freed)} in {store.root}")
+    if everything and not built:
+        kept = [store.path(digest).stat().st_size for digest in store.named_blobs(kinds)]
+        if kept:
+            output.say(
+                f"kept {len(kept)} wheels and commits that no index has ({size_text(sum(kept))}); `--all --built` "
+                "deletes them too"
+            )

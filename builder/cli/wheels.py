@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from builder.cli.machine import host_platform
 from builder.cli.output import Output
+from builder.errors import EnvbuildError
 from builder.image.workshop import Workshop
 from builder.lock.document import Lock
 from builder.oci.documents import Platform
@@ -19,7 +20,11 @@ def wheel_builder(workshop: Workshop, output: Output) -> WheelBuilder:
     """The builder of this machine."""
     from builder.run.wheels import WheelBuilder
 
-    return WheelBuilder(workshop, host_platform(), output.say, output.detail)
+    try:
+        host = host_platform()
+    except EnvbuildError:
+        host = None  # such a machine locks all the same, as long as there are wheels
+    return WheelBuilder(workshop, host, output.say, output.detail)
 
 
 def ensure_built_wheels(

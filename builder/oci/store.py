@@ -1,7 +1,8 @@
 """The store: one OCI layout in the user's cache folder, with small indexes from keys to what was made for them.
 
 Everything in it can be made or fetched again, so any file may be deleted at any time, and none is synced to
-disk. Safe for many processes at once.
+disk. What is hard to get again (a wheel that was built from source) is kept when the rest is deleted. Safe for many
+processes at once.
 """
 
 from __future__ import annotations
@@ -12,14 +13,19 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from builder.errors import EnvbuildError
 from builder.oci.canonical import canonical_json
+from builder.oci.digest import Digest
 from builder.oci.layout import Layout, claimed_file
+
+BUILT_WHEELS, CHECKOUTS = "built-wheels", "checkouts"
+"""Kinds of records that name what no index has: wheels that were built here, and archives of commits."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -95,16 +101,33 @@ class Store(Layout):
             )
         )  # fmt: skip
 
-    def prune(self, everything: bool = False) -> int:
-        """Delete leftovers of killed processes and broken-off downloads, or `everything`. Returns the bytes freed."""
+    def named_blobs(self, kinds: Collection[str]) -> frozenset[Digest]:
+        """The blobs that are there and that records of these kinds name, as their `digest`."""
+        found = set()
+        for kind in kinds:
+            folder = self.root / "records" / kind
+            for file in folder.glob("*.json") if folder.is_dir() else ():
+                with suppress(FileNotFoundError, ValueError, TypeError, KeyError, EnvbuildError):
+                    found.add(Digest.parse(json.loads(file.read_bytes())["digest"]))
+        return frozenset(digest for digest in found if self.path(digest).exists())
+
+    def prune(self, everything: bool = False, keep: Collection[str] = ()) -> int:
+        """Delete leftovers of killed processes and broken-off downloads, or `everything`. Returns the bytes freed.
+
+        Of everything, records of the kinds `keep` stay, and the blobs that they name.
+        """
         before = sum(part.size for part in self.usage())
         for entry in self.temporary.iterdir():
             _remove_if_unused(entry)
         if everything:
-            for folder in ("records", "unpacked"):
-                remove_tree(self.root / folder)
+            kept = {digest.hex for digest in self.named_blobs(keep)}
+            records = self.root / "records"
+            for folder in (self.root / "unpacked", *(records.iterdir() if records.is_dir() else ())):
+                if folder.parent != records or folder.name not in keep:
+                    remove_tree(folder)
             for blob in self._blobs.iterdir():
-                blob.unlink(missing_ok=True)
+                if blob.name not in kept:
+                    blob.unlink(missing_ok=True)
         return before - sum(part.size for part in self.usage())
 
     def _claimed_folder(self) -> tuple[Path, int]:

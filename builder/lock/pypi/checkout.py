@@ -22,10 +22,8 @@ from builder.errors import EnvbuildError
 from builder.fetch.mirrors import without_credentials_in
 from builder.oci.digest import Digest
 from builder.oci.layout import BlobWriter
-from builder.oci.store import Store
+from builder.oci.store import CHECKOUTS, Store
 
-CHECKOUTS = "checkouts"
-"""The kind of the store's records that name archives of commits."""
 LARGEST_ARCHIVE = 4 << 30
 """Bytes of a commit's files together."""
 

@@ -12,7 +12,7 @@ from builder.fetch import Fetcher
 from builder.image.workshop import Workshop
 from builder.layers.wheel import open_wheel
 from builder.layers.wheel_layout import WheelTarget
-from builder.lock.artifact import Build, Sdist, Wheel
+from builder.lock.artifact import Build, DebianPackage, Sdist, Wheel
 from builder.lock.interface import BuildRoot, Line, Sources
 from builder.lock.pypi.checkout import checkout_archive
 from builder.lock.pypi.metadata import wheel_metadata
@@ -20,7 +20,7 @@ from builder.lock.pypi.tags import best_wheel
 from builder.oci.canonical import canonical_json
 from builder.oci.digest import Digest
 from builder.oci.documents import Platform
-from builder.oci.store import Store
+from builder.oci.store import BUILT_WHEELS, Store
 from builder.plan import Plan
 from builder.run.embedded import EmbeddedEngine
 from builder.run.wheels.checks import check_file_name, check_metadata, is_pure
@@ -29,8 +29,6 @@ from builder.run.wheels.normal import FORMAT, normalised_wheel
 from builder.run.wheels.root import root_image, root_plan
 from builder.run.wheels.source import BuildSystem, read_build_system
 
-BUILT = "built-wheels"
-"""The kind of the store's records that name built wheels."""
 _REQUIREMENTS = "build-requirements"
 _WHEELS_ONLY = "Only packages with a wheel are taken to build with; name compilers and the like under `build-debian`"
 
@@ -50,8 +48,8 @@ class WheelBuilder:
     """Builds wheels on this machine (an SdistBuilder)."""
 
     workshop: Workshop
-    host: Platform
-    """The platform whose programs this machine runs."""
+    host: Platform | None
+    """The platform whose programs this machine runs, if there is one."""
     say: Callable[[str], None] = lambda _: None
     """Gets a sentence for each wheel that is built."""
     detail: Callable[[str], None] = lambda _: None
@@ -100,7 +98,7 @@ class WheelBuilder:
         for place in (root, *root.elsewhere):
             if place.target.platform == self.host:
                 return place
-        raise _foreign(sdist, root, f"this machine is {self.host}, which is not among the platforms")
+        raise _foreign(sdist, root, f"this machine is {self.host or 'another'}, which is not among the platforms")
 
     def _job(self, sdist: Sdist, root: BuildRoot) -> Job:
         path = fetched_source(sdist, self.workshop.store, self.workshop.fetcher.with_indexes(dict(root.indexes)))
@@ -137,11 +135,11 @@ class WheelBuilder:
                 if found is None:
                     found = self._make(job, plan, compilers)
                     record = {"file": found.file_name, "digest": str(found.digest), "size": found.size}
-                    store.keep_record(BUILT, key, {**record, "name": job.name})
+                    store.keep_record(BUILT_WHEELS, key, {**record, "name": job.name})
         return found
 
     def _kept(self, key: str) -> BuiltFile | None:
-        record = self.workshop.store.record(BUILT, key)
+        record = self.workshop.store.record(BUILT_WHEELS, key)
         if record is None:
             return None
         found = BuiltFile(str(record["file"]), Digest.parse(record["digest"]), int(record["size"]))
@@ -175,9 +173,9 @@ class WheelBuilder:
 
     def _known(self, sdist: Sdist, root: BuildRoot, known: tuple[Wheel, ...]) -> Wheel | None:
         """The wheel that was built of the same source with the same compilers, although requirements may be newer."""
-        compilers = {place.build_debian for place in (root, *root.elsewhere)}
+        compilers = {_digests(place.build_debian) for place in (root, *root.elsewhere)}
         for wheel in known:
-            if wheel.built is None or wheel.built.debian not in compilers:
+            if wheel.built is None or _digests(wheel.built.debian) not in compilers:
                 continue
             before = wheel.built.sdist
             same = (before.name, before.version, before.digest, before.subdirectory) == (
@@ -186,6 +184,10 @@ class WheelBuilder:
             if same and best_wheel([wheel.file_name], root.target):
                 return replace(wheel, dependencies=sdist.dependencies or wheel.dependencies)
         return None
+
+
+def _digests(packages: tuple[DebianPackage, ...]) -> frozenset[Digest]:
+    return frozenset(package.digest for package in packages)
 
 
 def fetched_source(sdist: Sdist, store: Store, fetcher: Fetcher) -> Path:

@@ -33,25 +33,31 @@ def ensure_built(lock: Lock, platforms: Sequence[Platform], builder: WheelBuilde
 
 def can_rebuild(lock: Lock, platform: Platform, wheel: Wheel, builder: WheelBuilder) -> bool:
     """Whether a wheel that was built can be built again on this machine."""
-    same = platform == builder.host or (is_pure(wheel.file_name) and builder.host in lock.platforms)
-    return wheel.built is not None and same and builder.unavailable() is None
+    return wheel.built is not None and bool(_place(lock, platform, wheel, builder)) and builder.unavailable() is None
+
+
+def _place(lock: Lock, platform: Platform, wheel: Wheel, builder: WheelBuilder) -> Platform | None:
+    """The platform of the lock whose base a wheel is built in here."""
+    possible = (platform, *lock.platforms) if is_pure(wheel.file_name) else (platform,)
+    return builder.host if builder.host in possible else None
 
 
 def _rebuild(lock: Lock, platform: Platform, wheel: Wheel, build: Build, builder: WheelBuilder) -> None:
     name = f"{wheel.name} {wheel.version}"
-    if platform != builder.host and not (is_pure(wheel.file_name) and builder.host in lock.platforms):
+    host = _place(lock, platform, wheel, builder)
+    if host is None:
         raise EnvbuildError(
             f"the wheel of {name} for {platform} is not here, and cannot be built here",
-            f"it was built from source, and this machine is {builder.host}",
+            f"it was built from source, and this machine is {builder.host or 'of another kind'}",
             f"Build on a machine that is {platform}, or copy `blobs/sha256/{wheel.digest.hex}` of a store that has it",
         )
-    root = _root(lock, builder.host)
-    requirements = _requirements(lock, builder.host, wheel, build)
+    root = _root(lock, host)
+    requirements = _requirements(lock, host, wheel, build)
     unusable = [file.file_name for file in requirements if best_wheel([file.file_name], root.target) is None]
     if unusable:
         raise EnvbuildError(
             f"the wheel of {name} for {platform} is not here, and cannot be built here",
-            [f"it was built with `{file}`, which does not run on {builder.host}" for file in unusable],
+            [f"it was built with `{file}`, which does not run on {host}" for file in unusable],
             f"Build on a machine that is {platform}",
         )
     file = builder.build(build.sdist, root, requirements)

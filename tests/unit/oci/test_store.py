@@ -204,3 +204,18 @@ def test_usage_counts_every_part(store: Store, samples: Any) -> None:
     assert usage["blobs"].files == 8
     assert usage["records"].size == len(b'{"a":1}')
     assert usage["unfinished"].files == 0
+
+
+def test_prune_keeps_what_records_of_a_kind_name(store: Store) -> None:
+    kept, lost = store.write(b"built here"), store.write(b"from an index")
+    store.keep_record("built-wheels", "one", {"digest": str(kept)})
+    store.keep_record("built-wheels", "gone", {"digest": f"sha256:{'0' * 64}"})
+    store.keep_record("built-wheels", "damaged", ["digest"])
+    store.keep_record("images", "one", {"digest": str(lost)})
+    assert store.named_blobs(["built-wheels", "checkouts"]) == {kept}
+    store.prune(everything=True, keep=["built-wheels", "checkouts"])
+    assert list(store.blobs()) == [kept]
+    assert store.record("built-wheels", "one") == {"digest": str(kept)}
+    assert store.record("images", "one") is None
+    store.prune(everything=True)
+    assert not list(store.blobs())
