@@ -31,8 +31,16 @@ _HINTS = (
         "Check the network, the proxy settings (`HTTPS_PROXY`) and the URL of the index",
     ),
     (
-        r"there is no version of|there are no versions of|only the following versions",
+        r"there is no version of|there are no versions of|only the following versions|only \S+==\S+ is available",
         "Ask for a version that there is; `exclude-newer` hides what was uploaded later",
+    ),
+    (
+        r"Received some unexpected|Unsupported `Content-Type`|Could not join base URL|Failed to (download|extract)",
+        "What the index gives is not what a simple index (PEP 503, PEP 691) does; look at its URL in a browser",
+    ),
+    (
+        r"memory allocation of \d+ bytes failed",
+        "An index sent more than uv can hold; look at the pages of the packages that are named",
     ),
     (
         r"requirements are unsatisfiable",
@@ -42,11 +50,13 @@ _HINTS = (
 """What to do, by what uv's message holds; the first that fits."""
 _LONGEST = 20_000
 """Characters of a message."""
+_NOISE = re.compile(r"^(stack backtrace:|note: .*|\s+\d+: .*|\s+at .*)\n?", re.MULTILINE)
+"""Of a program that gave up."""
 
 
 def failure(stderr: str, target: Target, *, sdists: bool) -> EnvbuildError:
     """Why uv failed, in its own words."""
-    text = without_credentials_in(stderr[:_LONGEST])
+    text = _NOISE.sub("", without_credentials_in(stderr[:_LONGEST]))
     causes, hints = explanation(text)
     advice = next((hint for pattern, hint in _HINTS if re.search(pattern, text)), None)
     if advice:
@@ -55,7 +65,7 @@ def failure(stderr: str, target: Target, *, sdists: bool) -> EnvbuildError:
     if refused is not None:
         return EnvbuildError(refused.what, [*refused.why, *causes], refused.hint)
     if not causes:
-        causes = ["uv stopped without a word; an index may have sent it more than it can hold"]
+        causes = ["uv stopped without a word"]
     return EnvbuildError(
         f"the Python packages cannot be resolved for {target.platform}", causes, "; ".join(hints) or None
     )
@@ -77,7 +87,7 @@ def explanation(text: str) -> tuple[list[str], list[str]]:
     for line in text.splitlines():
         content = line.strip()
         if content.startswith("hint:"):
-            hints.append(content.removeprefix("hint:").strip())
+            hints.append(content.removeprefix("hint:").strip().rstrip(":"))
         elif line.startswith(" " * 9) and causes:
             causes[-1] += "\n" + line.removeprefix(" " * 9).rstrip()
         elif content:

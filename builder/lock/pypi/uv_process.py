@@ -21,7 +21,7 @@ _PASSED = re.compile(
 _DEFAULTS = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
 """Which variables name what stands in place of PyPI, best first."""
 _SECONDS = 3600.0
-_MEMORY = 16 << 30
+_MEMORY = 8 << 30
 """Bytes of its address space; a page that does not end must not take the machine with it."""
 
 

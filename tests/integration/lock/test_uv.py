@@ -336,7 +336,7 @@ class TestSources:
         assert thing.subdirectory == "sub"
         assert thing.version == "3.1"
         assert versions(resolve("lib", vcs=lines(text))) == {"lib": "1.0", "thing": "3.1"}
-        with pytest.raises(EnvbuildError, match="requirements.in:1: `thing` is a commit") as caught:
+        with pytest.raises(EnvbuildError, match=r"requirements\.in:1: `thing` is a commit") as caught:
             resolve(vcs=lines(text), request={"sdists": False})
         assert "--no-sdist" in str(caught.value.hint)
 
