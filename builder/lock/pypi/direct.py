@@ -1,4 +1,4 @@
-"""Files that requirements name by their URL."""
+"""Files that requirements name by their URL, and commits."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from builder.oci.digest import Digest
 
 
 def direct_file(line: Line, fetcher: Fetcher) -> Found | None:
-    """The file of a requirement with a URL; None for one that has none.
+    """The file of a requirement with a URL; None for one that has none, or is a commit.
 
     Raises: EnvbuildError, if its hash is missing or its version cannot be told.
     """
     requirement = parsed(line.text)
-    if requirement is None or not requirement.url:
+    if requirement is None or not requirement.url or requirement.url.startswith("git+"):
         return None
     plain, _, fragment = requirement.url.partition("#")
     parts = dict(part.partition("=")[::2] for part in fragment.split("&"))
@@ -42,6 +42,22 @@ def direct_file(line: Line, fetcher: Fetcher) -> Found | None:
         direct=True,
     )
     return found if found.version else _with_version(found, line, fetcher)
+
+
+def commit_archive(text: str, version: str, fetcher: Fetcher) -> Found:
+    """The archive of the commit that a requirement names, whose version a build told.
+
+    Raises: EnvbuildError, if it cannot be had.
+    """
+    from packaging.requirements import Requirement
+
+    from builder.lock.pypi.checkout import Checkout, checkout_archive
+
+    requirement = Requirement(text)
+    checkout = Checkout.parse(str(requirement.url))
+    name = normalised(requirement.name)
+    digest, size = checkout_archive(checkout.url, fetcher.store)
+    return Found(name, version, f"{name}-{version}.tar", digest, size, checkout.url, checkout.subdirectory, direct=True)
 
 
 def _with_version(found: Found, line: Line, fetcher: Fetcher) -> Found:

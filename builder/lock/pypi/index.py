@@ -142,15 +142,17 @@ class SimpleIndexes:
 
 
 def _places(request: Request, mirrors: Mirrors) -> Iterator[_Place]:
-    """The indexes in the order of their priority: the spec's, a requirements file's, this machine's, and PyPI."""
+    """The indexes in the order of their priority, as uv has it: this machine's, the spec's, a file's, and PyPI."""
     last = pypi = mirrors.python_index or PYPI_INDEX
+    named = {_folder(index.url) for index in request.indexes}
+    yield from (_Place(url) for url in mirrors.more_indexes if url not in named)
     for index in request.indexes:
         only = frozenset(map(normalised, index.packages))
         if index.default and not only:
             last = _at(index.url, pypi)
         else:
             yield _Place(_at(index.url, pypi), only)
-    for url in (*request.sources.index_urls, *mirrors.more_indexes):
+    for url in request.sources.index_urls:
         yield _Place(_at(url, pypi))
     yield _Place(last)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,25 +19,28 @@ from builder.lock.artifact import Sdist, Wheel
 from builder.lock.interface import Line, Pin, PythonResolver, Request, Sources, Target
 from builder.lock.pypi.choose import choose
 from builder.lock.pypi.describe import Describer
-from builder.lock.pypi.direct import direct_file
+from builder.lock.pypi.direct import commit_archive, direct_file
 from builder.lock.pypi.edges import parsed
 from builder.lock.pypi.found import Found
 from builder.lock.pypi.index import SimpleIndexes
 from builder.lock.pypi.offers import decided_requirement
 from builder.lock.pypi.pins import choose_pins
 from builder.lock.pypi.pip_words import explanation, hidden_versions
+from builder.lock.pypi.provided import versions_of
 from builder.lock.pypi.served import ServedIndex
+from builder.lock.pypi.uv import check_python
 from builder.lock.upgrade import normalised
 
 _DROPPED = re.compile(r"(PIP|PIPTOOLS|UV)_.*|CUSTOM_COMPILE_COMMAND", re.IGNORECASE)
 """Variables that pip-tools does not see: they would change what it chooses, or hold credentials."""
 _INPUT, _CONSTRAINTS, _OUTPUT = "requirements.in", "constraints.txt", "requirements.txt"
-_COMMAND = (
-    sys.executable, "-m", "piptools", "compile", "--verbose", "--no-config", "--generate-hashes", "--allow-unsafe",
+_COMPILE = (
+    "-m", "piptools", "compile", "--verbose", "--no-config", "--generate-hashes", "--allow-unsafe",
     "--strip-extras", "--no-header", "--no-annotate", "--no-emit-options", "--no-emit-index-url",
     "--no-emit-trusted-host", "--no-emit-find-links", "--resolver", "backtracking", "--cache-dir", "cache",
     "--output-file", _OUTPUT, "--constraint", _CONSTRAINTS, _INPUT,
 )  # fmt: skip
+_REPORT = ("-m", "pip", "install", "--dry-run", "--ignore-installed", "--no-deps", "--report", "report.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,54 +82,65 @@ class PipToolsResolver:
         """
         if request.sources.pins or request.sources.pylock is not None:
             return self.locks(request, target)
+        sources = request.sources
+        check_python(request, target)
         check_host(self.host, target)
-        _check_sources(request.sources)
+        _check_overrides(sources)
         fetcher = self.fetcher.with_indexes({index.name: index.url for index in request.indexes})
         found = self._resolve(request, target, fetcher)
-        asked = [line.text for line in request.sources.requirements]
-        return Describer(fetcher)(found, asked, target, [index.url for index in request.indexes])
+        asked = [line.text for line in (*sources.requirements, *sources.vcs)]
+        indexes = [*(index.url for index in request.indexes), *sources.index_urls]
+        return Describer(fetcher)(found, asked, target, indexes)
 
     def _resolve(self, request: Request, target: Target, fetcher: Fetcher) -> tuple[Found, ...]:
         sources, indexes = request.sources, SimpleIndexes(request, fetcher)
-        lines = [line for line in sources.requirements if decided_requirement(line.text, target)]
-        if not lines:
+        lines = _applying(sources.requirements, target)
+        commits = _applying(sources.vcs, target)
+        if not lines and not commits:
             return ()
-        named = {requirement.name for line in lines if (requirement := parsed(line.text)) and not requirement.url}
-        indexes.read_ahead(named - sources.provided.keys())
+        for line in commits if not request.sdists else ():
+            raise EnvbuildError(
+                f"{line.place}: `{line.text}` is a commit, of which a wheel must be built",
+                "building from source is refused here",
+                "Leave out `--no-sdist`, or name a wheel",
+            )
+        provided = versions_of(sources.provided)
+        indexes.read_ahead(_named(lines) - provided.keys())
         with (
-            ServedIndex(indexes, fetcher, target, request.sdists, sources.provided) as served,
+            ServedIndex(indexes, fetcher, target, request.sdists, provided) as served,
             tempfile.TemporaryDirectory(prefix="envbuild-") as folder,
         ):
-            work = _Work(Path(folder), served, target)
-            directs = work.write(lines, sources, fetcher)
-            self._compile(work, request.preferences, lines, sources)
+            work = _Work(Path(folder), served, (*lines, *commits), sources.constraints)
+            directs = work.write(fetcher)
+            self._compile(work, request.preferences)
             pins = read_output(work.output.read_text("utf-8"))
+            versions = self._versions(work, commits)
+        directs |= {name: commit_archive(text, version, fetcher) for name, (text, version) in versions.items()}
         resolved = [pin for pin in pins if pin.name not in directs and pin.name not in sources.provided]
         taken = choose_pins(resolved, request, target, indexes)
         return (*taken, *(directs[pin.name] for pin in pins if pin.name in directs))
 
-    def _compile(self, work: _Work, preferences: Mapping[str, str], lines: list[Line], sources: Sources) -> None:
+    def _compile(self, work: _Work, preferences: Mapping[str, str]) -> None:
         finished = self._run(work, preferences)
         if finished.returncode != 0 and preferences and not work.served.failures:
             finished = self._run(work, {})  # pip-tools gives up where what it keeps stands in the way of two packages
-        if work.served.failures:
-            raise work.served.failures[0]
-        if finished.returncode != 0:
-            raise _failure(finished.stdout, work, lines, sources)
+        work.check(finished)
 
     def _run(self, work: _Work, preferences: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-        work.output.write_text("".join(f"{name}=={version}\n" for name, version in sorted(preferences.items())))
-        return subprocess.run(
-            _COMMAND,
-            cwd=work.folder,
-            env=self._variables(work.served.url),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            errors="replace",
-            check=False,
-        )
+        kept = "".join(f"{name}=={version}\n" for name, version in sorted(preferences.items()))
+        work.output.write_text(kept, encoding="utf-8")
+        return run_python(_COMPILE, work.folder, self._variables(work.served.url))
+
+    def _versions(self, work: _Work, commits: list[Line]) -> dict[str, tuple[str, str]]:
+        """What was asked for and the version of each commit by name, which pip-tools does not write."""
+        if not commits:
+            return {}
+        texts = {normalised(requirement.name): line.text for line in commits if (requirement := parsed(line.text))}
+        plain = [text.partition(" ;")[0] for text in texts.values()]
+        work.check(run_python([*_REPORT, *plain], work.folder, self._variables(work.served.url)))
+        report = json.loads((work.folder / "report.json").read_text("utf-8"))
+        found = {normalised(entry["metadata"]["name"]): entry["metadata"]["version"] for entry in report["install"]}
+        return {name: (text, found[name]) for name, text in texts.items()}
 
     def _variables(self, index: str) -> dict[str, str]:
         kept = {name: value for name, value in self.variables.items() if not _DROPPED.fullmatch(name)}
@@ -172,19 +187,42 @@ def read_output(text: str) -> tuple[Pin, ...]:
     return tuple(pins)
 
 
-def _check_sources(sources: Sources) -> None:
+def _check_overrides(sources: Sources) -> None:
     for line in sources.overrides:
         raise EnvbuildError(
             f"{line.place}: pip-tools knows no overrides",
             f"`{line.text}` is to be taken in place of what packages ask for",
             "Use `resolver: uv`, or write it as a constraint",
         )
-    for line in sources.vcs:
-        raise EnvbuildError(
-            f"{line.place}: pip-tools gives no version to what is built of a repository",
-            f"`{line.text}` is one",
-            "Use `resolver: uv`, or name a wheel or sdist of it",
-        )
+
+
+def run_python(
+    arguments: Sequence[str], folder: Path, variables: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run a module of this interpreter in a folder; what it says is all in its output."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env=dict(variables),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+
+
+def _applying(lines: Iterable[Line], target: Target) -> list[Line]:
+    """The requirements that apply on a target, without their markers."""
+    decided = [(line, decided_requirement(line.text, target)) for line in lines]
+    return [Line(text, line.place) for line, text in decided if text]
+
+
+def _named(lines: Iterable[Line]) -> set[str]:
+    """The normalised names of what is asked of indexes."""
+    requirements = [parsed(line.text) for line in lines]
+    return {normalised(requirement.name) for requirement in requirements if requirement and not requirement.url}
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,44 +231,48 @@ class _Work:
 
     folder: Path
     served: ServedIndex
-    target: Target
+    requirements: tuple[Line, ...]
+    constraints: tuple[Line, ...]
 
     @property
     def output(self) -> Path:
         return self.folder / _OUTPUT
 
-    def write(self, requirements: list[Line], sources: Sources, fetcher: Fetcher) -> dict[str, Found]:
+    def write(self, fetcher: Fetcher) -> dict[str, Found]:
         """Write what to resolve, a line each, and give the files of direct references by name."""
-        directs = {
-            found.name: choose([found], self.target, sdists=self.served.sdists, place=line.place)
-            for line in requirements
-            if (found := direct_file(line, fetcher)) is not None
-        }
-        lines = [self._shown(line, directs) for line in requirements]
+        target, directs = self.served.target, dict[str, Found]()
+        lines = []
+        for line in self.requirements:
+            found = direct_file(line, fetcher)
+            if found is not None:
+                directs[found.name] = choose([found], target, sdists=self.served.sdists, place=line.place)
+            lines.append(self._asking(line.text, found) if found else line.text)
         (self.folder / _INPUT).write_text("\n".join(lines) + "\n", encoding="utf-8")
-        limits = [decided_requirement(line.text, self.target) or "" for line in sources.constraints]
-        limits += [f"{name}=={version}" for name, version in sorted(sources.provided.items())]
+        limits = [decided_requirement(line.text, target) or "" for line in self.constraints]
+        limits += [f"{name}=={version}" for name, version in self.served.provided.items()]
         (self.folder / _CONSTRAINTS).write_text("\n".join(limits) + "\n", encoding="utf-8")
         return directs
 
-    def _shown(self, line: Line, directs: Mapping[str, Found]) -> str:
-        text = decided_requirement(line.text, self.target) or ""
+    def _asking(self, text: str, found: Found) -> str:
         requirement = parsed(text)
-        if requirement is None or not requirement.url:
-            return text
-        requirement.marker = None
-        extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
-        return f"{requirement.name}{extras} @ {self.served.direct(directs[normalised(requirement.name)])}"
+        extras = f"[{','.join(sorted(requirement.extras))}]" if requirement and requirement.extras else ""
+        return f"{found.name}{extras}{self.served.direct(found)}"
 
-
-def _failure(output: str, work: _Work, lines: list[Line], sources: Sources) -> EnvbuildError:
-    places = {
-        name: [f"`{line.text}` ({line.place})" for line in given]
-        for name, given in ((_INPUT, lines), (_CONSTRAINTS, sources.constraints))
-    }
-    causes = explanation(output, places)
-    unknown = sorted(name for name in work.served.unknown if any(name in cause for cause in causes))
-    causes += [f"`{name}` is on no index: {', '.join(work.served.indexes.asked(name))} was asked" for name in unknown]
-    causes += hidden_versions(causes, work.served.hidden)
-    hint = "Check the name, or name the index that has it in `indexes`" if unknown else None
-    return EnvbuildError(f"the Python packages cannot be resolved for {work.target.platform}", causes, hint)
+    def check(self, finished: subprocess.CompletedProcess[str]) -> None:
+        """Raises: EnvbuildError, if a run failed, with what kept it from going on."""
+        if self.served.failures:
+            raise self.served.failures[0]
+        if finished.returncode == 0:
+            return
+        places = {
+            name: [f"`{line.text}` ({line.place})" for line in given]
+            for name, given in ((_INPUT, self.requirements), (_CONSTRAINTS, self.constraints))
+        }
+        causes = explanation(finished.stdout, places)
+        indexes = self.served.indexes
+        unknown = sorted(name for name in self.served.unknown if any(name in cause for cause in causes))
+        causes += [f"`{name}` is on no index: {', '.join(indexes.asked(name))} was asked" for name in unknown]
+        causes += hidden_versions(causes, self.served.hidden)
+        hint = "Check the name, or name the index that has it in `indexes`" if unknown else None
+        platform = self.served.target.platform
+        raise EnvbuildError(f"the Python packages cannot be resolved for {platform}", causes, hint)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from builder.errors import EnvbuildError
 from builder.fetch import Fetcher
@@ -73,11 +73,13 @@ class ServedIndex:
         return f"http://127.0.0.1:{self._server.server_port}/{self.secret}/"
 
     def direct(self, found: Found) -> str:
-        """The URL under which a file is served that is on no index, with its hash."""
+        """Show a file that is on no index; what to write behind the name of its project to ask for it."""
         self._files[found.digest.hex] = found
-        name = shown_name(found)
+        if found.is_wheel:
+            self._offers[found.name] = {found.version: Offer(found)}
+            return f"=={found.version}"
         subdirectory = f"&subdirectory={found.subdirectory}" if found.subdirectory else ""
-        return f"{self._root}files/{found.digest.hex}/{name}#sha256={found.digest.hex}{subdirectory}"
+        return f" @ {self._url(found)}#sha256={found.digest.hex}{subdirectory}"
 
     def answer(self, path: str) -> tuple[str, bytes] | None:
         """The media type and content for a path below the root; None if there is nothing.
@@ -153,7 +155,7 @@ class ServedIndex:
         return found
 
     def _url(self, found: Found) -> str:
-        return f"{self._root}files/{found.digest.hex}/{shown_name(found)}"
+        return f"{self._root}files/{found.digest.hex}/{quote(shown_name(found), safe='')}"
 
     def _metadata(self, digest: str) -> bytes:
         found = self._files[digest]

@@ -168,10 +168,10 @@ def test_a_mirror_of_pypi_stands_for_it_even_where_a_spec_names_pypi() -> None:
     assert names(indexes(pages, Index("pypi", "https://pypi.org/simple/", default=True))) == ["pure-1.0.tar.gz"]
 
 
-def test_indexes_of_a_file_and_of_the_machine_come_between() -> None:
+def test_indexes_of_the_machine_come_first_and_those_of_a_file_after_the_specs() -> None:
     pages = Pages({}, Mirrors(more_indexes=("https://machine.example/simple/",)))
     assert names(indexes(pages, TEAM, index_urls=("https://more.example/simple",))) == []
-    assert pages.asked == [TEAM_PAGE, MORE_PAGE, "https://machine.example/simple/pure/", PYPI_PAGE]
+    assert pages.asked == ["https://machine.example/simple/pure/", TEAM_PAGE, MORE_PAGE, PYPI_PAGE]
 
 
 def test_an_index_in_a_folder_is_read_from_its_files() -> None:
