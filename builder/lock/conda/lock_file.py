@@ -155,7 +155,7 @@ def _content_hashes(sources: CondaSources, subdirs: list[str], folder: Path) -> 
     input again. Of a file that conda-lock cannot read, it is a hash of what envbuild read.
     """
     from conda_lock.content_hash import compute_content_hashes
-    from conda_lock.src_parser.environment_yaml import parse_environment_file
+    from conda_lock.src_parser import make_lock_spec
     from conda_lock.virtual_package import default_virtual_package_repodata
 
     logging.getLogger("conda_lock").setLevel(logging.ERROR)  # it tells of each line with a selector
@@ -165,7 +165,7 @@ def _content_hashes(sources: CondaSources, subdirs: list[str], folder: Path) -> 
     try:
         if not sources.document:
             raise ValueError
-        spec = parse_environment_file(path, subdirs, mapping_url=names.as_uri())
+        spec = make_lock_spec(src_files=[path], platform_overrides=subdirs, mapping_url=names.as_uri())
         return dict(compute_content_hashes(spec, default_virtual_package_repodata()))
     except Exception:  # noqa: BLE001 (whatever it does not understand)
         own = {"channels": list(sources.channels), "inputs": dict(sources.inputs)}

@@ -93,9 +93,8 @@ async def _favoured(gateway: Gateway, channels: list[Channel], target: Mapping[s
         return []
     from rattler.platform import Subdir
 
-    sources = await gateway.query(
-        channels, [Subdir(target["subdir"]), Subdir("noarch")], list(kept), recursive=False, channel_relations="disabled"
-    )
+    platforms = [Subdir(target["subdir"]), Subdir("noarch")]
+    sources = await gateway.query(channels, platforms, list(kept), recursive=False, channel_relations="disabled")
     chosen: dict[str, RepoDataRecord] = {}
     taken: set[str] = set()
     for source in sources:
