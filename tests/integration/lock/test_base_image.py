@@ -9,7 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -172,11 +172,11 @@ def variables(registry: Registry, tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def resolver(variables: dict[str, str], tmp_path: Path) -> Callable[..., RegistryImages]:
-    """Pins images as one machine does."""
+def resolver(variables: dict[str, str], folder: Path) -> Callable[..., RegistryImages]:
+    """Pins images as a process of this machine does."""
 
-    def make(variables: Mapping[str, str] = variables, name: str = "one") -> RegistryImages:
-        store = Store(tmp_path / name)
+    def make() -> RegistryImages:
+        store = Store(folder / "store")
         store.create()
         return RegistryImages(Registries(Transport(Mirrors()).pool, Credentials(variables)), store)
 
@@ -184,11 +184,11 @@ def resolver(variables: dict[str, str], tmp_path: Path) -> Callable[..., Registr
 
 
 @pytest.fixture
-def envbuild(variables: dict[str, str], tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+def envbuild(variables: dict[str, str], folder: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """The command as a user of this machine runs it."""
 
     def command(*arguments: str | Path, **more: str) -> subprocess.CompletedProcess[str]:
-        own = {"PYTHONPATH": str(ROOT), "ENVBUILD_CACHE": str(tmp_path / "store"), **variables, **more}
+        own = {"PYTHONPATH": str(ROOT), "ENVBUILD_CACHE": str(folder / "store"), **variables, **more}
         line = [sys.executable, "-m", "builder", *map(str, arguments)]
         return subprocess.run(line, env=own, capture_output=True, text=True, timeout=120, check=False)
 
