@@ -90,7 +90,7 @@ def _problems(package: Package) -> Iterator[tuple[str, str]]:
             reference(package.name, file.url.partition("#")[0], hashes)
         except ReferenceRefusedError as error:
             known = SHA256.fullmatch(str(file.hashes.get("sha256", "")).lower())
-            place = shown_text(file.url.rpartition("/")[2])
+            place = shown_text(re.split(r"[?#]", file.url)[0].rpartition("/")[2])
             yield (
                 (f"`{place}`: {error}", error.hint)
                 if known

@@ -65,7 +65,7 @@ def project_inputs(project: Project) -> list[str]:
     """What the lock keeps of a file, to notice a change."""
     texts = [" ; ".join([" ".join(entry.text.split()), *entry.markers]) for entry in project.entries]
     for entry in project.entries:
-        source = project.settings.source(_name(entry.text))
+        _, source = project.settings.source(_name(entry.text))
         if source is not None:
             texts.append(f"--source {_name(entry.text)} {source}")
     if project.requires_python is not None:

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from builder.errors import EnvbuildError
@@ -17,6 +18,8 @@ NESTED = ("requirement", "constraint")
 """The options that name another file."""
 _DEPTH = 20
 """Levels of files that name each other."""
+_STATEMENTS_LIMIT = 50_000
+"""Of all files together; the largest locks have a few thousand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +40,14 @@ class Written:
 
 
 def read_statements(repository: Repository, path: Path) -> tuple[Written, ...]:
-    """The statements of a file and of those that it names; what is wrong with naming them is reported."""
-    return tuple(_statements(repository, path, is_constraint=False, above=()))
+    """The statements of a file and of those that it names; what is wrong with naming them is reported.
+
+    Raises: EnvbuildError, if the file cannot be read, or there are too many statements.
+    """
+    found = tuple(islice(_statements(repository, path, is_constraint=False, above=()), _STATEMENTS_LIMIT))
+    if len(found) == _STATEMENTS_LIMIT:
+        raise EnvbuildError(f"`{repository.shown(path)}` and what it names have more than {_STATEMENTS_LIMIT} lines")
+    return found
 
 
 def is_hashed(written: tuple[Written, ...]) -> bool:
@@ -81,7 +90,7 @@ def _named(
         repository.report(place.file, line, f"`{shown_text(value)}` {how}", "leave it out")
         return
     try:
-        found = list(_statements(repository, path, is_constraint, above))
+        found = list(islice(_statements(repository, path, is_constraint, above), _STATEMENTS_LIMIT))
     except SpecError:
         raise
     except EnvbuildError as error:

@@ -105,6 +105,8 @@ def _options(number: int, words: list[str]) -> Iterator[tuple[str, str]]:
             if given is None:
                 raise StatementError(number, f"`--{name}` needs a value")
             value = given
+        if name == "hash" and not re.fullmatch(r"[a-z0-9]+:[^:]+", value):
+            raise StatementError(number, "a hash is of the form `--hash=sha256:…`")
         yield name, value
 
 

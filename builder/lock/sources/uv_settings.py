@@ -53,10 +53,10 @@ class UvSettings:
             for text in strings(self.table.get(f"{name}-dependencies")) or ():
                 yield name, text
 
-    def source(self, name: str) -> Any:
-        """What `[tool.uv.sources]` says of a package."""
-        sources = {normalised(key): value for key, value in table(self.table.get("sources")).items()}
-        return sources.get(normalised(name))
+    def source(self, name: str) -> tuple[str, Any]:
+        """What `[tool.uv.sources]` says of a package, with its name as it is written there; None if nothing."""
+        sources = {normalised(key): (key, value) for key, value in table(self.table.get("sources")).items()}
+        return sources.get(normalised(name), (name, None))
 
     def check(self) -> None:
         """Report the settings that cannot be honoured."""
@@ -97,13 +97,13 @@ class UvSettings:
 
     def reference(self, name: str, extras: str, marker: str) -> Reference | None:
         """Where `[tool.uv.sources]` says that a package is, or None: on an index. What cannot be taken is reported."""
-        source = self.source(name)
+        written, source = self.source(name)
         entries = source if isinstance(source, list) else [source]
         for entry in map(table, entries):
             try:
                 found = self._reference(name, extras, marker, entry, alone=len(entries) == 1)
             except ReferenceRefusedError as error:
-                self._report(f"`{name}`: {error}", f"{error.hint}; {_OWN_LOCK}", "sources", name)
+                self._report(f"`{name}`: {error}", f"{error.hint}; {_OWN_LOCK}", "sources", written)
                 continue
             if found is not None:
                 return found
