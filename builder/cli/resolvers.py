@@ -27,7 +27,7 @@ def make_tools(fetcher: Fetcher, output: Output) -> Tools:
     workshop = Workshop(fetcher.store, fetcher, os.cpu_count() or 1, output.progress() or Silent())
     uv = UvResolver(variables, uv_program(), fetcher)
     return Tools(
-        debian=Archives(fetcher, datetime.now(UTC)),
+        debian=Archives(fetcher, datetime.now(UTC), records=fetcher.store),
         python={"uv": uv, "pip-tools": PipToolsResolver(variables, fetcher, Host.this(), uv)},
         conda=CondaSolver(os.environ, fetcher),
         image=_images(fetcher, output),

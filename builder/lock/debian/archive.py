@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import lzma
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,9 +16,10 @@ from typing import Protocol
 from builder.errors import EnvbuildError
 from builder.fetch import Source
 from builder.lock.artifact import DebianPackage
+from builder.lock.debian.closure import Chosen, Closure, Records, closure_key
 from builder.lock.debian.needs import needs_within
 from builder.lock.debian.packages import BinaryPackage, PackagesIndex
-from builder.lock.debian.release import RELEASE_LIMIT, Keyring, Release, verify_release
+from builder.lock.debian.release import RELEASE_LIMIT, IndexFile, Keyring, Release, verify_release
 from builder.lock.debian.solve import requested_packages, solve
 from builder.lock.debian.suites import ARCHITECTURES, Archive, find_suite
 from builder.lock.debian.universe import Universe
@@ -34,6 +36,7 @@ are six hours apart, so there are up to some 42 hours to be met. A day leaves ro
 
 _KEPT_UNIVERSES = 4
 """Parsed at a time: two suites for both architectures, of some 45 MB each."""
+_KEPT = "debian-closures"
 _CHUNK = 1 << 20
 _INDEX_LIMIT = 1 << 30
 """Bytes of an uncompressed index whose size the release does not tell."""
@@ -84,9 +87,12 @@ class Archives:
     For use by one thread.
     """
 
-    def __init__(self, fetcher: Fetches, now: datetime, keyring: Keyring | None = None) -> None:
-        """`now` has a time zone; `keyring` is Debian's if None."""
+    def __init__(
+        self, fetcher: Fetches, now: datetime, keyring: Keyring | None = None, records: Records | None = None
+    ) -> None:
+        """`now` has a time zone; `keyring` is Debian's if None; `records` keep what was solved."""
         self._fetcher = fetcher
+        self._records = records
         self._now = now
         self._keyring = keyring or Keyring.shipped()
         self._releases: dict[Archive, tuple[Release, Digest]] = {}
@@ -104,15 +110,33 @@ class Archives:
                 f"`{architecture[:80]}` is not an architecture that can be locked for",
                 hint=f"Use {' or '.join(f'`{name}`' for name in ARCHITECTURES)}",
             )
+        closure = self._closure(suite, architecture, names)
+        packages = tuple(self._locked(package, archives[package.archive]) for package in closure.packages)
+        states = tuple(self._state(archive) for archive in archives)
+        return Resolution(suite, architecture, packages, states, closure.roots)
+
+    def _closure(self, suite: str, architecture: str, names: Sequence[str]) -> Closure:
+        """The closure: that which was kept, where the indexes are the same."""
+        if self._records is None:
+            return self._solved(suite, architecture, names)
+        indexes = [self._listed(archive, architecture).digest for archive in find_suite(suite).archives]
+        key = closure_key(architecture, names, indexes)
+        value = self._records.record(_KEPT, key)
+        if value is not None:
+            with suppress(KeyError, TypeError, ValueError, EnvbuildError):
+                return Closure.from_value(value)
+        closure = self._solved(suite, architecture, names)
+        self._records.keep_record(_KEPT, key, closure.to_value())
+        return closure
+
+    def _solved(self, suite: str, architecture: str, names: Sequence[str]) -> Closure:
         universe = self._universe(suite, architecture)
         chosen = solve(universe, names)
         needs = needs_within(chosen, (package.name for package in requested_packages(universe, names)), architecture)
-        packages = (
-            self._locked(package, archives[universe.position(package)], needs.dependencies[package.name])
-            for package in chosen
+        packages = tuple(
+            _chosen(package, universe.position(package), needs.dependencies[package.name]) for package in chosen
         )
-        states = tuple(self._state(archive) for archive in archives)
-        return Resolution(suite, architecture, tuple(packages), states, needs.roots)
+        return Closure(packages, needs.roots)
 
     def _universe(self, suite: str, architecture: str) -> Universe:
         key = suite, architecture
@@ -134,13 +158,19 @@ class Archives:
             self._releases[archive] = release, Digest.of(raw)
         return self._releases[archive]
 
+    def _listed(self, archive: Archive, architecture: str) -> IndexFile:
+        """The index of an architecture, as the release lists it."""
+        release, _ = self._release(archive)
+        listed = release.indexes.get(f"main/binary-{architecture}/Packages.xz")
+        if listed is None:
+            what = _index_name(archive, architecture)
+            raise EnvbuildError(f"{what} is not there", "the InRelease file does not list it")
+        return listed
+
     def _index(self, archive: Archive, architecture: str) -> PackagesIndex:
         release, _ = self._release(archive)
-        folder = f"main/binary-{architecture}"
-        what = f"The index of packages for {architecture} in Debian's archive `{archive.codename}`"
-        listed = release.indexes.get(f"{folder}/Packages.xz")
-        if listed is None:
-            raise EnvbuildError(f"{what} is not there", "the InRelease file does not list it")
+        folder, what = f"main/binary-{architecture}", _index_name(archive, architecture)
+        listed = self._listed(archive, architecture)
         root = f"{archive.repository.url}/dists/{archive.codename}/{folder}"
         by_hash = (f"{root}/by-hash/SHA256/{listed.digest.hex}",) if release.by_hash else ()
         source = Source(
@@ -151,21 +181,32 @@ class Archives:
         limit = min(uncompressed.size, _INDEX_LIMIT) if uncompressed else _INDEX_LIMIT
         return PackagesIndex(_decompressed(path, limit, what), what, architecture)
 
-    def _locked(self, package: BinaryPackage, archive: Archive, dependencies: tuple[str, ...]) -> DebianPackage:
-        location = package.location()
+    def _locked(self, package: Chosen, archive: Archive) -> DebianPackage:
         release, _ = self._release(archive)
         timestamp = (release.date.astimezone(UTC) + SNAPSHOT_DELAY).strftime("%Y%m%dT%H%M%SZ")
         urls = (
-            f"{archive.repository.url}/{location.path}",
-            f"{archive.repository.snapshot_url}/{timestamp}/{location.path}",
+            f"{archive.repository.url}/{package.path}",
+            f"{archive.repository.snapshot_url}/{timestamp}/{package.path}",
         )
         return DebianPackage(
-            package.name, package.version, package.architecture, location.digest, location.size, urls, dependencies
+            package.name, package.version, package.architecture, package.digest, package.size, urls,
+            package.dependencies,
         )  # fmt: skip
 
     def _state(self, archive: Archive) -> ArchiveState:
         release, digest = self._release(archive)
         return ArchiveState(archive.repository.url, archive.codename, release.date, digest)
+
+
+def _chosen(package: BinaryPackage, archive: int, dependencies: tuple[str, ...]) -> Chosen:
+    where = package.location()
+    return Chosen(
+        package.name, package.version, package.architecture, where.path, where.size, where.digest, archive, dependencies
+    )  # fmt: skip
+
+
+def _index_name(archive: Archive, architecture: str) -> str:
+    return f"The index of packages for {architecture} in Debian's archive `{archive.codename}`"
 
 
 def resolve(suite: str, architecture: str, names: Sequence[str], fetcher: Fetches, now: datetime) -> Resolution:

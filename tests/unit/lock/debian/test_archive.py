@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import lzma
 
 import pytest
@@ -133,3 +134,50 @@ def test_archive_without_the_architecture_is_told(archives, resolver, debian):
     archives.publish_bookworm({"amd64": [debian.paragraph("a")]})
     with pytest.raises(EnvbuildError, match="arm64 in Debian's archive `bookworm` is not there"):
         resolver().resolve("bookworm", "arm64", ["a"])
+
+
+class Records(dict):
+    """In memory, what a store keeps on disk."""
+
+    def record(self, kind, key):
+        return self.get((kind, key))
+
+    def keep_record(self, kind, key, value):
+        self[kind, key] = json.loads(json.dumps(value))
+
+
+def test_a_closure_of_the_same_indexes_is_solved_once(archives, signer, debian):
+    archives.publish_bookworm({"amd64": [debian.paragraph("a", Depends="b"), debian.paragraph("b")]})
+    records = Records()
+    first = Archives(archives, debian.now, signer.keyring, records).resolve("bookworm", "amd64", ["a"])
+    archives.asked.clear()
+    assert Archives(archives, debian.now, signer.keyring, records).resolve("bookworm", "amd64", ["a"]) == first
+    assert all(url.endswith("/InRelease") for url in archives.asked)
+
+
+def test_a_closure_is_solved_anew_for_other_names_or_indexes(archives, signer, debian):
+    archives.publish_bookworm({"amd64": [debian.paragraph("a"), debian.paragraph("b")]})
+    records = Records()
+
+    def versions(*names):
+        resolution = Archives(archives, debian.now, signer.keyring, records).resolve("bookworm", "amd64", names)
+        return [(package.name, package.version) for package in resolution.packages]
+
+    assert versions("a") == [("a", "1.0")]
+    assert versions("b") == [("b", "1.0")]
+    archives.publish_bookworm({"amd64": [debian.paragraph("a", "2.0")]})
+    assert versions("a") == [("a", "2.0")]
+
+
+@pytest.mark.parametrize("value", [None, [], {"packages": [[1]], "roots": []}, {"packages": "x"}])
+def test_a_damaged_record_of_a_closure_is_made_anew(archives, signer, debian, value):
+    archives.publish_bookworm({"amd64": [debian.paragraph("a")]})
+    records = Records()
+
+    def resolve_again():
+        return Archives(archives, debian.now, signer.keyring, records).resolve("bookworm", "amd64", ["a"])
+
+    first = resolve_again()
+    for key in records:
+        records[key] = value
+    assert resolve_again() == first
