@@ -1,4 +1,4 @@
-"""`envbuild sync`: the locked packages in a virtual environment of this machine."""
+"""`envbuild sync`: the locked packages in an environment of this machine, a virtual one or a conda prefix."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def command(
 ) -> None:
     """Install just the locked Python packages of PATH, for this machine's platform, and remove others.
 
-    So editor, notebook and image agree. Says what differed. The folder is made where it is not there; one that
-    something else made is left alone.
+    So editor, notebook and image agree. Where the Python is conda's, the folder is a conda prefix. Says what differed.
+    The folder is made where it is not there; one that something else made is left alone.
     """
     from builder.lock.pypi.uv import uv_program
-    from builder.run.local import LocalEnvironment, find_interpreter
+    from builder.run.local import local_environment
 
     loaded = load_environment(path)
     lock = current_lock(loaded)
@@ -47,16 +47,13 @@ def command(
             f"it has {', '.join(map(str, lock.platforms))}",
             "Use `envbuild shell`, which works inside the image",
         )
-    locked = lock.document.platforms[platform]
     folder = venv or find_spec(path).parent / ".venv"
-    local = LocalEnvironment(folder, locked.interpreter.version, lock.wheels[platform])
+    local = local_environment(lock, platform, folder)
     found = local.differences()
     if found and not check:
-        uv = uv_program()
-        python = interpreter or find_interpreter(local.minor, uv)
         workshop = make_workshop(output, offline=offline)
         ensure_built_wheels(lock, [platform], workshop, output)
-        local.sync(workshop.fetcher.with_indexes(dict(lock.indexes)), uv, python)
+        local.sync(workshop.fetcher.with_indexes(dict(lock.indexes)), uv_program(), interpreter)
         left = local.differences()
         if left:
             raise CheckFailedError(f"`{folder}` still differs from the lock", left)

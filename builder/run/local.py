@@ -5,26 +5,32 @@ Owns what differs and how it is put right; uv writes the files.
 
 from __future__ import annotations
 
-import json
-import os
+import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 
 from builder.errors import EnvbuildError
 from builder.fetch import Fetcher
-from builder.lock.artifact import Wheel
-from builder.lock.upgrade import normalised
-from builder.oci.canonical import readable_json
+from builder.lock.artifact import CondaPackage, Wheel
+from builder.lock.document import Lock
 from builder.oci.digest import Digest
-from builder.oci.layout import write_atomically
-
-RECORD = "envbuild-sync.json"
-"""In the virtual environment: of which wheels its packages came."""
+from builder.oci.documents import Platform
+from builder.run.local_prefix import LocalPrefix
+from builder.run.local_wheels import (
+    call,
+    changed_wheels,
+    installed_wheels,
+    offer_wheels,
+    record_wheels,
+    recorded_wheels,
+    refuse_foreign,
+    variables,
+    wheel_differences,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,8 @@ class LocalEnvironment:
     python: str
     """The full version in the image, as in 3.11.2."""
     wheels: tuple[Wheel, ...]
+    conda: tuple[CondaPackage, ...] = ()
+    """What is only in the image, beside a Python that is not conda's."""
 
     @property
     def minor(self) -> str:
@@ -48,51 +56,48 @@ class LocalEnvironment:
         version = _version(self.folder)
         if ".".join(version.split(".")[:2]) != self.minor:
             return [f"its Python is {version}, the lock's is {self.python}"]
-        installed, wanted = self._installed(), {wheel.name: wheel for wheel in self.wheels}
-        recorded = _recorded(self.folder)
-        return [
-            sentence
-            for name in sorted(installed.keys() | wanted.keys())
-            if (sentence := _difference(name, installed.get(name), wanted.get(name), recorded.get(name)))
-        ]
+        installed = installed_wheels(self.folder / "lib" / f"python{self.minor}" / "site-packages")
+        return wheel_differences(installed, self.wheels, recorded_wheels(self.folder))
 
     def notes(self) -> list[str]:
         """What differs from the image and cannot be changed here."""
         version = _version(self.folder)
-        return [] if version == self.python else [f"the Python here is {version}, in the image {self.python}"]
+        notes = [] if version == self.python else [f"the Python here is {version}, in the image {self.python}"]
+        return notes + ([f"{len(self.conda)} conda packages are in the image alone"] if self.conda else [])
 
-    def sync(self, fetcher: Fetcher, uv: str, interpreter: str) -> None:
+    def sync(self, fetcher: Fetcher, uv: str, interpreter: str | None = None) -> None:
         """Make the virtual environment what the lock says, with `interpreter` where it must be made anew.
 
         Raises: EnvbuildError, if there is something else in the folder, or a wheel does not fit this machine.
         """
-        _refuse_foreign(self.folder)
+        refuse_foreign(self.folder)
         if self.differences()[:1] and not _fits(self.folder, self.minor):
-            _call([uv, "venv", "--quiet", "--clear", "--python", interpreter, str(self.folder)], "made")
-            _record(self.folder, {})
+            interpreter = interpreter or find_interpreter(self.minor, uv)
+            if not (self.folder / "pyvenv.cfg").exists():  # a conda prefix, which uv does not clear
+                shutil.rmtree(self.folder, ignore_errors=True)
+            line = [uv, "venv", "--quiet", "--clear", "--python", interpreter, str(self.folder)]
+            call(line, "the virtual environment could not be made")
+            record_wheels(self.folder, ())
         paths = fetcher.blobs(wheel.source for wheel in self.wheels)
         with tempfile.TemporaryDirectory(prefix="envbuild-") as scratch:
             self._install(paths, Path(scratch), uv)
-        _record(self.folder, {wheel.name: wheel.digest.hex for wheel in self.wheels})
+        record_wheels(self.folder, self.wheels)
 
     def _install(self, paths: Mapping[Digest, Path], scratch: Path, uv: str) -> None:
-        for wheel in self.wheels:
-            (scratch / wheel.file_name).symlink_to(paths[wheel.digest])
-        lines = [f"{wheel.name}=={wheel.version} --hash=sha256:{wheel.digest.hex}\n" for wheel in self.wheels]
-        (scratch / "requirements.txt").write_text("".join(lines), "utf-8")
-        recorded = _recorded(self.folder)
-        again = [wheel.name for wheel in self.wheels if recorded.get(wheel.name) != wheel.digest.hex]
-        command = [
-            uv, "pip", "sync", "--quiet", "--no-config", "--python", str(_interpreter(self.folder)), "--offline",
-            "--no-index", "--find-links", str(scratch), "--require-hashes", "--allow-empty-requirements",
-            *(option for name in again for option in ("--reinstall-package", name)),
-            str(scratch / "requirements.txt"),
-        ]  # fmt: skip
-        _call(command, "filled")
+        options = offer_wheels(self.wheels, paths, scratch)
+        for name in changed_wheels(self.wheels, recorded_wheels(self.folder)):
+            options += ["--reinstall-package", name]
+        line = [uv, "pip", "sync", "--quiet", "--python", str(self.folder / "bin" / "python"), *options]
+        line += ["--allow-empty-requirements", str(scratch / "requirements.txt")]
+        call(line, "the virtual environment could not be filled")
 
-    def _installed(self) -> dict[str, str]:
-        folder = str(self.folder / "lib" / f"python{self.minor}" / "site-packages")
-        return {normalised(found.metadata["Name"]): found.version for found in metadata.distributions(path=[folder])}
+
+def local_environment(lock: Lock, platform: Platform, folder: Path) -> LocalEnvironment | LocalPrefix:
+    """What is to be in `folder` by the lock: a conda prefix where the Python is conda's, else a virtual environment."""
+    interpreter, conda = lock.document.platforms[platform].interpreter, lock.conda.get(platform, ())
+    if interpreter.source == "conda":
+        return LocalPrefix(folder, interpreter.version, conda, lock.wheels[platform])
+    return LocalEnvironment(folder, interpreter.version, lock.wheels[platform], conda)
 
 
 def find_interpreter(minor: str, uv: str) -> str:
@@ -107,7 +112,7 @@ def find_interpreter(minor: str, uv: str) -> str:
         capture_output=True,
         encoding="utf-8",
         errors="replace",
-        env=_variables(),
+        env=variables(),
         check=False,
     )
     if found.returncode != 0:
@@ -118,34 +123,8 @@ def find_interpreter(minor: str, uv: str) -> str:
     return found.stdout.strip()
 
 
-def _difference(name: str, installed: str | None, wanted: Wheel | None, recorded: str | None) -> str | None:
-    if wanted is None:
-        return f"`{name}` {installed} is not in the lock"
-    if installed is None:
-        return f"`{name}` {wanted.version} is missing"
-    if installed != wanted.version:
-        return f"`{name}` is {installed}, the lock has {wanted.version}"
-    if recorded != wanted.digest.hex:
-        return f"`{name}` {installed} is not known to come from the locked file"
-    return None
-
-
-def _refuse_foreign(folder: Path) -> None:
-    """Nothing is deleted that this command did not make."""
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / RECORD).is_file():
-        raise EnvbuildError(
-            f"`{folder}` was not made by `envbuild sync`",
-            "what is in it would be replaced",
-            "Delete it, or name another folder with `--venv`",
-        )
-
-
 def _fits(folder: Path, minor: str) -> bool:
     return (folder / "pyvenv.cfg").is_file() and ".".join(_version(folder).split(".")[:2]) == minor
-
-
-def _interpreter(folder: Path) -> Path:
-    return folder / "bin" / "python"
 
 
 def _version(folder: Path) -> str:
@@ -158,29 +137,3 @@ def _pairs(text: str) -> Iterator[tuple[str, str]]:
     for line in text.splitlines():
         name, _, value = line.partition("=")
         yield name.strip(), value.strip()
-
-
-def _recorded(folder: Path) -> dict[str, str]:
-    try:
-        document = json.loads((folder / RECORD).read_bytes())
-        return {str(name): str(digest) for name, digest in document["wheels"].items()}
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
-        return {}
-
-
-def _record(folder: Path, wheels: Mapping[str, str]) -> None:
-    write_atomically(folder / RECORD, readable_json({"version": 1, "wheels": dict(wheels)}))
-
-
-def _call(command: Sequence[str], done: str) -> None:
-    finished = subprocess.run(
-        command, env=_variables(), capture_output=True, encoding="utf-8", errors="replace", check=False
-    )
-    if finished.returncode != 0:
-        causes = [line.strip() for line in finished.stderr.splitlines() if line.strip()]
-        raise EnvbuildError("the virtual environment could not be " + done, causes[:20])
-
-
-def _variables() -> dict[str, str]:
-    kept = ("UV_CACHE_DIR", "UV_NO_CACHE", "UV_LINK_MODE", "UV_PYTHON_INSTALL_DIR")
-    return {name: value for name, value in os.environ.items() if not name.startswith("UV_") or name in kept}
