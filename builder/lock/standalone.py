@@ -5,8 +5,11 @@ The list is a file of an installed package, so nothing is asked of the network; 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import json
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from importlib import resources
+from typing import Any
 
 from builder.errors import EnvbuildError
 from builder.fetch.mirrors import STANDALONE_PYTHONS
@@ -44,17 +47,33 @@ class Published:
 
 
 def published_interpreters() -> tuple[Published, ...]:
-    """The archives for Linux with glibc that can be taken: ready to run, with a hash, with the usual locking."""
-    # The function, and not the package's constant: that follows an environment variable, which must not reach a lock.
-    from pbs_installer._versions import get_python_versions
+    """The archives for Linux with glibc that can be taken: ready to run, with a hash, with the usual locking.
 
-    return tuple(
-        Published((version.major, version.minor, version.micro), machine, url, sha256)
-        for version, files in get_python_versions(None).items()
-        if version.implementation == "cpython" and not version.freethreaded
-        for (system, machine, ready), (url, sha256) in files.items()
-        if system == "linux" and ready and sha256 and url.startswith(STANDALONE_PYTHONS) and "-linux-gnu-" in url
-    )
+    Raises: EnvbuildError, if the installed list cannot be read.
+    """
+    # The file, and not the package's functions: those follow an environment variable, which must not reach a lock.
+    try:
+        document = json.loads((resources.files("pbs_installer") / "versions.json").read_bytes())
+        return tuple(_taken(document))
+    except (ModuleNotFoundError, OSError, ValueError, KeyError, TypeError) as error:
+        raise EnvbuildError(
+            "the list of standalone interpreters cannot be read",
+            f"{type(error).__name__}: {error}",
+            "Install `pbs-installer` again in envbuild's own environment",
+        ) from error
+
+
+def _taken(document: Any) -> Iterator[Published]:
+    for entry in document:
+        python = entry["python_version"]
+        if python["implementation"] != "cpython" or python["freethreaded"]:
+            continue
+        version = (int(python["major"]), int(python["minor"]), int(python["micro"]))
+        for file in entry["files"]:
+            url, sha256 = str(file["url"]), file["sha256"]
+            ready = file["platform"] == "linux" and file["install_only"] and "-linux-gnu-" in url
+            if ready and sha256 and url.startswith(STANDALONE_PYTHONS):
+                yield Published(version, str(file["arch"]), url, str(sha256))
 
 
 @dataclass(frozen=True, slots=True)
