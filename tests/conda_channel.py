@@ -225,6 +225,8 @@ class ChannelServer:
 
 class _Handler(http.server.SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    tag: str | None = None
+    """Of the index that is asked for."""
 
     def __init__(self, request: Any, client: Any, server: Any) -> None:
         self.state: ChannelServer = server.state
@@ -243,7 +245,16 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         path = Path(self.translate_path(self.path))
         if not path.is_file() or not stat.S_ISREG(path.stat().st_mode):
             return self._refuse(404)
+        del self.headers["If-Modified-Since"]  # an index may be written twice in a second
+        self.tag = f'"{hashlib.sha256(path.read_bytes()).hexdigest()}"' if path.name.startswith("repodata") else None
+        if self.tag and self.headers.get("If-None-Match") == self.tag:
+            return self._refuse(304)
         return super().send_head()
+
+    def end_headers(self) -> None:
+        if self.tag:
+            self.send_header("ETag", self.tag)
+        super().end_headers()
 
     def _refuse(self, status: int) -> None:
         self.send_response(status)

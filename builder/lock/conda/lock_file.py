@@ -9,6 +9,7 @@ import json
 import logging
 import posixpath
 import tempfile
+import warnings
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -41,6 +42,16 @@ def write_conda_lock(
 
     Wheels are entries of pip; one that was built is not among them, as nobody else has it.
     """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what conda-lock carries with it
+        return _written(sources, packages, wheels)
+
+
+def _written(
+    sources: CondaSources,
+    packages: Mapping[Platform, tuple[CondaPackage, ...]],
+    wheels: Mapping[Platform, tuple[Wheel, ...]],
+) -> bytes:
     from conda_lock.lockfile import write_conda_lock_file
     from conda_lock.lockfile.v2prelim.models import Lockfile
 

@@ -59,7 +59,7 @@ class CondaSolver:
         failures, found = dict[Platform, str](), dict[Platform, tuple[CondaPackage, ...]]()
         for target, answer in zip(request.targets, answers, strict=True):
             if "error" in answer:
-                failures[target.platform] = answer["message"]
+                failures[target.platform] = _printable(answer["message"])
                 continue
             subdirs = (SUBDIRS[target.platform], "noarch")
             packages = [package_of(record, subdirs) for record in answer["records"]]
@@ -177,6 +177,10 @@ def _clean(text: str, settings: CondaSettings) -> str:
     for secret in settings.secrets:
         text = text.replace(secret, "****")
     return _TOKEN.sub(r"\1****", _LOGIN.sub("", text))
+
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() or character == "\n" else "?" for character in text)
 
 
 def _explained(failures: Mapping[Platform, str], request: CondaRequest) -> EnvbuildError:

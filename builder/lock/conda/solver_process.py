@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from rattler import Channel, Gateway
+    from rattler import Channel, Gateway, MatchSpec
     from rattler.repo_data import RepoDataRecord
 
 _PATIENCE = timedelta(minutes=10)
@@ -71,7 +71,7 @@ async def _solution(gateway: Gateway, urls: list[str], target: Mapping[str, Any]
         favoured = await _favoured(gateway, channels, target)
         records = await solve(
             channels,
-            [MatchSpec(text, strict=False) for text in target["specs"]],
+            _specs(target["specs"]),
             gateway=gateway,
             platforms=platforms,
             locked_packages=favoured,
@@ -84,6 +84,20 @@ async def _solution(gateway: Gateway, urls: list[str], target: Mapping[str, Any]
     except Exception as error:  # noqa: BLE001 (whatever it is, it is told)
         return {"error": type(error).__name__, "message": str(error)}
     return {"records": [json.loads(record.to_json()) for record in records]}
+
+
+def _specs(texts: list[str]) -> list[MatchSpec]:
+    """The specifications, and the name alone of each that names no channel.
+
+    rattler asks for the records that a specification matches, and finds the first channel among those; only with all
+    records of a name does it see that a channel before has the package in other versions.
+    """
+    from rattler import MatchSpec
+
+    specs = [MatchSpec(text, strict=False) for text in texts]
+    elsewhere = {str(spec.name) for spec in specs if spec.channel}
+    names = dict.fromkeys(spec.name.normalized for spec in specs if spec.name and str(spec.name) not in elsewhere)
+    return [*specs, *(MatchSpec(name) for name in names)]
 
 
 async def _favoured(gateway: Gateway, channels: list[Channel], target: Mapping[str, Any]) -> list[RepoDataRecord]:
