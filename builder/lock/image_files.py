@@ -25,7 +25,8 @@ _BORING = re.compile(r"(?:^|.*/)(?:node_modules|site-packages|dist-packages)/|(?
 """Where no link leads to an interpreter; there can be very many."""
 
 _GLIBC = re.compile(rb"GNU C Library [^\0]{1,120}?release version (\d{1,2}\.\d{1,3})")
-_VERSION = re.compile(rb"(?<![0-9.])(3\.\d{1,2}\.\d{1,2}(?:(?:a|b|rc)\d{1,2})?)\+?\0")
+_VERSION = re.compile(rb"3\.\d{1,2}\.\d{1,2}(?:(?:a|b|rc)\d{1,2})?(?=\+?\0)")  # begins with a literal, to be fast
+_INSIDE_NUMBER = frozenset(b"0123456789.")
 _OVERLAP = 256
 """Bytes that are looked at again with the next piece: more than the longest of what is looked for."""
 
@@ -228,12 +229,20 @@ def _read(content: Iterator[bytes], executable: bool) -> File:
         if number == 0:
             machine = _machine(window)
         glibc = glibc or next((match[1].decode() for match in _GLIBC.finditer(window)), "")
-        # What starts where the window does, but for the first, was seen whole with the piece before.
-        versions |= {match[1].decode() for match in _VERSION.finditer(window) if match.start() or not number}
+        versions |= _versions(window, first=number == 0)
         if not machine or len(versions) > _MOST_VERSIONS:
             return File(executable)
         before = window[-_OVERLAP:]
     return File(executable, machine, frozenset(versions), glibc)
+
+
+def _versions(window: bytes, first: bool) -> set[str]:
+    """The whole numbers of versions; what starts where a later window does was seen with the piece before."""
+    return {
+        match[0].decode()
+        for match in _VERSION.finditer(window)
+        if (window[match.start() - 1] not in _INSIDE_NUMBER if match.start() else first)
+    }
 
 
 def _machine(header: bytes) -> int:
