@@ -160,6 +160,13 @@ def _retries() -> urllib3.Retry:
             seconds = super().get_retry_after(response)
             return None if seconds is None else min(seconds, _LONGEST_PAUSE)
 
+        def increment(self, method: str | None = None, url: str | None = None, *others: Any, **more: Any) -> Any:
+            """A certificate that is not trusted will not be so a moment later."""
+            error = more.get("error")
+            if isinstance(error, urllib3.exceptions.SSLError) and "CERTIFICATE_VERIFY" in str(error):
+                raise urllib3.exceptions.MaxRetryError(more["_pool"], url or "", error)
+            return super().increment(method, url, *others, **more)
+
     return Patient(
         _ATTEMPTS, redirect=0, status_forcelist=RETRIED_STATUSES, backoff_factor=0.3, raise_on_status=False
     )  # fmt: skip
