@@ -118,7 +118,8 @@ def _lock(
     document = LockDocument({}, {}, 1, CREATED, platforms)
     every = {platform: tuple(wheels) for platform in debian}
     packages = {platform: tuple(found) for platform, found in conda.items()}
-    return Lock(document, Digest("1" * 64), every, packages, {})
+    digest = Digest.of(repr((document, every, packages)).encode())
+    return Lock(document, digest, every, packages, {})
 
 
 class Tar:

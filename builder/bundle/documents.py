@@ -75,6 +75,7 @@ def bundle_files(project: Project, name: str, lock: Lock, contents: Contents) ->
         "bundle": document,
         "lock": lock.document,
         "wheels": lock.wheels,
+        "conda": lock.conda,
         "recreate": _recreation(project, name, contents),
         "code_files": [entry.path for entry in contents.code],
         "model_files": [entry.path for entry in contents.model],

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from builder.image.config import environment_config
@@ -132,7 +133,10 @@ class _Build:
             ]
 
         contents = [unpacked[one].contents for one in artifacts]
-        return self._kept_layer(layer, contents, [owner_name(one) for one in artifacts], parts, filesystem)
+        names = [owner_name(one) for one in artifacts]
+        segments = [unpacked[one].segment.digest.hex for one in layer.conda]  # hold more than their files' digests say
+        more = {"segments": segments} if segments else {}
+        return self._kept_layer(layer, contents, names, parts, filesystem, more)
 
     def _python_layer(self, layer: LayerPlan, listed: Mapping[Wheel, Contents], filesystem: Filesystem) -> Layer:
         def parts() -> list[Segment | Fresh]:
@@ -164,14 +168,16 @@ class _Build:
         names: Sequence[str],
         parts: Callable[[], list[Segment | Fresh]],
         filesystem: Filesystem,
+        more: Mapping[str, Any] = MappingProxyType({}),
     ) -> Layer:
+        """The layer, from the store where it was made of the same before; `more` is what it depends on besides."""
         directories = filesystem.directories_for(_all_paths(contents))
         key = {
             "packages": [digest.hex for digest in layer.digests],
-            **({"records": [[package.url, package.channel] for package in layer.conda]} if layer.conda else {}),
-            "python": self._plan.interpreter.minor if layer.wheels or layer.conda else None,
+            "python": self._plan.interpreter.minor if layer.wheels else None,
             "left-out": [sorted(filesystem.left_out.get(name, ())) for name in names],
             "directories": [[entry.path, entry.mode, entry.uid, entry.gid] for entry in directories],
+            **more,
         }
         return kept_layer(self._store, key, lambda: write_layer(self._store, directories, parts()))
 

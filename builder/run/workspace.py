@@ -32,6 +32,8 @@ class Workspace:
 
 def shell_of(locked: PlatformLock) -> str:
     """The program to open in an image: its shell, or Python where it has none."""
+    if locked.conda and "bash" in locked.conda.details:
+        return "/opt/env/bin/bash"
     names = {package.name for package in locked.debian}
     if not names:  # another base, which brings its own
         return "/bin/sh"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,20 @@ def test_a_package_that_another_environment_has_too_is_the_same_layer(
     images = (built.images[0], build(other, store).images[0])
     first, second = ({*zip(image.config.history, image.config.diff_ids, strict=True)} for image in images)
     assert {"conda: numpy 2.4.6", "conda: python 3.11.2"} <= {name for name, _ in first & second}
+
+
+def test_what_the_lock_says_of_a_package_is_in_its_layer_whatever_was_built_before(
+    lock: Lock, store: Path, built: Built
+) -> None:
+    patched = tuple(
+        replace(one, depends=(*one.depends, "patched")) if one.name == "python" else one for one in lock.conda[AMD64]
+    )
+    other = build(conda_lock({AMD64: lock.document.platforms[AMD64].debian}, {AMD64: patched}), store)
+    first, second = (
+        dict(zip(made.images[0].config.history, made.images[0].layers, strict=True)) for made in (built, other)
+    )
+    assert first["conda: numpy 2.4.6"] == second["conda: numpy 2.4.6"]
+    assert first["conda: python 3.11.2"] != second["conda: python 3.11.2"]
 
 
 def test_a_damaged_file_is_told_by_the_name_of_the_package(lock: Lock, store: Path, tmp_path: Path) -> None:
