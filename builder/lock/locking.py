@@ -9,7 +9,7 @@ from pathlib import Path
 from builder.errors import EnvbuildError
 from builder.lock.document import Lock
 from builder.lock.folder import parse_lock, read_current_lock, read_lock, write_lock
-from builder.lock.interface import CondaSources, Line, Sources
+from builder.lock.interface import CondaSources, Sources
 from builder.lock.make import make_lock
 from builder.lock.upgrade import Upgrade
 from builder.lock.wish import Tools, Wish
@@ -78,8 +78,6 @@ def read_sources_of(loaded: LoadedEnvironment) -> Sources:
     pypi = loaded.environment.pypi
     if pypi is None:
         return Sources()
-    if not (pypi.file or pypi.lockfile):
-        return Sources(tuple(Line(text, str(loaded.file)) for text in pypi.requirements))
     from builder.lock.sources import read_sources
 
     return read_sources(pypi, loaded.file.parent, str(loaded.file))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ def _check_requirement(text: str) -> None:
         requirement = Requirement(text)
     except InvalidRequirement as error:
         raise ValueError(str(error).splitlines()[0]) from error
-    if requirement.url and "#sha256=" not in requirement.url:
+    if requirement.url and "#sha256=" not in requirement.url and not _COMMIT.fullmatch(requirement.url):
         raise ValueError("a direct URL needs its hash: `name @ https://…/file.whl#sha256=…`")
 
 
@@ -55,6 +56,7 @@ def _missing_file(folder: Path, path: str) -> str | None:
     return None if (folder / path).is_file() else f"the file `{path}` is not there"
 
 
+_COMMIT = re.compile(r"git\+\S+@[0-9a-f]{40}(?:#\S*)?")
 _PACKAGE = Form(r"[a-z0-9][a-z0-9+.-]+", "the name of a Debian package")
 _REQUIREMENT = Form(r"[^\n]+", "a requirement (PEP 508)", _check_requirement)
 _TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"

@@ -45,7 +45,7 @@ class Repository:
 
     def shown(self, path: Path) -> str:
         """A path as messages have it: from where the document's own starts."""
-        return Path(os.path.normpath(Path(self.spec).parent / self.name(path))).as_posix()
+        return _printable(Path(os.path.normpath(Path(self.spec).parent / self.name(path))).as_posix())
 
     def read(self, path: Path) -> bytes:
         """The content of a file.
@@ -126,8 +126,12 @@ def harmless(text: str) -> str:
 
 def shown_text(text: str, limit: int = 200) -> str:
     """A piece of a file, fit for one line of a message and without secrets."""
-    line = "".join(character if character.isprintable() else " " for character in harmless(text[: 10 * limit]))
+    line = _printable(harmless(text[: 10 * limit]))
     return " ".join(line[:limit].split()) + ("…" if len(line) > limit else "")
+
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def spec_lines(path: Path) -> dict[str, int]:

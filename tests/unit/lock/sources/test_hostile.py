@@ -157,6 +157,7 @@ _WORDS = st.sampled_from(
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(NAMES), st.lists(_WORDS, max_size=14).map("".join))
+@example("requirements.in", "-r \x1b[31m")
 @example("pyproject.toml", "[project]\ndependencies = ['a']\n[tool]\nuv = 1\n")
 @example("pyproject.toml", "project = 1\ntool = 2\ndependency-groups = 3\n")
 @example("pyproject.toml", "[project]\nname = 1\noptional-dependencies = 1\ndynamic = 2\n")

@@ -251,3 +251,24 @@ def test_a_lock_is_not_resolved(team: Any, name: str) -> None:
     error = team.write({name: ""}).error(file=name)
     assert "is a lock" in str(error)
     assert "`lockfile:`" in str(error.hint)
+
+
+def test_requirements_of_the_spec_alone_are_read_as_strictly(team: Any) -> None:
+    spec = f"python: '3.11'\npypi:\n  requirements:\n    - x @ https://u:s3cret@x.example/x-1.zip#sha256={SHA}\n"
+    team.write({"environment.yaml": spec})
+    (problem,) = team.problems(requirements=(f"x @ https://u:s3cret@x.example/x-1.zip#sha256={SHA}",))
+    assert problem.startswith("env/environment.yaml:4: `pypi.requirements[0]`: ")
+    assert "credentials" in problem
+    assert "s3cret" not in problem
+
+
+def test_a_commit_may_stand_in_the_spec(team: Any) -> None:
+    from builder.lock.locking import read_sources_of
+    from builder.spec import load_environment
+
+    url = f"git+https://git.example/x@{COMMIT}"
+    team.write({"environment.yaml": f"python: '3.11'\npypi:\n  requirements: ['x @ {url}', numpy]\n"})
+    sources = read_sources_of(load_environment(team.folder))
+    assert texts(sources.vcs) == [f"x @ {url}"]
+    assert texts(sources.requirements) == ["numpy"]
+    assert sources.inputs == {}
