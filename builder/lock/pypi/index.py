@@ -5,9 +5,8 @@ Only to choose files by name, version and hash; versions are chosen by a resolve
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -17,6 +16,7 @@ from builder.fetch import Fetcher, Mirrors, MissingDocumentError
 from builder.fetch.mirrors import PYPI_INDEX, without_credentials
 from builder.lock.interface import Request
 from builder.lock.pypi.found import Found
+from builder.lock.pypi.once import Once
 from builder.lock.pypi.page import ACCEPTED, PAGE_LIMIT, PageError, PageFile, parse_page
 from builder.lock.upgrade import normalised
 from builder.oci.digest import Digest
@@ -55,8 +55,7 @@ class SimpleIndexes:
         self._fetcher = fetcher.with_indexes({index.name: index.url for index in request.indexes})
         self._places = tuple(_places(request, fetcher.mirrors))
         self._limits = {normalised(name): time for name, time in request.exclude_newer_package.items()}
-        self._pages: dict[str, Future[tuple[Listed, ...] | None]] = {}
-        self._lock = threading.Lock()
+        self._pages = Once(self._read)
 
     def files(self, project: str) -> tuple[Found, ...]:
         """The files of a project that the request's times allow, in the order of its page; none if it is nowhere.
@@ -85,19 +84,7 @@ class SimpleIndexes:
 
         Raises: EnvbuildError, if an index cannot be asked, or tells no SHA-256.
         """
-        name = normalised(project)
-        with self._lock:
-            pending = self._pages.get(name)
-            if pending is None:
-                mine = self._pages[name] = Future()
-        if pending is not None:
-            return pending.result()
-        try:
-            mine.set_result(self._read(name))
-        except BaseException as error:
-            mine.set_exception(error)
-            raise
-        return mine.result()
+        return self._pages(normalised(project))
 
     def read_ahead(self, projects: Iterable[str]) -> None:
         """Read the pages of projects in parallel.

@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -18,13 +20,17 @@ from urllib.parse import quote, unquote, urlsplit
 from builder.errors import EnvbuildError
 from builder.fetch import Fetcher
 from builder.lock.interface import Target
+from builder.lock.pypi.describe import Describer
+from builder.lock.pypi.edges import parsed
 from builder.lock.pypi.found import Found
 from builder.lock.pypi.index import SimpleIndexes
 from builder.lock.pypi.metadata import METADATA_LIMIT, Metadata, parse_metadata, wheel_metadata
 from builder.lock.pypi.offers import Offer, metadata_for, offers
+from builder.lock.pypi.once import Once
 from builder.lock.upgrade import normalised
 from builder.oci.digest import Digest
 
+_PARALLEL = 8
 _JSON = "application/vnd.pypi.simple.v1+json"
 
 
@@ -48,10 +54,11 @@ class ServedIndex:
     def __post_init__(self) -> None:
         self.secret = secrets.token_urlsafe(24)  # other users of this machine have no business here
         self._files: dict[str, Found] = {}
-        self._offers: dict[str, dict[str, Offer]] = {}
-        self._lock = threading.Lock()
+        self._offers = Once(self._offer)
+        self._metadata = Once(self._read_metadata)
 
     def __enter__(self) -> Self:
+        self._pool = ThreadPoolExecutor(_PARALLEL)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
@@ -59,6 +66,7 @@ class ServedIndex:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -76,7 +84,7 @@ class ServedIndex:
         """Show a file that is on no index; what to write behind the name of its project to ask for it."""
         self._files[found.digest.hex] = found
         if found.is_wheel:
-            self._offers[found.name] = {found.version: Offer(found)}
+            self._offers.put(found.name, {found.version: Offer(found)})
             return f"=={found.version}"
         subdirectory = f"&subdirectory={found.subdirectory}" if found.subdirectory else ""
         return f" @ {self._url(found)}#sha256={found.digest.hex}{subdirectory}"
@@ -127,18 +135,16 @@ class ServedIndex:
 
     def offered(self, project: str) -> dict[str, Offer]:
         """The file of each version of a project."""
-        name = normalised(project)
-        with self._lock:
-            known = self._offers.get(name)
-        if known is not None:
-            return known
+        return self._offers(normalised(project))
+
+    def _offer(self, name: str) -> dict[str, Offer]:
         if name in self.provided:
-            found = {self.provided[name]: Offer(_stand_in(name, self.provided[name]), False)}
+            found = {self.provided[name]: Offer(_stand_in(name, self.provided[name]))}
         else:
             found = self._of_indexes(name)
-        with self._lock:
-            self._files |= {offer.found.digest.hex: offer.found for offer in found.values()}
-            return self._offers.setdefault(name, found)
+        self._files |= {offer.found.digest.hex: offer.found for offer in found.values()}
+        self._look_ahead(self._read_newest, name)
+        return found
 
     def _of_indexes(self, name: str) -> dict[str, Offer]:
         listed = self.indexes.listed(name)
@@ -157,19 +163,42 @@ class ServedIndex:
     def _url(self, found: Found) -> str:
         return f"{self._root}files/{found.digest.hex}/{quote(shown_name(found), safe='')}"
 
-    def _metadata(self, digest: str) -> bytes:
+    def _read_metadata(self, digest: str) -> bytes:
         found = self._files[digest]
         if found.name in self.provided and not found.url:
             return metadata_for(Metadata(found.name, found.version), self.target)
-        return metadata_for(self._read_metadata(found), self.target)
+        data = metadata_for(self._told(found), self.target)
+        for text in parse_metadata(data).requires:
+            requirement = parsed(text)
+            if requirement is not None and requirement.marker is None:
+                self._look_ahead(self._offers, normalised(requirement.name))
+        return data
 
-    def _read_metadata(self, found: Found) -> Metadata:
-        data = self.fetcher.beside(found.source, ".metadata", METADATA_LIMIT)
+    def _told(self, found: Found) -> Metadata:
+        if found.size is not None:
+            return Describer(self.fetcher).metadata([found])[found.name]
+        data = self.fetcher.beside(found.source, ".metadata", METADATA_LIMIT)  # the whole file is not wanted for it
         if data is not None and found.metadata in (None, Digest.of(data)):
             metadata = parse_metadata(data)
             if metadata.name == found.name:
                 return metadata
         return wheel_metadata(self.fetcher.blob(found.source), found.file_name)
+
+    def _read_newest(self, name: str) -> None:
+        """Read what pip will most likely ask for next of a project."""
+        from packaging.version import Version
+
+        files = [offer.found for offer in self._offers(name).values() if offer.found.is_wheel and not offer.yanked]
+        newest = max(
+            files, key=lambda found: (not Version(found.version).is_prerelease, Version(found.version)), default=None
+        )
+        if newest is not None:
+            self._metadata(newest.digest.hex)
+
+    def _look_ahead(self, ask: Callable[[str], object], name: str) -> None:
+        """Ask for something before pip does, which asks for one thing after the other; it learns of failures itself."""
+        with suppress(RuntimeError):  # nothing more is looked for once pip is done
+            self._pool.submit(ask, name)
 
 
 def shown_name(found: Found) -> str:
