@@ -110,7 +110,8 @@ def _work(
             if check:
                 lock = read_current_lock(loaded, LAYER_FORMAT)
                 if online:
-                    look_up(lock, fetcher()).check(f"the lock in `{loaded.lock_folder}`")
+                    found = look_up(lock, fetcher(), _images(fetcher(), output).probe)
+                    found.check(f"the lock in `{loaded.lock_folder}`")
                 return _Outcome(loaded, lock)
             locked = lock_environment(loaded, policy, tools)
         except EnvbuildError as error:
@@ -137,6 +138,12 @@ def _fetcher(output: Output) -> Any:
     from builder.cli.machine import make_fetcher, open_store
 
     return make_fetcher(open_store(), output)
+
+
+def _images(fetcher: Any, output: Output) -> Any:
+    from builder.cli.resolvers import make_images
+
+    return make_images(fetcher, output)
 
 
 def _tools(fetcher: Any, output: Output) -> Any:

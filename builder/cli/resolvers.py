@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from builder.cli.machine import machine_variables
 from builder.cli.output import Output
 from builder.cli.wheels import wheel_builder
 from builder.fetch import Fetcher
 from builder.image.workshop import Workshop
-from builder.lock.interface import ImageResolver
 from builder.lock.wish import Tools
 from builder.progress import Silent
+
+if TYPE_CHECKING:
+    from builder.lock.registry_image import RegistryImages
 
 
 def make_tools(fetcher: Fetcher, output: Output) -> Tools:
@@ -30,14 +33,15 @@ def make_tools(fetcher: Fetcher, output: Output) -> Tools:
         debian=Archives(fetcher, datetime.now(UTC), records=fetcher.store),
         python={"uv": uv, "pip-tools": PipToolsResolver(variables, fetcher, Host.this(), uv)},
         conda=CondaSolver(os.environ, fetcher),
-        image=_images(fetcher, output),
+        image=make_images(fetcher, output),
         standalone=StandaloneInterpreters(),
         build=wheel_builder(workshop, output),
         say=output.say,
     )
 
 
-def _images(fetcher: Fetcher, output: Output) -> ImageResolver:
+def make_images(fetcher: Fetcher, output: Output) -> RegistryImages:
+    """What reads images of registries, with the logins of this machine."""
     from builder.fetch.transport import Transport
     from builder.lock.registry_image import RegistryImages
     from builder.oci.registry import Credentials, Registries

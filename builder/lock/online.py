@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from builder.errors import EnvbuildError, NotMeasuredError
 from builder.fetch import Fetcher, Source
+from builder.lock.base_image import BaseImage
 from builder.lock.document import Lock
 
 _PARALLEL = 16
@@ -44,24 +46,32 @@ class Availability:
             )
 
 
-def look_up(lock: Lock, fetcher: Fetcher) -> Availability:
-    """Ask for every artifact of a lock, without fetching it."""
+def look_up(lock: Lock, fetcher: Fetcher, probe_image: Callable[[BaseImage], None] = lambda _: None) -> Availability:
+    """Ask for every artifact of a lock, without fetching it; `probe_image` asks for a base, as `fetcher` for files."""
     fetcher = fetcher.with_indexes(dict(lock.indexes))
     wanted = sorted({source.digest: source for source in sources(lock)}.values(), key=lambda source: source.name)
 
-    def ask(source: Source) -> EnvbuildError | None:
+    bases = {image.manifest.digest: image for image in images(lock)}.values()
+
+    def ask(probe: Callable[[], None]) -> EnvbuildError | None:
         try:
-            fetcher.probe(source)
+            probe()
         except EnvbuildError as error:
             return error
         return None
 
+    probes = [*(partial(fetcher.probe, source) for source in wanted), *(partial(probe_image, base) for base in bases)]
     with ThreadPoolExecutor(_PARALLEL) as pool:
-        errors = [error for error in pool.map(ask, wanted) if error is not None]
+        errors = [error for error in pool.map(ask, probes) if error is not None]
     unknown = tuple(error for error in errors if isinstance(error, NotMeasuredError))
     return Availability(
-        len(wanted), tuple(error for error in errors if not isinstance(error, NotMeasuredError)), unknown
+        len(probes), tuple(error for error in errors if not isinstance(error, NotMeasuredError)), unknown
     )
+
+
+def images(lock: Lock) -> Iterator[BaseImage]:
+    """The images that its platforms stand on."""
+    yield from (locked.image for locked in lock.document.platforms.values() if locked.image)
 
 
 def sources(lock: Lock) -> Iterator[Source]:

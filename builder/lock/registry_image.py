@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from builder.errors import DigestMismatchError, EnvbuildError
+from builder.errors import DigestMismatchError, EnvbuildError, NotMeasuredError
 from builder.lock.base_image import BaseImage
 from builder.lock.document import Interpreter
 from builder.lock.image_files import ImageFiles
@@ -55,6 +55,9 @@ class Reads(Protocol):
 
     def open(self, reference: Reference, descriptor: Descriptor, observe: Callable[[int], None]) -> BlobStream:
         """A blob to read."""
+
+    def has(self, reference: Reference, descriptor: Descriptor) -> bool:
+        """Whether a manifest or a blob is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,20 @@ class RegistryImages:
             return pinned, None
         chosen = contents.choose(python, str(image.reference))
         return pinned, Interpreter("base", chosen.version, chosen.path)
+
+    def probe(self, image: BaseImage) -> None:
+        """Ask for every document and layer of a pinned image.
+
+        Raises: EnvbuildError, if something is gone; NotMeasuredError, if its registry does not tell.
+        """
+        reference = Reference.parse(image.reference)
+        try:
+            parts = (image.manifest, image.config, *image.layers)
+            gone = [str(part.digest) for part in parts if not self._registries.has(reference, part)]
+        except EnvbuildError as error:
+            raise NotMeasuredError(error.what, error.why, error.hint) from error
+        if gone:
+            raise EnvbuildError(f"`{reference}`, as it is locked, is no longer whole in its registry", gone)
 
     def _image(self, reference: Reference, platform: Platform) -> _Image:
         document = self._current(reference)

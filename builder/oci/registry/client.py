@@ -71,6 +71,12 @@ class Registries:
             )
         return Document(Descriptor(_media_type(data, kind, reference), digest, len(data)), data)
 
+    def has(self, reference: Reference, descriptor: Descriptor) -> bool:
+        """Whether a manifest or a blob is there. Raises: EnvbuildError, if that is not told."""
+        kind = "manifests" if descriptor.media_type in MANIFESTS | INDEXES else "blobs"
+        headers = {"Accept": _ACCEPT} if kind == "manifests" else {}
+        return self._session(reference).has(f"{kind}/{descriptor.digest}", headers)
+
     def read(self, reference: Reference, descriptor: Descriptor, limit: int = DOCUMENT_LIMIT) -> bytes:
         """A small blob.
 

@@ -25,6 +25,7 @@ Connect = Callable[[str], "urllib3.PoolManager"]
 """Gives the connections for a URL: with this machine's proxies and certificates, and with patience."""
 
 _REDIRECTS = 5
+_REDIRECTED = (301, 302, 303, 307, 308)
 _LOGINS = 2
 """Times to log in for one request: the second where what was got before has expired."""
 _ANSWER_LIMIT = 1 << 20
@@ -49,33 +50,51 @@ class Session:
 
         Raises: EnvbuildError, if it is refused, is not there or cannot be reached.
         """
+        response = self._allowed("GET", path, headers)
+        if response.status in (200, 206):
+            return response
+        with closing(response):
+            raise self._failure(response, path)
+
+    def has(self, path: str, headers: Mapping[str, str]) -> bool:
+        """Whether `<repository>/<path>` is there; where the registry would send us elsewhere for it, it is.
+
+        Raises: EnvbuildError, if that is not told.
+        """
+        with closing(self._allowed("HEAD", path, headers)) as response:
+            if response.status not in (200, 404, *_REDIRECTED):
+                raise self._failure(response, path)
+            return response.status != 404
+
+    def _allowed(self, method: str, path: str, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
+        """The answer to a request, after logging in if that is asked for."""
         for _ in range(_LOGINS + 1):
             used = self._authorization
-            response = self._follow(f"{self._base}/{path}", headers, used)
-            if response.status in (200, 206):
-                return response
-            with closing(response):
-                codes = _codes(response)
+            response = self._follow(method, f"{self._base}/{path}", headers, used)
             challenge = choose_challenge(response.headers.get("WWW-Authenticate", ""))
             if response.status != 401 or challenge is None:
-                break
+                return response
+            with closing(response):
+                refused = self._failure(response, path)
             self._authorization = self._authorize(challenge)
             if self._authorization in (None, used):
                 break
-        raise self._failure(response.status, codes, path)
+        raise refused
 
-    def _follow(self, url: str, headers: Mapping[str, str], authorization: str | None) -> urllib3.BaseHTTPResponse:
+    def _follow(
+        self, method: str, url: str, headers: Mapping[str, str], authorization: str | None
+    ) -> urllib3.BaseHTTPResponse:
         """The answer from where the registry sends us in the end; only its own host gets `authorization`."""
         origin = urlsplit(url)
         for _ in range(_REDIRECTS + 1):
             here = urlsplit(url)
             own = (here.scheme, here.netloc) == (origin.scheme, origin.netloc)
             more = {"Authorization": authorization} if own and authorization else {}
-            response = self._send("GET", url, {**headers, **more})
-            if response.status not in (301, 302, 303, 307, 308):
-                if response.status == 401 and not own:
-                    response.close()
-                    raise EnvbuildError(f"`{self._registry}` sends us to `{here.hostname}`, which refuses to answer")
+            response = self._send(method, url, {**headers, **more})
+            if response.status == 401 and not own:
+                response.close()
+                raise EnvbuildError(f"`{self._registry}` sends us to `{here.hostname}`, which refuses to answer")
+            if response.status not in _REDIRECTED or method == "HEAD":
                 return response
             response.close()
             url = self._target(url, response.headers.get("Location", ""))
@@ -157,7 +176,8 @@ class Session:
             raise EnvbuildError(f"the token service `{service}` answered without a token")
         return token
 
-    def _failure(self, status: int, codes: list[str], path: str) -> EnvbuildError:
+    def _failure(self, response: urllib3.BaseHTTPResponse, path: str) -> EnvbuildError:
+        status, codes = response.status, _codes(response)
         answer = f"the registry answered {' '.join((str(status), *codes))}"
         kind, _, name = path.partition("/")
         if status in (401, 403):

@@ -255,6 +255,21 @@ def test_a_tag_that_moves_changes_nothing_before_an_upgrade(
     assert "OTHER=1" in base["environment"]
 
 
+def test_a_base_that_is_gone_is_noticed_online(
+    pushed: Registry, folder: Path, envbuild: Any, environment: Any, variables: dict[str, str]
+) -> None:
+    pushed.push(f"oci:{folder}/other:1", "team/gone:1")
+    place = environment(f"{pushed.host}/team/gone:1", "platforms: [linux/amd64]")
+    assert envbuild("lock", place).returncode == 0
+    assert envbuild("lock", "--check", "--online", place).returncode == 0
+    unknown = envbuild("lock", "--check", "--online", place, DOCKER_CONFIG="/nowhere")
+    assert unknown.returncode == 6, unknown.stderr
+    shutil.rmtree(folder / "data/docker/registry/v2/repositories/team/gone")
+    gone = envbuild("lock", "--check", "--online", place)
+    assert gone.returncode == 1, gone.stderr
+    assert "no longer whole" in gone.stderr
+
+
 def test_an_image_for_one_platform_is_refused_for_others(pushed: Registry, envbuild: Any, environment: Any) -> None:
     place = environment(f"{pushed.host}/team/other:1")
     done = envbuild("lock", place)

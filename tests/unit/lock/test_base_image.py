@@ -11,7 +11,7 @@ import pytest
 import zstandard
 from made_up_image import elf, file, folder, layer, link
 
-from builder.errors import DigestMismatchError, EnvbuildError
+from builder.errors import DigestMismatchError, EnvbuildError, NotMeasuredError
 from builder.lock.base_image import BaseImage
 from builder.lock.image_files import ImageFiles
 from builder.lock.image_python import Python, look_into
@@ -34,8 +34,10 @@ class Memory:
         self.tags: dict[str, Descriptor] = {}
         self.blobs: dict[Digest, bytes] = {}
         self.asked: list[str] = []
+        self.told: set[Digest] = set()
 
     def tag(self, image: made.Image, tag: str = "1") -> None:
+        self.told |= image.blobs.keys()
         self.blobs |= image.blobs
         self.tags[tag] = image.descriptor
 
@@ -50,6 +52,11 @@ class Memory:
     def read(self, _: Reference, descriptor: Descriptor) -> bytes:
         self.asked.append(f"blob {descriptor.digest}")
         return self.blobs[descriptor.digest]
+
+    def has(self, _: Reference, descriptor: Descriptor) -> bool:
+        if descriptor.digest not in self.told:
+            raise EnvbuildError("it does not tell")
+        return descriptor.digest in self.blobs
 
     def open(self, _: Reference, descriptor: Descriptor, observe: Callable[[int], None]) -> Any:
         self.asked.append(f"blob {descriptor.digest}")
@@ -316,6 +323,21 @@ def test_the_c_library_of_another_processor_is_not_taken(registry: Memory, resol
     other = file("lib/libc.so.6", elf(made.GLIBC, architecture="arm64"))
     registry.tag(made.image([layer(other, file("lib64/libc.so.6", elf(made.GLIBC.replace("2.36", "2.31"))))]))
     assert resolver(NAME, AMD64, None, False)[0].glibc == "2.31"
+
+
+def test_a_pinned_image_is_asked_for_piece_by_piece(registry: Memory, resolver: RegistryImages) -> None:
+    registry.tag(made.image([made.debian_like(), layer(file("etc/x"))]))
+    pinned, _ = resolver(NAME, AMD64, None, True)
+    resolver.probe(pinned)
+    for part in (pinned.manifest, pinned.config, *pinned.layers):
+        data = registry.blobs.pop(part.digest)
+        with pytest.raises(EnvbuildError, match="no longer whole") as caught:
+            resolver.probe(pinned)
+        assert caught.value.why == (str(part.digest),)
+        registry.blobs[part.digest] = data
+    registry.told.clear()
+    with pytest.raises(NotMeasuredError, match="does not tell"):
+        resolver.probe(pinned)
 
 
 def replaced(image: made.Image, registry: Memory, old: bytes, new: bytes) -> None:

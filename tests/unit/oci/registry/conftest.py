@@ -61,6 +61,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         handle = state.handlers.get(self.path.partition("?")[0], lambda handler: answer(handler, 404))
         handle(self)
 
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
     def do_POST(self) -> None:
         self.do_GET()
 
@@ -80,7 +83,8 @@ def answer(handler: http.server.BaseHTTPRequestHandler, status: int, body: bytes
     for name, value in {"Content-Length": str(len(body)), **headers}.items():
         handler.send_header(name.replace("_", "-"), value)
     handler.end_headers()
-    handler.wfile.write(body)
+    if handler.command != "HEAD":
+        handler.wfile.write(body)
 
 
 @pytest.fixture

@@ -301,6 +301,33 @@ def test_a_blob_is_read_to_its_end(server: Any, registries: Any) -> None:
     assert registries().read(server.reference, server.serve_blob(b"")) == b""
 
 
+def test_a_blob_is_asked_for_without_being_read(serving: Any, registries: Any, answering: Any) -> None:
+    server, storage = serving(), serving()
+    descriptor = server.serve_blob(BLOB)
+    path = f"/v2/team/base/blobs/{descriptor.digest}"
+    found = registries({server.host: Login(USER, SECRET)})
+    assert found.has(server.reference, descriptor)
+    server.handlers[path] = needing(BASIC, "Basic", answering(200), answering)
+    assert found.has(server.reference, descriptor)
+    server.handlers[path] = answering(307, Location=f"http://{storage.host}/blob")
+    assert found.has(server.reference, descriptor)
+    server.handlers[path] = answering(404)
+    assert not found.has(server.reference, descriptor)
+    server.handlers[path] = answering(403)
+    with pytest.raises(EnvbuildError, match="not for this login"):
+        found.has(server.reference, descriptor)
+    assert {method for method, _, _ in server.requests} == {"HEAD"}
+    assert storage.requests == []
+
+
+def test_a_manifest_is_asked_for_as_what_it_is(server: Any, registries: Any) -> None:
+    descriptor = Descriptor(MEDIA_TYPE_MANIFEST, Digest.of(MANIFEST), len(MANIFEST))
+    assert not registries().has(server.reference, descriptor)
+    server.serve(f"/v2/team/base/manifests/{descriptor.digest}", MANIFEST)
+    assert registries().has(server.reference, descriptor)
+    assert MEDIA_TYPE_MANIFEST in server.requests[0][2]["accept"]
+
+
 def broken(data: bytes, at: int, ranges: bool) -> Any:
     """Closes the connection after `at` bytes of every answer."""
 
