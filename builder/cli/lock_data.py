@@ -96,7 +96,6 @@ class DataWork:
 
     def one(self, path: Path) -> DataOutcome:
         """Lock or check the data of the project in `path`; nothing, where an environment is."""
-        from builder.lock.data.document import read_data_lock
         from builder.lock.data.locking import DataTools, check_data, make_data_lock
 
         try:
@@ -111,7 +110,7 @@ class DataWork:
             hasher, fetcher, progress = self._tools()
             if self.check:
                 checked = check_data(loaded, hasher)
-                outcome.lock, outcome.notes = read_data_lock(loaded.folder / LOCK_FOLDER), checked.notes
+                outcome.lock, outcome.notes = checked.lock, checked.notes
             else:
                 outcome.lock = make_data_lock(loaded, DataTools(hasher, fetcher, progress), upgrade=self.upgrade)
         except EnvbuildError as error:

@@ -14,6 +14,8 @@ from builder.oci.digest import Digest
 Kind = Literal["file", "folder", "glob"]
 _KINDS = get_args(Kind)
 _LONGEST_PATH = 4095
+_NO_NAME = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)")
+"""A part of a path that is empty, `.` or `..`."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _MD5 = re.compile(r"[0-9a-f]{32}(?:\.dir)?")
 
@@ -112,7 +114,7 @@ def check_path(path: str) -> str:
 
     Raises: ValueError.
     """
-    if any(part in ("", ".", "..") for part in path.split("/")):
+    if _NO_NAME.search(path):
         raise ValueError(f"`{path[:200]}` is not a path below a folder")
     if _CONTROL.search(path):
         raise ValueError(f"{path[:200]!r} has control characters")
@@ -138,8 +140,8 @@ def check_manifest(files: Sequence[LockedFile]) -> None:
         if before.path >= file.path:
             raise ValueError(f"`{file.path}` does not stand in order, or stands twice")
     paths = {file.path for file in files}
-    for path in paths:
-        parent = path.rpartition("/")[0]
+    for folder in {file.path.rpartition("/")[0] for file in files}:
+        parent = folder
         while parent:
             if parent in paths:
                 raise ValueError(f"`{parent}` is both a file and a folder")

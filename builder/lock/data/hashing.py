@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from builder.errors import EnvbuildError
-from builder.lock.data.entry import LockedFile
+from builder.lock.data.entry import LockedFile, check_path
 from builder.oci.digest import Digest
 from builder.oci.layout import CHUNK
 from builder.oci.store import Store
@@ -24,8 +24,6 @@ from builder.progress import Progress, Silent
 
 _RECORDS = "hashed-files"
 _WORKERS = 4
-_BATCH = 64
-"""Files that one worker takes at a time."""
 _AT_REST = 2_000_000_000
 """Nanoseconds since the last change, from which on the times of a file tell whether it changes again."""
 _AGAIN = "Run the command again when nothing writes to it"
@@ -89,20 +87,17 @@ class Hasher:
 
     def _read_all(self, root: Path, files: list[Found], label: str) -> dict[str, str]:
         self.progress.start(label, sum(file.size for file in files))
-        batches = [files[start : start + _BATCH] for start in range(0, len(files), _BATCH)]
-
-        def read(batch: list[Found]) -> list[tuple[str, str]]:
-            return [(file.path, self._read(root, file, label)) for file in batch]
-
         pool = ThreadPoolExecutor(_WORKERS)
         try:
-            return {path: digest for batch in pool.map(read, batches) for path, digest in batch}
+            large = {file.path: pool.submit(self._read, root, file, label) for file in files if file.size > CHUNK}
+            small = {file.path: self._read(root, file, label) for file in files if file.size <= CHUNK}
+            return small | {path: future.result() for path, future in large.items()}
         finally:
             pool.shutdown(cancel_futures=True)
             self.progress.finish(label)
 
     def _read(self, root: Path, file: Found, label: str) -> str:
-        path = root / file.path
+        path = os.path.join(root, file.path) if file.path else str(root)
         checksum = hashlib.sha256()
         try:
             with open(path, "rb", buffering=0) as stream:
@@ -112,9 +107,9 @@ class Hasher:
                     self.progress.advance(label, len(data))
                 after = identity_of(os.fstat(stream.fileno()))
         except OSError as error:
-            raise EnvbuildError(f"`{shown(path)}` cannot be read", error.strerror or str(error)) from error
+            raise EnvbuildError(f"`{shown(Path(path))}` cannot be read", error.strerror or str(error)) from error
         if not before == after == file.identity:
-            raise EnvbuildError(f"`{shown(path)}` changed while it was read", hint=_AGAIN)
+            raise EnvbuildError(f"`{shown(Path(path))}` changed while it was read", hint=_AGAIN)
         return checksum.hexdigest()
 
 
@@ -136,30 +131,30 @@ def walk(root: Path) -> tuple[Found, ...]:
     """
     found: list[Found] = []
     waiting = [""]
+    top = os.fspath(root)
     while waiting:
         folder = waiting.pop()
         try:
-            with os.scandir(root / folder) as entries:
+            with os.scandir(os.path.join(top, folder)) as entries:
                 for entry in entries:
                     if entry.name in LEFT_OUT:
                         continue
-                    path = f"{folder}{entry.name}"
+                    path = folder + entry.name
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(f"{path}/")
                     else:
-                        found.append(Found(_text(root, path), identity_of(_status(root, path, entry.is_symlink()))))
+                        found.append(Found(_text(root, path), identity_of(_status(root, entry))))
         except OSError as error:
             raise EnvbuildError(f"`{shown(root / folder)}` cannot be read", error.strerror or str(error)) from error
     return tuple(sorted(found, key=lambda file: file.path))
 
 
-def _status(root: Path, path: str, is_link: bool) -> os.stat_result:
-    place = root / path
-    if is_link:
-        _check_link(root, place)
-    status = os.stat(place)
+def _status(root: Path, entry: os.DirEntry[str]) -> os.stat_result:
+    if entry.is_symlink():
+        _check_link(root, Path(entry.path))
+    status = entry.stat()
     if not stat.S_ISREG(status.st_mode):
-        raise EnvbuildError(f"`{shown(place)}` is no regular file", hint="Only files and folders are data")
+        raise EnvbuildError(f"`{shown(Path(entry.path))}` is no regular file", hint="Only files and folders are data")
     return status
 
 
@@ -178,8 +173,6 @@ def _check_link(root: Path, place: Path) -> None:
 
 
 def _text(root: Path, path: str) -> str:
-    from builder.lock.data.entry import check_path
-
     try:
         return check_path(path)
     except ValueError as error:

@@ -42,6 +42,7 @@ class Checked:
     """A data lock that belongs to its project."""
 
     lock: DataLock
+    """As it is written."""
     notes: tuple[str, ...]
     """What could not be compared, a sentence each."""
 
@@ -83,8 +84,8 @@ def promised_entry(reference: DataReference) -> DataEntry:
     return DataEntry(reference.url, "file", Digest(reference.sha256 or ""), reference.size)
 
 
-def entries(loaded: LoadedProject) -> DataLock:
-    """What data and model of a project are, by its spec and its lock; nothing is read but these.
+def entries(loaded: LoadedProject, read: DataLock | None = None) -> DataLock:
+    """What data and model of a project are, by its spec and its lock, which may have been `read` before.
 
     Raises: StaleLockError, if the lock does not belong to the spec; EnvbuildError, if there is none and one is needed.
     """
@@ -92,8 +93,8 @@ def entries(loaded: LoadedProject) -> DataLock:
     locked = {name for name, reference in wanted.items() if not is_promised(reference, loaded.folder)}
     if wanted.get("model") and loaded.project.model and loaded.project.model.path:
         locked.discard("model")  # what is packed is read anyway; see `check_model`
-    lock = read_data_lock(lock_folder(loaded))
-    if lock is None and locked:
+    lock = read_data_lock(lock_folder(loaded)) if read is None else read
+    if not lock and locked:
         names = ", ".join(f"`{name}`" for name in sorted(locked))
         raise EnvbuildError(
             f"there is no data lock in `{shown(lock_folder(loaded))}`",
@@ -118,9 +119,10 @@ def check_data(loaded: LoadedProject, hasher: Hasher) -> Checked:
 
     Raises: StaleLockError, with every reason; EnvbuildError, TamperedLockError, as `read_data_lock`.
     """
-    lock = entries(loaded)
+    written = read_data_lock(lock_folder(loaded)) or DataLock()
+    lock = entries(loaded, written)
     wanted = references(loaded)
-    reasons = list(_leftovers(loaded, wanted))
+    reasons = list(_leftovers(loaded, wanted, written))
     notes = []
     for name, reference in wanted.items():
         locked = lock.get(name)
@@ -134,7 +136,7 @@ def check_data(loaded: LoadedProject, hasher: Hasher) -> Checked:
             reasons += [f"`{name}` in `{shown(path)}`: {change}" for change in differences(locked, found)]
     if reasons:
         raise _stale(loaded, reasons)
-    return Checked(lock, tuple(notes))
+    return Checked(written, tuple(notes))
 
 
 def check_model(loaded: LoadedProject, hasher: Hasher) -> None:
@@ -257,9 +259,9 @@ def _spec_differences(name: str, reference: DataReference, lock: DataLock, loade
                 yield f"`{reference.url}` stands for {now.path} of MD5 {now.md5}, where {locked.pointer.md5} is locked"
 
 
-def _leftovers(loaded: LoadedProject, wanted: Mapping[str, DataReference]) -> Iterator[str]:
+def _leftovers(loaded: LoadedProject, wanted: Mapping[str, DataReference], lock: DataLock) -> Iterator[str]:
     """What is locked and not asked for any more, or asked for by another hash."""
-    for name, entry in (read_data_lock(lock_folder(loaded)) or DataLock()).places():
+    for name, entry in lock.places():
         reference = wanted.get(name)
         if reference is None:
             if not (name == "model" and _is_absent_model(loaded, entry)):
