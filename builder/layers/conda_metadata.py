@@ -110,7 +110,9 @@ def _old_paths(spool: Spool) -> list[CondaPath]:
     for name in _lines(spool, "info/files"):
         path = check_path(name)
         item = spool.items.get(path)
-        kind: PathKind = "softlink" if item and item.is_link else "directory" if item is None else "hardlink"
+        kind: PathKind = "softlink" if item and item.is_link else "hardlink"
+        if path in spool.directories:
+            kind = "directory"
         found.append(CondaPath(path, kind, replaced.get(path), no_link=path in no_link))
     return found
 

@@ -216,6 +216,12 @@ def test_packages_from_before_the_list_of_paths_are_read(make: Make) -> None:
     assert [path.get("no_link") for path in record(found)["paths_data"]["paths"]] == [None, True, None, None]
 
 
+def test_an_old_list_that_names_a_file_that_is_not_there_is_refused(make: Make) -> None:
+    make.write([file("a")], [document("index.json", INDEX), document("files", b"a\nb\n")])
+    with pytest.raises(EnvbuildError, match="not of this package"):
+        open_conda(make.path, PACKAGE, TARGET)
+
+
 @pytest.mark.parametrize("index", [{"name": "other"}, {"version": "2.0"}, {"build": "h_1"}])
 def test_another_package_than_the_locked_one_is_refused(make: Make, index: dict[str, str]) -> None:
     with pytest.raises(EnvbuildError, match="not the package that was locked"):
