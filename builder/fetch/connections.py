@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urljoin, urlsplit
 
-from builder.fetch.access import Access, Login
+from builder.fetch.access import Access, Login, without_credentials
 from builder.fetch.failure import TransportError
 
 if TYPE_CHECKING:
@@ -65,9 +65,7 @@ class Connections:
             if not location:
                 return response
             response.close()
-            url = urljoin(url, location)
-            if urlsplit(url).scheme not in ("http", "https"):
-                raise TransportError("the server leads to a URL that is not of HTTP")
+            url = _redirected(url, location)
         raise TransportError(f"the server leads to other URLs more than {_REDIRECTS} times")
 
     def _answer(self, url: str, headers: Mapping[str, str], secure: bool) -> urllib3.BaseHTTPResponse:
@@ -89,6 +87,11 @@ class Connections:
                 break
         assert response is not None  # noqa: S101 - there is always one login, if only None
         return response
+
+    def authorization(self, url: str) -> str | None:
+        """The Authorization header that a URL is sent first, for one who asks without these connections."""
+        login = next(self._logins(url), None)
+        return login.header if login else None
 
     def _logins(self, url: str) -> Iterator[Login | None]:
         """What to try, one after the other, as long as the host refuses: of the environment, netrc, the keyring."""
@@ -143,6 +146,17 @@ class Connections:
         if not os.access(path, os.R_OK):
             raise TransportError(f"the certificates `{path}`, which the environment names, cannot be read")
         return {"ca_certs": path}
+
+
+def _redirected(url: str, location: str) -> str:
+    try:
+        target = urljoin(url, location)
+        scheme = urlsplit(target).scheme
+    except ValueError as error:
+        raise TransportError("the server leads to something that is no URL") from error
+    if scheme not in ("http", "https"):
+        raise TransportError("the server leads to a URL that is not of HTTP")
+    return without_credentials(target)
 
 
 def reason(error: Exception) -> str:

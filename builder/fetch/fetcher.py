@@ -81,6 +81,10 @@ class Fetcher:
         """Whether nothing may be asked for."""
         return self._offline
 
+    def authorization(self, url: str) -> str | None:
+        """The Authorization header that a URL is sent first, for a program that asks itself."""
+        return self._transport.authorization(url)
+
     def with_indexes(self, indexes: Mapping[str, str]) -> Fetcher:
         """One that knows the URLs of a spec's indexes by name, and so the credentials that variables name."""
         mirrors = self._mirrors.with_indexes(indexes)
@@ -104,7 +108,7 @@ class Fetcher:
                 failures[without_credentials_in(url)] = error
         kind = MissingDocumentError if all(error.status in (404, 410) for error in failures.values()) else EnvbuildError
         causes = [f"{url}: {error}" for url, error in failures.items()]
-        raise kind("a document could not be fetched", causes, _NETWORK_HINT)
+        raise kind("a document could not be fetched", causes, _hint(failures.values()))
 
     def beside(self, source: Source, suffix: str, limit: int) -> bytes | None:
         """What stands beside a file under its name and `suffix`, of `limit` bytes at most; None if it is nowhere.
@@ -226,21 +230,28 @@ class Fetcher:
 
     def _download(self, source: Source, file: BinaryIO) -> None:
         failures: list[str] = []
+        errors: list[TransportError] = []
         wrong = False
         for url in source.urls:
-            place = url
             try:
-                for place in self._candidates(url, source):
+                places = tuple(self._candidates(url, source))
+            except TransportError as error:
+                failures.append(f"{without_credentials_in(url)}: {error}")
+                errors.append(error)
+                continue
+            for place in places:
+                try:
                     self._receive(source, place, file)
                     return
-            except TransportError as error:
-                failures.append(f"{without_credentials_in(place)}: {error}")
-            except DigestMismatchError as error:
-                wrong = True
-                file.truncate(0)
-                failures.append(f"{without_credentials_in(place)}: {error.what}")
+                except TransportError as error:
+                    failures.append(f"{without_credentials_in(place)}: {error}")
+                    errors.append(error)
+                except DigestMismatchError as error:
+                    wrong = True
+                    file.truncate(0)
+                    failures.append(f"{without_credentials_in(place)}: {error.what}")
         kind = DigestMismatchError if wrong else EnvbuildError
-        raise kind(f"{source.name} could not be fetched", failures, None if wrong else _NETWORK_HINT)
+        raise kind(f"{source.name} could not be fetched", failures, None if wrong else _hint(errors))
 
     def _candidates(self, url: str, source: Source) -> Iterable[str]:
         if url.startswith(PYPI_FILES) and self._mirrors.python_index:
@@ -315,7 +326,21 @@ class Fetcher:
             raise DigestMismatchError(f"its sha256 is {checksum.hexdigest()}, where {source.digest.hex} is expected")
 
 
+_ACCESS_HINT = (
+    "Give credentials in `UV_INDEX_<NAME>_USERNAME` and `_PASSWORD` with the name of the index, in netrc or a keyring"
+)
+_CERTIFICATE_HINT = "Name the certificates of your organisation in `SSL_CERT_FILE`"
 _NETWORK_HINT = "Check the network, the proxy settings (`HTTPS_PROXY`) and the mirrors in the environment"
+
+
+def _hint(errors: Iterable[TransportError]) -> str:
+    """What to do about failures, by the first that says it."""
+    for error in errors:
+        if error.status in (401, 403):
+            return _ACCESS_HINT
+        if "CERTIFICATE_VERIFY" in str(error):
+            return _CERTIFICATE_HINT
+    return _NETWORK_HINT
 
 
 class _exclusive:  # noqa: N801 - used like a function

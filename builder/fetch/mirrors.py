@@ -13,7 +13,20 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit, urlunsplit
 
 from builder.errors import EnvbuildError
-from builder.fetch.access import Access, Login
+from builder.fetch.access import Access, Login, without_credentials
+
+__all__ = [
+    "DEBIAN_ARCHIVE",
+    "DEBIAN_SECURITY_ARCHIVE",
+    "DEBIAN_SNAPSHOT",
+    "PYPI_FILES",
+    "PYPI_INDEX",
+    "STANDALONE_PYTHONS",
+    "Mirrors",
+    "canonical_pypi_url",
+    "without_credentials",
+    "without_credentials_in",
+]
 
 PYPI_INDEX = "https://pypi.org/simple/"
 PYPI_FILES = "https://files.pythonhosted.org/packages/"
@@ -93,12 +106,6 @@ def canonical_pypi_url(url: str) -> str:
     parts = urlsplit(without_credentials(url))
     match = _PYPI_FILE_PATH.fullmatch(parts.path)
     return PYPI_FILES + match[1] if match else urlunsplit(parts._replace(fragment=""))
-
-
-def without_credentials(url: str) -> str:
-    """`url` without the user and password that may stand before its host."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if "@" in parts.netloc else url
 
 
 def without_credentials_in(text: str) -> str:

@@ -86,6 +86,10 @@ class Transport:
         finally:
             response.close()
 
+    def authorization(self, url: str) -> str | None:
+        """The Authorization header that a URL is sent first, for one who asks without this transport."""
+        return self._connections.authorization(url)
+
     def pool(self, url: str) -> urllib3.PoolManager:
         """The connections to the host of `url`, through the proxy that this machine has for it."""
         return self._connections.pool(url)

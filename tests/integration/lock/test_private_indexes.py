@@ -91,7 +91,7 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[
     return run
 
 
-def holding_a_secret(folder: Path, skipped: tuple[str, ...] = ()) -> list[str]:
+def holding_a_secret(folder: Path, skipped: tuple[str, ...] = (), words: tuple[bytes, ...] = SECRETS) -> list[str]:
     """The files below a folder in which a secret occurs, packed or not."""
     found = []
     for path in sorted(folder.rglob("*")):
@@ -101,7 +101,7 @@ def holding_a_secret(folder: Path, skipped: tuple[str, ...] = ()) -> list[str]:
         data = path.read_bytes()
         if data[:2] == b"\x1f\x8b":
             data += gzip.decompress(data)
-        if any(secret in data for secret in SECRETS):
+        if any(word in data for word in words):
             found.append(str(inside))
     return found
 
@@ -306,6 +306,8 @@ class TestSecrecy:
             assert finished.returncode == 0, finished.stderr.decode()
         assert "/files/app/app-1.0-py3-none-any.whl" in private.asked
         assert holding_a_secret(tmp_path, skipped=("uv-cache",)) == []
+        layers = [name for name in holding_a_secret(tmp_path / "store", words=(b"version = '1.0'",)) if "blobs" in name]
+        assert layers, "what is in layers is looked at too"
 
     def test_no_error_holds_it(self, private: SimpleIndex, environment: Path, tmp_path: Path) -> None:
         def fails(*arguments: object, **more: str) -> str:
