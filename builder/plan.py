@@ -102,6 +102,7 @@ class Plan:
             "layer-format": self.layer_format,
             "lock": str(self.lock_digest),
             "layers": [[layer.kind, layer.name, [digest.hex for digest in layer.digests]] for layer in self.layers],
+            **({"conda": [_record(package) for package in self.conda]} if self.conda else {}),
         }
         return hashlib.sha256(canonical_json(inputs)).hexdigest()
 
@@ -179,6 +180,11 @@ def _layers(locked: PlatformLock, conda: Sequence[CondaPackage], wheels: Sequenc
         yield LayerPlan("conda", _name("conda", packages), conda=packages)
     for group in _groups(wheels, WHEEL_BUDGET_BESIDE_CONDA if conda else WHEEL_BUDGET):
         yield LayerPlan("python", _name("Python", group), wheels=group)
+
+
+def _record(package: CondaPackage) -> list[object]:
+    """What an image tells of a conda package by the lock, not by the package itself."""
+    return [package.url, package.channel, package.md5, package.size, list(package.depends)]
 
 
 def _groups(artifacts: Sequence[Artifact], budget: Budget) -> list[tuple[Artifact, ...]]:

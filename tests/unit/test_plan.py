@@ -171,6 +171,16 @@ def test_a_new_version_of_a_conda_package_changes_one_layer() -> None:
     assert "pkg7" in artifacts([layer])
 
 
+def test_the_key_of_a_plan_depends_on_what_the_lock_says_of_conda_packages() -> None:
+    (package, *others) = CONDA
+    changes = [
+        replace(package, depends=("x",)),
+        replace(package, channel="https://c"),
+        replace(package, url="https://c/x"),
+    ]
+    assert len({conda_plan([one, *others]).key for one in (package, *changes)}) == 4
+
+
 def test_a_plan_of_a_thousand_packages_of_every_kind_stays_at_sixty_layers() -> None:
     packages = [conda(f"c{n}") for n in range(1000)] + [conda(f"l{n}", size=ALONE_SIZE + n) for n in range(60)]
     wheels = [wheel(f"p{n}") for n in range(1000)] + [wheel(f"w{n}", size=ALONE_SIZE + n) for n in range(60)]
