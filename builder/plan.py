@@ -90,7 +90,7 @@ class Plan:
     layers: tuple[LayerPlan, ...]
     """Lowest first."""
     indexes: tuple[tuple[str, str], ...] = ()
-    """Names and URLs of the package indexes that files may be of, as `Lock.indexes`; the image does not depend on it."""
+    """Names and URLs of the indexes that files may be of, as `Lock.indexes`; the image does not depend on it."""
 
     @property
     def key(self) -> str:
