@@ -6,7 +6,6 @@ import functools
 import json
 import os
 import re
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urljoin
@@ -40,7 +39,7 @@ def workshop(store: Path) -> Workshop:
 
 
 @pytest.fixture(scope="session")
-def _namespaces() -> None:
+def namespaces() -> None:
     reason = EmbeddedEngine().unavailable()
     if reason and not os.environ.get("CI"):
         pytest.skip(reason)
@@ -85,13 +84,13 @@ def base(workshop: Workshop) -> tuple[DebianPackage, ...]:
 
 
 @pytest.fixture(scope="session")
-def plain_root(workshop: Workshop, base: tuple[DebianPackage, ...], _namespaces: None) -> BuildRoot:
+def plain_root(workshop: Workshop, base: tuple[DebianPackage, ...], namespaces: None) -> BuildRoot:
     """The base alone."""
     return _root(workshop, base, ())
 
 
 @pytest.fixture(scope="session")
-def compiler_root(workshop: Workshop, base: tuple[DebianPackage, ...], _namespaces: None) -> BuildRoot:
+def compiler_root(workshop: Workshop, base: tuple[DebianPackage, ...], namespaces: None) -> BuildRoot:
     """The base with a compiler and headers."""
     whole = _packages(workshop, (*BUILD_SEEDS, *COMPILERS))
     return _root(workshop, base, tuple(package for package in whole if package not in set(base)))
@@ -106,27 +105,3 @@ def said() -> list[str]:
 @pytest.fixture
 def builder(workshop: Workshop, said: list[str]) -> WheelBuilder:
     return WheelBuilder(workshop, AMD64, said.append)
-
-
-@pytest.fixture
-def other_store(workshop: Workshop, tmp_path: Path) -> Iterator[Callable[[], Workshop]]:
-    """Makes a store that knows nothing, of another machine; downloads and layers come from the shared one's."""
-    made = []
-
-    def make() -> Workshop:
-        store = Store(tmp_path / f"store-{len(made)}")
-        store.create()
-        made.append(store)
-        for blob in workshop.store.blobs():
-            os.link(workshop.store.path(blob), store.path(blob))
-        for kind in ("debs", "wheels", "segments", "layers", "images"):
-            folder = workshop.store.root / "records" / kind
-            for record in folder.iterdir() if folder.is_dir() else ():
-                (store.root / "records" / kind).mkdir(parents=True, exist_ok=True)
-                os.link(record, store.root / "records" / kind / record.name)
-        (store.root / "unpacked").symlink_to(workshop.store.root / "unpacked")
-        return Workshop(store, Fetcher(store, Mirrors.from_environment(os.environ)))
-
-    yield make
-    for store in made:
-        (store.root / "unpacked").unlink()

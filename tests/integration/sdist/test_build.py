@@ -84,7 +84,7 @@ def test_a_pure_package_is_built(
 def test_an_extension_has_the_same_bytes_on_another_machine_and_imports_in_the_image(
     builder: WheelBuilder,
     workshop: Workshop,
-    other_store: Callable[[], Workshop],
+    said: list[str],
     compiler_root: BuildRoot,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -94,11 +94,11 @@ def test_an_extension_has_the_same_bytes_on_another_machine_and_imports_in_the_i
     assert wheel.file_name == "tiny_ext-1.0-cp311-cp311-linux_x86_64.whl"
     assert wheel.built is not None
     assert "gcc" in {package.name for package in wheel.built.debian}
-    elsewhere = other_store()
-    elsewhere.store.discard(wheel.digest)
+    workshop.store.discard(wheel.digest)
     with another_machine(monkeypatch):
-        ensure_built(lock_of(compiler_root, wheel), [AMD64], replace(builder, workshop=elsewhere))
-    assert elsewhere.store.path(wheel.digest).read_bytes() == workshop.store.path(wheel.digest).read_bytes()
+        ensure_built(lock_of(compiler_root, wheel), [AMD64], builder)
+    assert workshop.store.has(wheel.digest, wheel.size)
+    assert len(said) == 2
     plain = replace(compiler_root, debian=lock_of(compiler_root).document.platforms[AMD64].debian)
     result = tmp_path / "result"
     image = root_image(root_plan(plain, (wheel,)), workshop, "test")
@@ -192,14 +192,9 @@ def test_a_build_that_fails_says_what_it_printed(
     [
         ("os._exit(0)", "its build ended before it was done"),
         ("return '../../etc/passwd.whl'", "its backend does not name a wheel"),
-        ("return 'odd-1.0-py3-none-any.whl'", "the build has not written"),
         (
             "os.symlink('/etc/passwd', folder + '/odd-1.0-py3-none-any.whl'); return 'odd-1.0-py3-none-any.whl'",
             "the build has not written",
-        ),
-        (
-            "open(folder + '/odd-1.0-py3-none-any.whl', 'w').write('x'); return 'odd-1.0-py3-none-any.whl'",
-            "it is not a zip archive",
         ),
         (packed(requires="Requires-Dist: six>=9\n"), "it asks for `six>=9`, and 1.17.0 is locked"),
     ],
@@ -250,18 +245,16 @@ def test_compiled_code_for_another_platform_is_refused(
 
 
 def test_a_wheel_that_cannot_be_built_equal_again_is_told_apart(
-    builder: WheelBuilder, odd: Callable[..., Sdist], other_store: Callable[[], Workshop], plain_root: BuildRoot
+    builder: WheelBuilder, odd: Callable[..., Sdist], workshop: Workshop, plain_root: BuildRoot
 ) -> None:
     code = packed().replace("return ", "files['odd.py'] = os.urandom(8).hex()\nreturn ")
     (wheel,) = builder((odd(code),), plain_root, ())
-    elsewhere = other_store()
-    elsewhere.store.discard(wheel.digest)
-    there = replace(builder, workshop=elsewhere)
+    ensure_built(lock_of(plain_root, wheel), [AMD64], builder)  # the store that has it builds nothing
+    workshop.store.discard(wheel.digest)
     with pytest.raises(DigestMismatchError, match=r"odd 1.0, built from source here, is not the wheel") as caught:
-        ensure_built(lock_of(plain_root, wheel), [AMD64], there)
+        ensure_built(lock_of(plain_root, wheel), [AMD64], builder)
     assert caught.value.exit_code == 5
     assert f"the lock has {wheel.digest} ({wheel.file_name})" in caught.value.why
-    ensure_built(lock_of(plain_root, wheel), [AMD64], builder)  # the store that has it builds nothing
 
 
 def test_a_compiled_wheel_of_another_platform_is_not_built_again_here(
