@@ -69,9 +69,9 @@ class CondaSettings:
             return (url,)
         return tuple(other + url.removeprefix(folder) for prefix, other in self.mirrors if prefix == folder)
 
-    def credentials(self, url: str) -> Credentials | None:
-        """Who to be for `url`."""
-        return next((known for place, known in self.places if url.startswith(place)), None)
+    def header(self, url: str) -> str | None:
+        """The Authorization header for `url`."""
+        return next((known.header for place, known in self.places if known.header and url.startswith(place)), None)
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -110,8 +110,13 @@ def with_channels(mirrors: Mirrors, settings: CondaSettings) -> Mirrors:
     access = mirrors.access
     for place, known in settings.places:
         if known.header:
-            access = access.with_place(place, _Known(known.user, known.password, known.header))
+            access = access.with_place(_without_path_of_token(place), _Known(known.user, known.password, known.header))
     return replace(mirrors, prefixes=(*mirrors.prefixes, *settings.mirrors), access=access)
+
+
+def _without_path_of_token(url: str) -> str:
+    """A URL that may be shown: of one with a token, only the host."""
+    return url.partition("/t/")[0] + "/" if "/t/" in url else url
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,8 +129,7 @@ class _Access:
             elif asked != [url]:
                 mirrors[url] = asked
             for place in asked:
-                known = settings.credentials(f"{place}/")
-                header = known.header if known else fetcher.mirrors.authorization(f"{place}/")
+                header = settings.header(f"{place}/") or fetcher.authorization(f"{place}/")
                 if header and urlsplit(place).scheme in ("http", "https"):
                     headers.append((f"{place}/", header))
         return cls(mirrors, headers, local)

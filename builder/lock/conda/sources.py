@@ -143,12 +143,13 @@ def _spec_line(repository: Repository, path: Path, entry: Entry) -> Line:
 
 
 def _reported(repository: Repository, path: Path, entry: Entry, check: Callable[[str], Any]) -> Any:
+    from builder.fetch.mirrors import without_credentials_in
     from builder.lock.sources.repository import shown_text
 
     try:
         return check(entry.text)
     except ChannelRefusedError as error:
-        repository.report(path, entry.line, f"`{shown_text(entry.text)}`: {error}", error.hint)
+        repository.report(path, entry.line, f"`{shown_text(without_credentials_in(entry.text))}`: {error}", error.hint)
         return None
 
 
