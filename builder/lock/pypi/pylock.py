@@ -73,7 +73,7 @@ def _package(wheel: Wheel) -> _Table:
             {"name": used.name, "version": used.version, "file": _file(used)} | _more(used)
             for used in built.requirements
         ]
-        own["built-beside"] = [{"name": used.name, "sha256": used.digest.hex} for used in built.debian]
+        own["built-beside"] = [f"{used.name} {used.digest.hex}" for used in built.debian]
     return package | ({"tool": {"envbuild": own}} if own else {})
 
 
@@ -149,7 +149,7 @@ def _build(package: Mapping[str, Any], own: Mapping[str, Any], debian: Mapping[D
         str(source.get("subdirectory", "")),
     )
     used = [_wheel_of(each, each["file"], str(each.get("license", ""))) for each in own.get("built-with", ())]
-    beside = [debian[Digest(each["sha256"])] for each in own.get("built-beside", ())]
+    beside = [debian[Digest(each.rpartition(" ")[2])] for each in own.get("built-beside", ())]
     return Build(sdist, tuple(used), tuple(beside))
 
 
