@@ -61,7 +61,7 @@ def test_a_wheel_for_something_else_is_refused_by_its_name(name: str) -> None:
 def test_the_source_is_taken_where_no_wheel_suits_and_it_may_be() -> None:
     files = [file("app-1.0.tar.gz"), file("app-1.0-cp312-cp312-win_amd64.whl")]
     assert choose(files, TARGET, sdists=True).file_name == "app-1.0.tar.gz"
-    with pytest.raises(EnvbuildError, match="`app` 1.0 has no wheel for linux/amd64") as caught:
+    with pytest.raises(EnvbuildError, match=r"`app` 1\.0 has no wheel for linux/amd64") as caught:
         choose(files, TARGET, sdists=False)
     assert "--no-sdist" in str(caught.value.hint)
     wheel = file("app-1.0-py3-none-any.whl")

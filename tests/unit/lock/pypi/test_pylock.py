@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
 from packaging.pylock import Pylock
@@ -26,14 +27,14 @@ def deb(name: str) -> DebianPackage:
     )
 
 
+REPOSITORY = "https://git.example/team/app.git"
 SDIST = Sdist(
     "app", "1.0", "app-1.0.tar.gz", Digest.of(b"sdist"), 500, "https://x.example/app-1.0.tar.gz", ("lib",), "MIT"
 )
-COMMIT = replace(
-    SDIST, file_name="app-1.0.tar", url="git+https://git.example/team/app.git@" + "a" * 40, subdirectory="sub"
-)
+COMMIT = replace(SDIST, file_name="app-1.0.tar", url=f"git+{REPOSITORY}@" + "a" * 40, subdirectory="sub")
 FOLDER = replace(SDIST, subdirectory="python", license="", dependencies=())
 BRANCH = replace(SDIST, file_name="v1.0.zip", url="https://x.example/archive/v1.0.zip")
+HASHES = {"sha256": SDIST.digest.hex}
 SETUPTOOLS = wheel("setuptools", "70.0", dependencies=("wheel",), license="MIT")
 
 
@@ -76,10 +77,10 @@ def test_what_a_wheel_was_built_of_comes_back(sdist: Sdist) -> None:
 @pytest.mark.parametrize(
     ("sdist", "expected"),
     [
-        (SDIST, {"sdist": {"name": SDIST.file_name, "url": SDIST.url, "size": 500, "hashes": {"sha256": SDIST.digest.hex}}}),
-        (COMMIT, {"vcs": {"type": "git", "url": "https://git.example/team/app.git", "commit-id": "a" * 40, "subdirectory": "sub"}}),
-        (FOLDER, {"archive": {"url": SDIST.url, "size": 500, "subdirectory": "python", "hashes": {"sha256": SDIST.digest.hex}}}),
-        (BRANCH, {"archive": {"url": BRANCH.url, "size": 500, "hashes": {"sha256": SDIST.digest.hex}}}),
+        (SDIST, {"sdist": {"name": SDIST.file_name, "url": SDIST.url, "size": 500, "hashes": HASHES}}),
+        (COMMIT, {"vcs": {"type": "git", "url": REPOSITORY, "commit-id": "a" * 40, "subdirectory": "sub"}}),
+        (FOLDER, {"archive": {"url": SDIST.url, "size": 500, "subdirectory": "python", "hashes": HASHES}}),
+        (BRANCH, {"archive": {"url": BRANCH.url, "size": 500, "hashes": HASHES}}),
     ],
 )  # fmt: skip
 def test_other_installers_find_the_source_of_a_built_wheel(sdist: Sdist, expected: dict[str, Any]) -> None:
@@ -98,9 +99,9 @@ def test_dependencies_are_where_the_standard_has_them() -> None:
 
 def test_each_value_has_a_line_of_its_own() -> None:
     few = write_pylock([wheel("app", dependencies=("a", "b"))], "3.11.2", "x86_64").decode().splitlines()
-    more = write_pylock([wheel("app", dependencies=("a", "b", "c" * 90))], "3.11.2", "x86_64").decode().splitlines()
+    more = write_pylock([wheel("app", dependencies=("a", "b", "c" * 40))], "3.11.2", "x86_64").decode().splitlines()
     assert [line for line in few if line not in more] == []
-    assert len(more) - len(few) == 3
+    assert len(more) - len(few) == 1
 
 
 def test_a_debian_package_stands_once_for_many_builds() -> None:
@@ -115,17 +116,13 @@ def test_a_debian_package_stands_once_for_many_builds() -> None:
     [
         lambda found: found["packages"][0]["tool"]["envbuild"].pop("source"),
         lambda found: found["packages"][0]["tool"]["envbuild"]["wheel"].pop("hashes"),
-        lambda found: found["packages"][0]["tool"]["envbuild"]["built-beside"].append(
-            {"name": "x", "sha256": "0" * 64}
-        ),
+        lambda found: found["packages"][0]["tool"]["envbuild"]["built-beside"].append("x " + "0" * 64),
         lambda found: found["packages"][0]["tool"]["envbuild"]["built-with"].append(3),
         lambda found: found["packages"][0].update(tool=3),
         lambda found: found.update(tool={"envbuild": {"debian": [{}]}}),
     ],
 )
 def test_a_build_of_another_form_is_refused(change: Any) -> None:
-    import tomli_w
-
     found = document(built(SDIST))
     change(found)
     with pytest.raises(EnvbuildError, match=r"p\.toml"):
