@@ -32,8 +32,22 @@ def store(shared: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def projects(shared: Path, store: Path) -> Path:
-    """A copy of the examples and their environments. In CI the lock is made afresh, as archives drop old versions."""
+def team_channel(shared: Path, store: Path) -> Iterator[dict[str, str]]:
+    """Serves the conda channel of the environments; gives the variables by which a machine asks there."""
+    from conda_channel import build_channel, serve
+
+    folder = shared / "channels"
+    folder.mkdir(exist_ok=True)
+    build_channel(folder / "team", store)
+    with serve(folder) as server:
+        settings = shared / f"condarc-{server.port}"
+        settings.write_text(f"mirrored_channels:\n  https://conda.example.com/team: [{server.url}/team]\n")
+        yield {"CONDARC": str(settings)}
+
+
+@pytest.fixture(scope="session")
+def projects(shared: Path, store: Path, team_channel: dict[str, str]) -> Path:
+    """A copy of the examples and their environments. In CI the locks are made afresh, as archives drop old versions."""
     folder = shared / "projects"
     with open(shared / "projects.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -45,7 +59,7 @@ def projects(shared: Path, store: Path) -> Path:
                 shutil.copytree(ROOT / name, draft / name, ignore=ignored)
             if os.environ.get("CI"):
                 line = [sys.executable, "-m", "builder", "lock", "--upgrade", "--all", str(draft / "environments")]
-                environment = {**os.environ, "PYTHONPATH": str(ROOT), "ENVBUILD_CACHE": str(store)}
+                environment = {**os.environ, **team_channel, "PYTHONPATH": str(ROOT), "ENVBUILD_CACHE": str(store)}
                 subprocess.run(line, env=environment, check=True, timeout=300)
             draft.rename(folder)
     return folder
