@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+import conda_cases
 import lock_cases
 import wheels_to_layers
 from cases_interface import Line, Setting, each, seconds, timed
@@ -152,6 +153,8 @@ CASES: dict[str, Callable[[Setting], Iterator[Line]]] = {
     "memory": memory,
     "lock": lock_cases.lock,
     "check": lock_cases.check,
+    "conda-read": conda_cases.conda_read,
+    "conda-solve": conda_cases.conda_solve,
 }
 
 

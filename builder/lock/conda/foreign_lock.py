@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from builder.fetch.mirrors import PYPI_FILES, without_credentials
 from builder.lock.conda.channels import parts_of, place_of, without_token
+from builder.lock.conda.lock_lines import LinesRefusedError, split_lines
 from builder.lock.conda.yaml_document import YamlRefusedError, load
 from builder.lock.interface import CondaPin, Pin
 from builder.lock.upgrade import normalised
@@ -55,7 +56,7 @@ class ForeignLock:
 def read_foreign_lock(text: str, report: Report) -> ForeignLock | None:
     """The lock; what is wrong with its form is reported."""
     try:
-        document = load(text)
+        document = _document(text)
     except YamlRefusedError as error:
         report(error.line, str(error), None)
         return ForeignLock((), (), ())
@@ -70,6 +71,18 @@ def read_foreign_lock(text: str, report: Report) -> ForeignLock | None:
         return ForeignLock((), (), ())
     channels = tuple(channel.url for channel in lock.metadata.channels)
     return ForeignLock(tuple(zip(lock.package, lines, strict=True)), channels, tuple(lock.metadata.platforms))
+
+
+def _document(text: str) -> Any:
+    """The whole as plain values; the list of packages line by line where its layout is the usual one."""
+    try:
+        head, entries = split_lines(text)
+    except LinesRefusedError:
+        return load(text)
+    document = load(head)
+    if not isinstance(document, dict) or "package" in document:
+        return load(text)
+    return {**document, "package": entries}
 
 
 def _parsed(document: dict[str, Any], version: int, lines: list[int], report: Report) -> Any:

@@ -17,7 +17,7 @@ _NOT_TEXT = re.compile(
     r"|~|null|true|false|yes|no|on|off|y|n",
     re.IGNORECASE,
 )
-_EMPTY: dict[str, Any] = {"{}": {}, "''": "", '""': ""}
+_BOOLEANS = {"true": True, "false": False}
 
 
 class LinesRefusedError(ValueError):
@@ -25,11 +25,19 @@ class LinesRefusedError(ValueError):
 
 
 def packages_of_lines(text: str) -> list[dict[str, Any]]:
-    """The entries of `package:`, with texts alone as values; of `optional`, nothing is kept.
+    """The entries of `package:`, with texts as values but for `optional`.
 
     Raises: LinesRefusedError.
     """
-    _, separator, rest = text.partition("\npackage:\n")
+    return split_lines(text)[1]
+
+
+def split_lines(text: str) -> tuple[str, list[dict[str, Any]]]:
+    """What stands before `package:`, and its entries.
+
+    Raises: LinesRefusedError.
+    """
+    head, separator, rest = text.partition("\npackage:\n")
     if not separator:
         raise LinesRefusedError
     entries: list[dict[str, Any]] = []
@@ -51,12 +59,15 @@ def packages_of_lines(text: str) -> list[dict[str, Any]]:
         elif not entries:
             raise LinesRefusedError
         inner = _put(entries[-1], match[2], match[3])
-    return entries
+    return head, entries
 
 
 def _put(entry: dict[str, Any], key: str, text: str | None) -> dict[str, str] | None:
     """Keep one key of an entry; gives the mapping that the next lines belong to, if they do."""
     if key == "optional":
+        if text not in _BOOLEANS:
+            raise LinesRefusedError
+        entry[key] = _BOOLEANS[text]
         return None
     if text is None or text == "{}":
         inner: dict[str, str] = {}

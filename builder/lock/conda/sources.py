@@ -274,7 +274,7 @@ class _LockFile:
         from builder.lock.conda.explicit import is_explicit
         from builder.lock.conda.foreign_lock import read_foreign_lock
 
-        self._repository, self._path = repository, path
+        self._repository, self._path, self._shown = repository, path, repository.shown(path)
         data = repository.read(path)
         self.digest = hashlib.sha256(data).hexdigest()
         self._text = repository.decoded(path, data)
@@ -291,4 +291,4 @@ class _LockFile:
         self._repository.report(self._path, line, message, hint)
 
     def _place(self, line: int) -> str:
-        return f"{self._repository.shown(self._path)}:{line}"
+        return f"{self._shown}:{line}"
