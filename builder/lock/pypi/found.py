@@ -69,7 +69,7 @@ def refused_sdist(name: str, version: str, target: Target, place: str = "") -> E
     """Says that a package has no wheel, where nothing may be built."""
     where = f"{place}: " if place else ""
     return EnvbuildError(
-        f"{where}`{name}` {version} has no wheel for {target.platform}",
+        f"{where}`{name}`{f' {version}' if version else ''} has no wheel for {target.platform}",
         "there is a source distribution, and building from source is refused here",
         "Leave out `--no-sdist`, or ask for a version that has a wheel",
     )

@@ -18,17 +18,42 @@ def seen(variables: dict[str, str], *indexes: dict[str, object]) -> dict[str, st
 
 
 @pytest.mark.parametrize(
-    "name", ["UV_INDEX_STRATEGY", "UV_CONSTRAINT", "UV_PRERELEASE", "UV_EXCLUDE_NEWER", "UV_FIND_LINKS",
-             "UV_CONFIG_FILE", "UV_NO_BINARY", "UV_PYTHON", "RUST_LOG", "PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL", "UV_TORCH_BACKEND"]
-)  # fmt: skip
+    "name",
+    [
+        "UV_INDEX_STRATEGY",
+        "UV_CONSTRAINT",
+        "UV_PRERELEASE",
+        "UV_EXCLUDE_NEWER",
+        "UV_FIND_LINKS",
+        "UV_CONFIG_FILE",
+        "UV_NO_BINARY",
+        "UV_PYTHON",
+        "RUST_LOG",
+        "PIP_FIND_LINKS",
+        "PIP_EXTRA_INDEX_URL",
+        "UV_TORCH_BACKEND",
+    ],
+)
 def test_what_would_change_what_is_chosen_is_kept_from_uv(name: str) -> None:
     assert seen({name: "x", "HOME": "/h"}) == {"HOME": "/h"}
 
 
 @pytest.mark.parametrize(
-    "name", ["UV_HTTP_TIMEOUT", "UV_HTTP_RETRIES", "UV_CACHE_DIR", "HTTPS_PROXY", "NO_PROXY", "NETRC",
-             "UV_KEYRING_PROVIDER", "UV_INDEX_CORP_1_USERNAME", "UV_INDEX_CORP_1_PASSWORD", "SSL_CERT_DIR", "UV_SYSTEM_CERTS"]
-)  # fmt: skip
+    "name",
+    [
+        "UV_HTTP_TIMEOUT",
+        "UV_HTTP_RETRIES",
+        "UV_CACHE_DIR",
+        "HTTPS_PROXY",
+        "NO_PROXY",
+        "NETRC",
+        "UV_KEYRING_PROVIDER",
+        "UV_INDEX_CORP_1_USERNAME",
+        "UV_INDEX_CORP_1_PASSWORD",
+        "SSL_CERT_DIR",
+        "UV_SYSTEM_CERTS",
+    ],
+)
 def test_what_says_how_to_reach_an_index_is_not(name: str) -> None:
     assert seen({name: "x"}) == {name: "x"}
 
