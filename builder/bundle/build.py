@@ -67,15 +67,17 @@ def build_project(loaded: LoadedProject, lock: Lock, platforms: Sequence[Platfor
 
     Raises: EnvbuildError, DigestMismatchError.
     """
-    contents = gather(loaded, workshop.fetcher)
+    contents = gather(loaded, lock, workshop.fetcher)
     documents = bundle_files(loaded.project, loaded.name, lock, contents)
     plans = [make_plan(lock, platform) for platform in sorted(platforms)]
     images = [_build_one(loaded, plan, contents, documents, workshop) for plan in plans]
     return _built(workshop.store, f"{loaded.name}:{loaded.project.version}", images)
 
 
-def gather(loaded: LoadedProject, fetcher: Fetcher) -> Contents:
+def gather(loaded: LoadedProject, lock: Lock, fetcher: Fetcher) -> Contents:
     """What of the project's folder goes into its bundle, and the weights that it names by URL.
+
+    `lock` is the current one of its environment.
 
     Raises: EnvbuildError, if a glob matches nothing, a file cannot be packed, or data or model are not locked.
     """
@@ -97,6 +99,7 @@ def gather(loaded: LoadedProject, fetcher: Fetcher) -> Contents:
         shared.read_bytes() if shared else None,
         data,
         read_bytes(lock_folder(loaded)),
+        {path: (loaded.environment.file.parent / path).read_bytes() for path in lock.document.inputs},
     )
 
 

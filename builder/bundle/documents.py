@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -49,6 +50,8 @@ class Contents:
     """What data and model are, by spec and data lock."""
     data_lock: bytes | None = None
     """The project's data lock, if it has one."""
+    inputs: Mapping[str, bytes] = field(default_factory=dict)
+    """The files that the environment's spec names, by their path from its folder."""
 
 
 def bundle_json(project: Project, name: str, lock: Lock, contents: Contents) -> dict[str, Any]:
@@ -91,6 +94,7 @@ def bundle_files(project: Project, name: str, lock: Lock, contents: Contents) ->
         **({"environment.yaml": contents.environment} if contents.environment is not None else {}),
         **({DATA_LOCK_FILE: contents.data_lock} if contents.data_lock is not None else {}),
         **{f"lock/{file}": data for file, data in lock.files.items()},
+        **{_input_name(path): data for path, data in contents.inputs.items()},
     }
     launcher = FileEntry(f"{BUNDLE}/launcher.py", read_template("launcher.py"), mode=0o755)
     return (launcher, *(FileEntry(f"{BUNDLE}/{path}", data) for path, data in files.items()))
@@ -99,7 +103,8 @@ def bundle_files(project: Project, name: str, lock: Lock, contents: Contents) ->
 def _recreation(project: Project, name: str, contents: Contents) -> dict[str, Any]:
     """Where each file goes, so that building gives the same digest: a shared environment keeps its relative place."""
     shared = project.environment if isinstance(project.environment, str) else ""
-    ups = posixpath.normpath(shared).split("/").count("..") if shared else 0
+    places = [posixpath.normpath(posixpath.join(shared, path)) for path in ("", *contents.inputs)]
+    ups = max(place.split("/").count("..") for place in places)
     folder = "/".join(["recreated", *["project"] * (ups - 1), name])
     card = project.model.card if project.model else None
     path = project.model.path if project.model else None
@@ -113,7 +118,16 @@ def _recreation(project: Project, name: str, contents: Contents) -> dict[str, An
         "card_folder": posixpath.dirname(card or "") or ".",
         "model_folder": (posixpath.dirname(model) if is_file else model) if path else None,
         "data_lock": contents.data_lock is not None,
+        "inputs": [
+            {"name": _input_name(path), "path": posixpath.normpath(f"{folder}/{shared}/{path}")}
+            for path in sorted(contents.inputs)
+        ],
     }
+
+
+def _input_name(path: str) -> str:
+    """Where in the bundle's folder a file is that the environment's spec names."""
+    return f"inputs/{hashlib.sha256(path.encode()).hexdigest()[:8]}-{posixpath.basename(path)}"
 
 
 def _data(name: str, entry: DataEntry) -> dict[str, Any]:

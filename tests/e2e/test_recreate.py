@@ -10,16 +10,24 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.parametrize("inline", [False, True])
+@pytest.mark.parametrize("environment", ["shared", "inline", "of other files"])
 def test_readme_inside_recreates_the_digest(
-    inline: bool, copies: Path, with_docker: Callable, docker: Callable, workplace: Path
+    environment: str, copies: Path, with_docker: Callable, docker: Callable, workplace: Path
 ) -> None:
     project = copies / "examples/penguins"
     (project / "out/model").mkdir(parents=True, exist_ok=True)
     (project / "out/model/model.joblib").write_bytes(b"weights")
-    if inline:
+    if environment != "shared":
         spec = project / "envbuild.yaml"
-        text = spec.read_text().replace("environment: ../../environments/sklearn", 'environment: {python: "3.11"}')
+        pypi = ""
+        if environment == "of other files":
+            pypi = ", pypi: {file: ../requirements/top.in, exclude-newer: 2026-11-15T00:00:00Z}"
+            (copies / "examples/requirements").mkdir()
+            (copies / "examples/requirements/top.in").write_text("-r ../../base.in\n")
+            (copies / "base.in").write_text("idna\n")
+            (copies / ".git").mkdir()
+        inline = f'environment: {{python: "3.11"{pypi}}}'
+        text = spec.read_text().replace("environment: ../../environments/sklearn", inline)
         spec.write_text(text)
         with_docker("lock", project)
     platform = ("--platform", "linux/amd64")
