@@ -113,8 +113,8 @@ def without_credentials_in(text: str) -> str:
 
     In the pool of a Debian archive, `t` is the folder of packages with that letter.
     """
-    bare = re.sub(r"(?<=://)[^\s/@]+@", "", text)
-    return re.sub(r"(://(?:(?!/pool/)\S)*?/t/)[^\s/]+", r"\1****", bare)
+    bare = re.sub(r"(?<=://)[^\s/]+@", "", text)  # a password may hold an `@` of its own
+    return re.sub(r"(https?://(?:(?!/pool/)\S)*?/t/)[^\s/]+", r"\1****", bare)
 
 
 @dataclass(slots=True)

@@ -91,6 +91,8 @@ _FILE = re.compile(
 def without_token(url: str) -> str:
     """A URL without the token that may be part of its path (`/t/TOKEN/`)."""
     parts = urlsplit(url)
+    if parts.scheme == "file":
+        return url
     return urlunsplit(parts._replace(path=_TOKEN.sub("", parts.path, count=1)))
 
 
@@ -105,7 +107,7 @@ def _of_url(text: str) -> str:
         known = True
     if not known or parts.query or parts.fragment:
         raise ChannelRefusedError("it is not the URL of a channel", "write `https://…` or `file:///…`")
-    if "@" in parts.netloc or _TOKEN.search(parts.path):
+    if "@" in parts.netloc or (parts.scheme != "file" and _TOKEN.search(parts.path)):
         raise ChannelRefusedError(
             "it holds credentials, which do not belong into a file that is shared",
             "put them into netrc, .condarc or RATTLER_AUTH_FILE of each machine",

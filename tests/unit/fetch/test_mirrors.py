@@ -110,6 +110,8 @@ def test_a_url_of_another_layout_loses_its_credentials_alone() -> None:
         ("see https://u:p@h/a, then http://t@h2/b", "see https://h/a, then http://h2/b"),
         ("mail a@b.example about http://h/x@y", "mail a@b.example about http://h/x@y"),
         ("https://u:p@[bad", "https://[bad"),
+        ("https://user:p@ss@host/a", "https://host/a"),
+        ("file:///home/t/channel/a.conda", "file:///home/t/channel/a.conda"),
     ],
 )
 def test_credentials_are_taken_out_of_any_text(text: str, expected: str) -> None:
