@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from builder.cli.interrupt import interruptible
 from builder.cli.lock_data import DataWork, rehash_option
 from builder.cli.lock_diff import command as diff
 from builder.cli.lock_export import Export, export_options
@@ -43,6 +44,7 @@ from builder.spec import LoadedEnvironment, load_environment
 @export_options
 @json_option
 @click.pass_obj
+@interruptible()
 def command(output: Output, /, path: Path, all_: bool, as_json: bool, **options: Any) -> int:
     """Write `lock/` beside the spec of the environment (or the project's environment) in PATH.
 
@@ -163,14 +165,19 @@ def _say(outcome: _Outcome, options: dict[str, Any], output: Output) -> None:
         output.say(f"the lock in `{folder}` is current{more}")
     else:
         for platform, counts in _counts(outcome.lock).items():
-            output.say(f"{platform}: {counts['debian']} Debian packages, {counts['python']} wheels")
+            conda = f", {counts['conda']} conda packages" if counts["conda"] else ""
+            output.say(f"{platform}: {counts['debian']} Debian packages{conda}, {counts['python']} wheels")
 
 
 def _counts(lock: Lock | None) -> dict[str, dict[str, int]]:
     if lock is None:
         return {}
     return {
-        str(platform): {"debian": len(locked.debian), "python": len(lock.wheels[platform])}
+        str(platform): {
+            "debian": len(locked.debian),
+            "conda": len(lock.conda.get(platform, ())),
+            "python": len(lock.wheels[platform]),
+        }
         for platform, locked in sorted(lock.document.platforms.items())
     }
 
