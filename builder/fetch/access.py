@@ -52,10 +52,12 @@ class Access:
     """Whether the program `keyring` is asked where a host refuses."""
     certificates: str | None = None
     """A file with the certificates to trust in place of the system's."""
+    timeout: float = 60.0
+    """Seconds to wait for a connection, and for the next bytes."""
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str]) -> Access:
-        """Read UV_INDEX_<NAME>_USERNAME and _PASSWORD, UV_KEYRING_PROVIDER, and SSL_CERT_FILE and the like."""
+        """Read UV_INDEX_<NAME>_{USERNAME,PASSWORD}, UV_KEYRING_PROVIDER, UV_HTTP_TIMEOUT, SSL_CERT_FILE …."""
         parts: dict[str, dict[str, str]] = {}
         for name, value in variables.items():
             if match := _NAMED.fullmatch(name):
@@ -63,7 +65,9 @@ class Access:
         names = {name: Login(found.get("USERNAME", ""), found.get("PASSWORD")) for name, found in parts.items()}
         keyring = variables.get("UV_KEYRING_PROVIDER") == "subprocess"
         certificates = next((variables[name] for name in _CERTIFICATES if variables.get(name)), None)
-        return cls(names=names, keyring=keyring, certificates=certificates)
+        seconds = variables.get("UV_HTTP_TIMEOUT", "")
+        timeout = float(seconds) if seconds.isdecimal() and 0 < len(seconds) < 6 and int(seconds) else cls().timeout
+        return cls(names=names, keyring=keyring, certificates=certificates, timeout=timeout)
 
     def with_place(self, url: str, login: Login) -> Access:
         """With a login for what is below a URL, and below the folder that it is in, where an index keeps its files."""

@@ -24,8 +24,6 @@ _ATTEMPTS = 4
 _REDIRECTS = 5
 _LONGEST_PAUSE = 60.0
 """Seconds to wait at most because a server asks for it."""
-_TIMEOUT = 60.0
-"""Seconds to wait for a connection, and for the next bytes."""
 _KEYRING_SECONDS = 120.0
 """To wait for `keyring`, whose user may have to unlock something."""
 
@@ -132,7 +130,11 @@ class Connections:
         bypassed = parts.hostname is None or urllib.request.proxy_bypass(parts.hostname)
         proxy = None if bypassed else proxies.get(parts.scheme)
         if proxy not in self._pools:
-            settings: dict[str, Any] = {"retries": _retries(), "timeout": urllib3.Timeout(_TIMEOUT), "maxsize": 16}
+            settings: dict[str, Any] = {
+                "retries": _retries(),
+                "timeout": urllib3.Timeout(self.access.timeout),
+                "maxsize": 16,
+            }
             settings |= self._trusted()
             self._pools[proxy] = _proxy_pool(proxy, settings) if proxy else urllib3.PoolManager(**settings)
         return self._pools[proxy]

@@ -29,6 +29,8 @@ from builder.progress import Progress, Silent
 
 PARALLEL = 8
 _RESUMPTIONS = 4
+_LONGEST_DOCUMENT = 900.0
+"""Seconds that a document without a digest may take to come."""
 _INDEX_PAGE_LIMIT = 64 << 20
 
 
@@ -278,9 +280,11 @@ class Fetcher:
 
     def _read(self, url: str, limit: int, accept: str | None = None) -> bytes:
         with self._transport.open(url, accept=accept, packed=accept is not None) as body:
-            data = bytearray()
+            data, start = bytearray(), time.monotonic()
             while chunk := body.read(CHUNK):
                 data += chunk
+                if time.monotonic() - start > _LONGEST_DOCUMENT:
+                    raise TransportError(f"it was not sent within {_LONGEST_DOCUMENT / 60:.0f} minutes")
                 if len(data) > limit:
                     raise TransportError(f"more than {limit} bytes were sent")
         return bytes(data)

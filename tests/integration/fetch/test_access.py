@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from private_hosts import write_keyring
 
 from builder.errors import EnvbuildError
-from builder.fetch import Fetcher, Mirrors
+from builder.fetch import Fetcher, Mirrors, connections
 from builder.oci.store import Store
 
 SECRET = {"UV_INDEX_CORP_USERNAME": "me", "UV_INDEX_CORP_PASSWORD": "hunter2"}
@@ -118,6 +119,27 @@ def test_no_keyring_is_asked_unless_that_was_said(
     with pytest.raises(EnvbuildError, match="401"):
         fetcher(store, server, UV_INDEX_CORP_USERNAME="me").read([f"{server.url}/team/x"], 100)
     assert not log.exists()
+
+
+def test_a_server_that_falls_silent_is_given_up_when_the_machine_says(
+    server: Any, store: Store, faults: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "_ATTEMPTS", 0)
+    over = threading.Event()
+    server.handlers["/team/x"] = lambda _: over.wait(30)
+    with pytest.raises(EnvbuildError, match="ReadTimeoutError") as caught:
+        fetcher(store, server, UV_HTTP_TIMEOUT="1").read([f"{server.url}/team/x"], 100)
+    over.set()
+    assert f"{server.url}/team/x" in str(caught.value)
+
+
+def test_a_document_that_trickles_is_given_up(
+    server: Any, store: Store, faults: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("builder.fetch.fetcher._LONGEST_DOCUMENT", -1.0)
+    server.files["/team/x"] = b"data"
+    with pytest.raises(EnvbuildError, match="not sent within"):
+        fetcher(store, server).read([f"{server.url}/team/x"], 100)
 
 
 def test_a_keyring_that_is_not_there_or_knows_nothing_is_no_error(

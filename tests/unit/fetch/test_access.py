@@ -79,6 +79,11 @@ def test_an_index_that_a_variable_names_has_its_credentials_by_name_too() -> Non
     assert Mirrors.from_environment(variables).authorization(f"{HOST}/simple/x/") == ALICE.header
 
 
+@pytest.mark.parametrize(("text", "expected"), [("5", 5), ("", 60), ("0", 60), ("x", 60), ("-1", 60), ("9" * 9, 60)])
+def test_a_machine_may_wait_shorter_or_longer(text: str, expected: float) -> None:
+    assert Access.from_environment({"UV_HTTP_TIMEOUT": text}).timeout == expected
+
+
 def test_no_repr_tells_a_password() -> None:
     variables = {"UV_INDEX_CORP_PASSWORD": "hunter2", "UV_INDEX": "https://u:hunter2@h/simple"}
     mirrors = Mirrors.from_environment(variables).with_indexes({"corp": f"{HOST}/simple/"})
