@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from builder.fetch.mirrors import PYPI_FILES, without_credentials
 from builder.lock.conda.channels import parts_of, place_of, without_token
 from builder.lock.conda.lock_lines import LinesRefusedError, split_lines
+from builder.lock.conda.quiet import quiet
 from builder.lock.conda.yaml_document import YamlRefusedError, load
 from builder.lock.interface import CondaPin, Pin
 from builder.lock.upgrade import normalised
@@ -66,7 +67,8 @@ def read_foreign_lock(text: str, report: Report) -> ForeignLock | None:
         report(1, message, _ANEW)
         return ForeignLock((), (), ())
     lines = _lines(text, document)
-    lock = _parsed(document, version, lines, report)
+    with quiet():
+        lock = _parsed(document, version, lines, report)
     if lock is None:
         return ForeignLock((), (), ())
     channels = tuple(channel.url for channel in lock.metadata.channels)
@@ -104,8 +106,8 @@ def _parsed(document: dict[str, Any], version: int, lines: list[int], report: Re
             if old:
                 return None
         return None
-    except (TypeError, AttributeError, RecursionError) as error:
-        report(1, f"it is not of the form of a `conda-lock.yml`: {error}", _ANEW)
+    except (TypeError, KeyError, AttributeError, RecursionError) as error:  # of its own checks
+        report(1, f"it is not of the form of a `conda-lock.yml`: {type(error).__name__}: {error}", _ANEW)
         return None
 
 

@@ -6,10 +6,8 @@ Pure but for a scratch folder, which conda-lock needs.
 from __future__ import annotations
 
 import json
-import logging
 import posixpath
 import tempfile
-import warnings
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +17,7 @@ from builder.errors import EnvbuildError
 from builder.lock.artifact import CondaPackage, Wheel
 from builder.lock.conda.channels import PLATFORMS, SUBDIRS, parts_of, place_of
 from builder.lock.conda.lock_lines import LinesRefusedError, packages_of_lines
+from builder.lock.conda.quiet import quiet
 from builder.lock.conda.records import with_dependencies
 from builder.lock.conda.yaml_document import YamlRefusedError, load
 from builder.lock.document import CONDA_LOCK_FILE
@@ -42,8 +41,7 @@ def write_conda_lock(
 
     Wheels are entries of pip; one that was built is not among them, as nobody else has it.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what conda-lock carries with it
+    with quiet():
         return _written(sources, packages, wheels)
 
 
@@ -169,7 +167,6 @@ def _content_hashes(sources: CondaSources, subdirs: list[str], folder: Path) -> 
     from conda_lock.src_parser import make_lock_spec
     from conda_lock.virtual_package import default_virtual_package_repodata
 
-    logging.getLogger("conda_lock").setLevel(logging.ERROR)  # it tells of each line with a selector
     path, names = folder / "environment.yml", folder / "names.json"
     path.write_bytes(sources.document)
     names.write_text(json.dumps({"pip": {"conda_name": "pip", "pypi_name": "pip"}}))

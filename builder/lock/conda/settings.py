@@ -185,7 +185,7 @@ class _Found:
                 if known and not host.startswith("*"):
                     hosts = [host] if "://" in host else [f"https://{host}", f"http://{host}"]
                     self.places += [(f"{url.rstrip('/')}/", known) for url in hosts]
-        except (ValueError, AttributeError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
             raise EnvbuildError(f"`{path}` is not a file of credentials for conda channels") from error
 
     def _with_token(self, url: str) -> str:

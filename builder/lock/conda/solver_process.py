@@ -95,9 +95,9 @@ def _specs(texts: list[str]) -> list[MatchSpec]:
     from rattler import MatchSpec
 
     specs = [MatchSpec(text, strict=False) for text in texts]
-    elsewhere = {str(spec.name) for spec in specs if spec.channel}
-    names = dict.fromkeys(spec.name.normalized for spec in specs if spec.name and str(spec.name) not in elsewhere)
-    return [*specs, *(MatchSpec(name) for name in names)]
+    names = {spec.name.normalized: spec.channel is None for spec in specs if spec.name}
+    names |= {spec.name.normalized: False for spec in specs if spec.name and spec.channel}
+    return [*specs, *(MatchSpec(name) for name, bare in names.items() if bare)]
 
 
 async def _favoured(gateway: Gateway, channels: list[Channel], target: Mapping[str, Any]) -> list[RepoDataRecord]:

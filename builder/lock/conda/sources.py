@@ -177,7 +177,7 @@ def _check_spec(text: str) -> str:
         raise ChannelRefusedError(
             "the URL of a package is not taken among specifications", "list it in an explicit list, with its hash"
         )
-    if str(spec.name).startswith("__"):
+    if spec.name is not None and spec.name.normalized.startswith("__"):
         raise ChannelRefusedError("a virtual package is no dependency", "`base` and `cuda` say what hosts have")
     if spec.channel and not match and spec.channel.base_url.startswith(f"{ALIAS}/"):
         channel_urls(spec.channel.base_url.removeprefix(f"{ALIAS}/").rstrip("/"))

@@ -47,6 +47,8 @@ def load(text: str) -> Any:
         return yaml.load(text, Loader=loader)  # noqa: S506 (it is a safe one)
     except yaml.YAMLError as error:
         raise _not_yaml(error) from error
+    except YamlRefusedError:
+        raise
     except (ValueError, OverflowError) as error:  # a time or number that is none
         raise YamlRefusedError(f"a value cannot be read: {error}") from error
 
