@@ -163,6 +163,10 @@ class Fetcher:
                 self._progress.start(source.name, source.size)
                 try:
                     self._download(source, file)
+                except BaseException:
+                    if file.seek(0, os.SEEK_END) == 0:  # there is nothing to resume
+                        Path(file.name).unlink(missing_ok=True)
+                    raise
                 finally:
                     self._progress.finish(source.name)
                 os.chmod(file.name, 0o644)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from builder.lock.pypi.pylock import read_pylock
 from builder.lock.staleness import changed_inputs, differences
 from builder.oci.digest import Digest
 from builder.oci.documents import Platform
-from builder.oci.layout import write_atomically
+from builder.oci.layout import replacing
 from builder.spec import LoadedEnvironment
 
 
@@ -144,15 +146,20 @@ def read_inputs(loaded: LoadedEnvironment) -> dict[str, Any]:
 
 
 def write_lock(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write the lock's files; the index last, so that an interrupted write is noticed as a changed sibling.
+    """Write the lock's files. All are on disk before the first takes its place: one without room changes nothing.
 
-    Siblings of platforms that are gone are deleted.
+    The index takes its place last, so that an interruption is noticed as a changed sibling. Siblings of platforms
+    that are gone are deleted.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for name in sorted(files, key=lambda name: name == LOCK_FILE):
-        path = folder / name
-        if not path.is_file() or path.read_bytes() != files[name]:
-            write_atomically(path, files[name])
+    with ExitStack() as drafts:  # which ends with what was entered first
+        for name in sorted(files, key=lambda name: name != LOCK_FILE):
+            path = folder / name
+            if not path.is_file() or path.read_bytes() != files[name]:
+                draft = drafts.enter_context(replacing(path))
+                draft.write(files[name])
+                draft.flush()
+                os.fsync(draft.fileno())
     for path in (*folder.glob("pylock.*.toml"), folder / CONDA_LOCK_FILE):
         if path.name not in files and path.is_file():
             path.unlink()
