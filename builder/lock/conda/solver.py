@@ -91,7 +91,7 @@ class CondaSolver:
         finished = subprocess.run(
             [sys.executable, "-P", "-W", "ignore", "-m", "builder.lock.conda.solver_process"],
             input=json.dumps(whole).encode(),
-            env={name: value for name, value in self.variables.items() if _PASSED.fullmatch(name)},
+            env=self._environment(),
             capture_output=True,
             check=False,
         )
@@ -102,6 +102,11 @@ class CondaSolver:
         for canonical, local in access.local.items():
             text = text.replace(json.dumps(local)[1:-1], json.dumps(canonical)[1:-1])
         return dict(json.loads(text))
+
+    def _environment(self) -> dict[str, str]:
+        found = {name: value for name, value in self.variables.items() if _PASSED.fullmatch(name)}
+        certificates = self.fetcher.mirrors.access.certificates
+        return {**found, "SSL_CERT_FILE": certificates} if certificates else found
 
     def _cache(self) -> os.PathLike[str]:
         folder = self.fetcher.store.root / "conda" / "indexes"

@@ -5,11 +5,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conda_channel import ChannelServer, serve
+from private_hosts import HOST, make_authority, serve_proxy, serve_tls
 
 from builder.errors import EnvbuildError
 from builder.lock.artifact import CondaPackage
@@ -81,9 +83,18 @@ def test_a_mirror_of_one_channel_goes_before_the_alias_and_the_next_one_steps_in
         mirrored_channels={"conda-forge": ["http://127.0.0.1:1/down", f"{mirror.url}/conda-forge"]},
     )
     place.write(NAMED)
+    assert place.lock()[AMD]["greeter"].url.startswith(CANONICAL)
+    assert mirror.requests
+
+
+def test_packages_are_fetched_from_the_next_mirror_where_one_does_not_have_them(
+    place: Any, channels: Path, condarc: Any
+) -> None:
+    folders = [f"file://{channels}/nothing", f"file://{channels}/channel"]
+    place.write({"channels": [folders[1]], "dependencies": ["python 3.11.*", "greeter"]})
     package = place.lock()[AMD]["greeter"]
-    assert package.url.startswith(CANONICAL)
-    check_fetched(place, package)
+    condarc(mirrored_channels={"conda-forge": folders})
+    check_fetched(place, replace(package, url=f"{CANONICAL}/noarch/{package.file_name}"))
 
 
 def test_custom_and_default_channels_stand_for_those_of_the_same_name(place: Any, mirror: Any, condarc: Any) -> None:
@@ -211,3 +222,39 @@ def _digest() -> Any:
     from builder.oci.digest import Digest
 
     return Digest("1" * 64)
+
+
+def test_certificates_of_an_own_authority_are_trusted_where_they_are_named(
+    place: Any, server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    authority = make_authority(tmp_path / "authority")
+    with serve_tls(server.port, authority.context) as port:
+        place.write({"channels": [f"https://127.0.0.1:{port}/channel"], "dependencies": ["python 3.11.*"]})
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.certificate))
+        check_fetched(place, place.lock()[AMD]["python"])
+
+
+def test_channels_are_asked_through_the_proxy_of_this_machine(
+    place: Any, server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serve_proxy() as proxy:
+        proxy.routes[f"{HOST}:80"] = server.port
+        monkeypatch.setenv("http_proxy", proxy.url)
+        place.write({"channels": [f"http://{HOST}/channel"], "dependencies": ["python 3.11.*"]})
+        assert place.lock()[AMD]["python"].channel == f"http://{HOST}/channel"
+    assert proxy.asked
+
+
+def test_a_solver_that_breaks_off_is_one_clean_error(
+    place: Any, server: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\necho 'thread panicked' >&2\nkill -ABRT $$\n")
+    program.chmod(0o755)
+    monkeypatch.setattr("builder.lock.conda.solver.sys.executable", str(program))
+    place.write({"channels": [f"{server.url}/channel"], "dependencies": ["python"]})
+    with pytest.raises(EnvbuildError, match="the conda solver broke off") as caught:
+        place.lock()
+    assert caught.value.why == ("thread panicked",)
