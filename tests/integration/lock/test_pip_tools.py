@@ -17,6 +17,7 @@ import pytest
 from git_repositories import make_repository
 from simple_index import SimpleIndex, make_sdist, serve_index
 
+from builder.cli.machine import machine_variables
 from builder.errors import EnvbuildError
 from builder.fetch import Fetcher, Mirrors
 from builder.lock.artifact import Sdist, Wheel
@@ -317,7 +318,7 @@ def test_the_pip_of_this_machine_decides_nothing(
 
 
 def test_the_indexes_of_pip_are_taken_where_they_are_asked_for(
-    packages: SimpleIndex, other: SimpleIndex, resolvers: Resolvers, tmp_path: Path
+    packages: SimpleIndex, other: SimpleIndex, resolvers: Resolvers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     packages.add("pure", "1.0")
     other.add("team-thing", "1.0", "pure")
@@ -328,6 +329,10 @@ def test_the_indexes_of_pip_are_taken_where_they_are_asked_for(
     found = Resolvers(resolvers.store, with_pip_indexes(asked)).both("team-thing")
     assert pins(found) == {"pure": "1.0", "team-thing": "1.0"}
     assert with_pip_indexes(asked | {"ENVBUILD_PIP_CONFIG": "0"}).keys() == asked.keys()
+    monkeypatch.setenv("PIP_CONFIG_FILE", asked["PIP_CONFIG_FILE"])
+    assert "UV_INDEX" not in machine_variables()
+    monkeypatch.setenv("ENVBUILD_PIP_CONFIG", "1")
+    assert machine_variables()["UV_INDEX"] == other.url
 
 
 def test_a_conflict_is_explained_with_the_lines_that_a_user_wrote(packages: SimpleIndex, resolvers: Resolvers) -> None:
