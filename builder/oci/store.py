@@ -97,7 +97,8 @@ class Store(Layout):
         return tuple(
             _usage(name, self.root / folder)
             for name, folder in (
-                ("blobs", "blobs"), ("records", "records"), ("unpacked layers", "unpacked"), ("unfinished", "tmp")
+                ("blobs", "blobs"), ("records", "records"), ("unpacked layers", "unpacked"),
+                ("indexes of conda channels", "conda"), ("unfinished", "tmp"),
             )
         )  # fmt: skip
 
@@ -122,6 +123,7 @@ class Store(Layout):
         if everything:
             kept = {digest.hex for digest in self.named_blobs(keep)}
             records = self.root / "records"
+            remove_tree(self.root / "conda")
             for folder in (self.root / "unpacked", *(records.iterdir() if records.is_dir() else ())):
                 if folder.parent != records or folder.name not in keep:
                     remove_tree(folder)

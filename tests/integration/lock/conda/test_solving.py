@@ -278,3 +278,14 @@ def _rewrite(channel: Path, change: Any) -> None:
             change(record)
         path.write_text(json.dumps(document))
         path.with_name("repodata.json.zst").unlink(missing_ok=True)
+
+
+def test_kept_indexes_are_shown_and_pruned_with_everything(place: Any, server: Any) -> None:
+    from builder.oci.store import Store
+
+    place.write(wants(server, "python 3.11.*"))
+    place.lock()
+    store = Store(place.store)
+    assert {part.name: part.size for part in store.usage()}["indexes of conda channels"] > 0
+    store.prune(everything=True)
+    assert {part.name: part.size for part in store.usage()}["indexes of conda channels"] == 0
