@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,9 +20,10 @@ from builder.cli.output import Output, print_json
 from builder.cli.subcommands import CommandWithSubcommands
 from builder.errors import EnvbuildError
 from builder.layers.interface import LAYER_FORMAT
-from builder.lock.document import Lock
-from builder.lock.folder import read_current_lock
 from builder.spec import LoadedEnvironment, load_environment
+
+if TYPE_CHECKING:
+    from builder.lock.document import Lock
 
 
 @click.command(
@@ -99,25 +100,45 @@ def _work(
     output: Output, check: bool, online: bool, upgrade: bool, packages: tuple[str, ...], no_sdist: bool
 ) -> Callable[[LoadedEnvironment], _Outcome]:
     """What is done with each environment."""
+    work = _checks(online, output) if check else _locks(upgrade, packages, no_sdist, output)
+
+    def caught(loaded: LoadedEnvironment) -> _Outcome:
+        try:
+            return work(loaded)
+        except EnvbuildError as error:
+            return _Outcome(loaded, error=error)
+
+    return caught
+
+
+def _checks(online: bool, output: Output) -> Callable[[LoadedEnvironment], _Outcome]:
+    from builder.lock.folder import read_current_lock
+
+    fetcher = _Once(lambda: _fetcher(output))
+
+    def work(loaded: LoadedEnvironment) -> _Outcome:
+        lock = read_current_lock(loaded, LAYER_FORMAT)
+        if online:
+            from builder.lock.online import look_up
+
+            found = look_up(lock, fetcher(), _images(fetcher(), output).probe)
+            found.check(f"the lock in `{loaded.lock_folder}`")
+        return _Outcome(loaded, lock)
+
+    return work
+
+
+def _locks(
+    upgrade: bool, packages: tuple[str, ...], no_sdist: bool, output: Output
+) -> Callable[[LoadedEnvironment], _Outcome]:
     from builder.lock.locking import Policy, lock_environment
-    from builder.lock.online import look_up
     from builder.lock.upgrade import Upgrade
 
     policy = Policy(LAYER_FORMAT, Upgrade.parse(upgrade, packages), sdists=not no_sdist)
-    fetcher = _Once(lambda: _fetcher(output))
-    tools = _Once(lambda: _tools(fetcher(), output))
+    tools = _Once(lambda: _tools(_fetcher(output), output))
 
     def work(loaded: LoadedEnvironment) -> _Outcome:
-        try:
-            if check:
-                lock = read_current_lock(loaded, LAYER_FORMAT)
-                if online:
-                    found = look_up(lock, fetcher(), _images(fetcher(), output).probe)
-                    found.check(f"the lock in `{loaded.lock_folder}`")
-                return _Outcome(loaded, lock)
-            locked = lock_environment(loaded, policy, tools)
-        except EnvbuildError as error:
-            return _Outcome(loaded, error=error)
+        locked = lock_environment(loaded, policy, tools)
         output.detail("\n".join(locked.reasons))
         return _Outcome(loaded, locked.lock, locked.changed)
 

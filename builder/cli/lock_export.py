@@ -11,8 +11,6 @@ import click
 
 from builder.cli.output import Output
 from builder.errors import EnvbuildError
-from builder.layers.interface import LAYER_FORMAT
-from builder.lock.folder import read_current_lock
 from builder.oci.documents import Platform
 from builder.spec import load_environment
 
@@ -57,10 +55,11 @@ class Export:
 
         Raises: EnvbuildError, if it is stale, or has nothing of this form.
         """
+        from builder.cli.machine import current_lock
         from builder.lock.export import export_lock
         from builder.oci.layout import write_atomically
 
-        lock = read_current_lock(load_environment(path), LAYER_FORMAT)
+        lock = current_lock(load_environment(path))
         chosen = _platform(lock.platforms, self.platform, self.form)
         data = export_lock(lock, chosen, self.form)
         if self.file is None:

@@ -14,13 +14,13 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from builder.errors import DigestMismatchError, EnvbuildError, NotMeasuredError
 from builder.fetch.mirrors import PYPI_FILES, Mirrors, without_credentials, without_credentials_in
+from builder.fetch.source import Source
 from builder.fetch.transport import InterruptedTransferError, RangeError, Transport, TransportError
 from builder.oci.digest import Digest
 from builder.oci.layout import CHUNK
@@ -32,18 +32,6 @@ _RESUMPTIONS = 4
 _LONGEST_DOCUMENT = 900.0
 """Seconds that a document without a digest may take to come."""
 _INDEX_PAGE_LIMIT = 64 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A file to fetch: its digest and size, and where it may be had, best first."""
-
-    digest: Digest
-    size: int | None
-    """In bytes, where it is known."""
-    urls: tuple[str, ...]
-    name: str
-    """What to call it in progress and messages."""
 
 
 class MissingDocumentError(EnvbuildError):

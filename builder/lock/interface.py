@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from builder.lock.artifact import CondaPackage, DebianPackage, Sdist, Wheel
 from builder.lock.base_image import BaseImage
-from builder.lock.debian.archive import Resolution
 from builder.lock.document import Interpreter
 from builder.oci.documents import Platform
 from builder.spec.environment import Index
+
+if TYPE_CHECKING:
+    from builder.lock.debian.archive import Resolution
 
 
 @dataclass(frozen=True, slots=True)
