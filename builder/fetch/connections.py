@@ -121,10 +121,12 @@ class Connections:
 
         Raises: TransportError, if the certificates that are to be trusted cannot be read.
         """
+        import logging
         import urllib.request
 
         import urllib3
 
+        logging.getLogger("urllib3").setLevel(logging.ERROR)  # what it tries again is nothing that a user can act upon
         parts = urlsplit(url)
         proxies = urllib.request.getproxies()
         bypassed = parts.hostname is None or urllib.request.proxy_bypass(parts.hostname)
@@ -133,7 +135,7 @@ class Connections:
             settings: dict[str, Any] = {
                 "retries": _retries(),
                 "timeout": urllib3.Timeout(self.access.timeout),
-                "maxsize": 16,
+                "maxsize": 32,
             }
             settings |= self._trusted()
             self._pools[proxy] = _proxy_pool(proxy, settings) if proxy else urllib3.PoolManager(**settings)
