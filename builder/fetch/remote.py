@@ -100,6 +100,7 @@ def pinned_revision(url: str, kind: str, repository: str, revision: str | None) 
 
 
 def _listing(system: AbstractFileSystem, path: str, url: str) -> tuple[RemoteFile, ...] | None:
+    system.invalidate_cache()  # some keep what they listed before, although they were told not to
     if not url.endswith("/") and system.info(path)["type"] == "file":
         return None
     root = path.rstrip("/")

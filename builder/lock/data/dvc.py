@@ -65,8 +65,10 @@ def read_pointer(url: str, folder: Path) -> DvcFile:
         (out,) = outs
         if "md5" not in out:
             raise ValueError("it has no `md5`; other digests are not read")
+        if not isinstance(out["path"], str):
+            raise ValueError("its `path` is no text")
         start = posixpath.join(posixpath.dirname(url), str(document.get("wdir", ".")))
-        below = posixpath.normpath(posixpath.join(start, str(out["path"])))
+        below = posixpath.normpath(posixpath.join(start, out["path"]))
         pointer = Pointer(check_path(below), check_md5(str(out["md5"])))
     except OSError as error:
         raise EnvbuildError(f"`{shown(file)}` cannot be read", error.strerror or str(error)) from error
