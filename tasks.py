@@ -27,6 +27,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 VENV = Path(os.environ.get("ENVBUILD_VENV", ROOT / ".venv"))
 EXAMPLE = "examples/penguins"
+SPEC_PAGE = """\
+# The documents
+
+`envbuild.yaml` is a project. `environment.yaml` is an [Environment](#environment), which a project names by its folder or
+holds itself.
+
+"""
 PENGUIN = {"bill_length_mm": 46.5, "bill_depth_mm": 17.9, "flipper_length_mm": 192, "body_mass_g": 3500}
 
 
@@ -101,7 +108,7 @@ def test(arguments: list[str]) -> None:
         run("ruff", "format", "--check")
         run("mypy")
         run("lint-imports")
-    run("pytest", *arguments)
+    run("pytest", *(arguments or ["-n", "auto", "--dist", "loadfile"]))
 
 
 def slow(arguments: list[str]) -> None:
@@ -133,8 +140,7 @@ def reference(envbuild: str) -> dict[str, str]:
 
     documents = ("envbuild", "environment")
     files = {f"docs/reference/{document}.schema.json": output("schema", document) for document in documents}
-    sections = [output("schema", document, "--markdown") for document in documents]
-    files["docs/reference/spec.md"] = "\n".join(["# The documents\n", *sections])
+    files["docs/reference/spec.md"] = SPEC_PAGE + output("schema", "envbuild", "--markdown")
     waiting: list[list[str]] = [[]]
     pages = ["# The commands\n"]
     while waiting:
