@@ -508,6 +508,81 @@ def test_wrong_fetched_data_is_refused_and_not_left_behind(bundle, site, content
     assert list((bundle.root / "data").iterdir()) == []
 
 
+def folder_input(bundle, files, *urls):
+    rows = sorted([path, hashlib.sha256(data).hexdigest(), len(data)] for path, data in files.items())
+    bundle.input(*urls, kind="folder", sha256="a" * 64, size=sum(map(len, files.values())))
+    lock = {"version": 1, "data": {"train": {"kind": "folder", "files": rows}}}
+    (bundle.root / "bundle/data.lock.json").write_text(json.dumps(lock))
+    bundle.command("train", "pass", inputs=["train"])
+
+
+def fill(folder, files):
+    for path, data in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(data)
+
+
+FOLDER = {"a.csv": b"1", "b/c d.csv": b"22"}
+
+
+def test_a_mounted_folder_is_verified_file_by_file(bundle):
+    folder_input(bundle, FOLDER)
+    fill(bundle.root / "data/train", {**FOLDER, ".DS_Store": b"", ".ipynb_checkpoints/a.csv": b"x"})
+    assert bundle.run("train").returncode == 0
+    assert bundle.record()["data"]["train"] == {"sha256": "a" * 64, "size": 3, "source": "present"}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"a.csv": b"2"}, "the data `train/a.csv` is another: its SHA-256 is"),
+        ({"a.csv": b"222"}, "the data `train/a.csv` is another: its size is 3 instead of 1"),
+        ({"d": b""}, "the data `train` is another: `d` does not belong there"),
+        ({"b/c d.csv": None}, "the data `train` is another: `b/c d.csv` is missing"),
+    ],
+)
+def test_a_folder_with_other_files_is_refused(bundle, change, said):
+    folder_input(bundle, FOLDER)
+    fill(bundle.root / "data/train", {path: data for path, data in (FOLDER | change).items() if data is not None})
+    finished = bundle.run("train")
+    assert finished.returncode == 5
+    assert said in finished.stderr
+    assert "-v FOLDER:/data/train:ro" in finished.stderr
+
+
+def test_a_file_in_place_of_a_folder_is_refused(bundle):
+    folder_input(bundle, FOLDER)
+    (bundle.root / "data/train").write_bytes(b"1")
+    assert "is a file, and a folder is expected" in bundle.run("train").stderr
+
+
+def test_a_folder_is_fetched_from_the_first_url_that_it_can_be_read_from(bundle, tmp_path):
+    folder_input(bundle, FOLDER, "s3://bucket/folder/", f"file://{tmp_path}/origin/")
+    fill(tmp_path / "origin", FOLDER)
+    finished = bundle.run("train")
+    assert finished.returncode == 0, finished.stderr
+    assert "fetching train/b/c d.csv from file://" in finished.stderr
+    assert "from s3:" not in finished.stderr
+    assert (bundle.root / "data/train/b/c d.csv").read_bytes() == b"22"
+    assert bundle.record()["data"]["train"]["source"] == "fetched"
+
+
+def test_a_folder_that_is_fetched_in_part_is_not_left_behind(bundle, tmp_path):
+    folder_input(bundle, FOLDER, f"file://{tmp_path}/origin/")
+    fill(tmp_path / "origin", {"a.csv": b"1", "b/c d.csv": b"33"})
+    assert bundle.run("train").returncode == 5
+    assert list((bundle.root / "data").iterdir()) == []
+
+
+def test_a_bundle_that_does_not_tell_the_files_of_a_folder_is_an_error(bundle):
+    folder_input(bundle, FOLDER)
+    fill(bundle.root / "data/train", FOLDER)
+    (bundle.root / "bundle/data.lock.json").write_text("{}")
+    finished = bundle.run("train")
+    assert finished.returncode == 1
+    assert "does not tell the files of `train`" in finished.stderr
+
+
 def test_orphans_are_reaped_by_process_1(bundle):
     unshare = ("unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc")
     if subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode:

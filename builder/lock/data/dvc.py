@@ -24,6 +24,7 @@ from builder.oci.digest import Digest
 from builder.oci.layout import CHUNK
 
 _SIZE_LIMIT = 1 << 18
+_DEPTH_LIMIT = 50
 _LISTING_LIMIT = 256 << 20
 _SCHEMES = {"azure": "az", "gcs": "gs", "gs": "gs", "s3": "s3", "http": "http", "https": "https", "az": "az"}
 """What DVC calls the schemes of remotes, and what they are called here."""
@@ -176,8 +177,14 @@ def _yaml(data: bytes) -> Any:
 
     if len(data) > _SIZE_LIMIT:
         raise ValueError(f"it is larger than {_SIZE_LIMIT} bytes")
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    depth = 0
     try:
-        return yaml.safe_load(data)  # the loader in C has no limit for what nests too deep
+        for event in yaml.parse(data, Loader=loader):  # the composer is recursive, and in C without a limit
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > _DEPTH_LIMIT:
+                raise ValueError(f"it nests deeper than {_DEPTH_LIMIT} levels")
+        return yaml.load(data, Loader=loader)  # noqa: S506 - it is the safe one
     except (yaml.YAMLError, RecursionError) as error:
         raise ValueError(f"it is not YAML: {error}") from error
 
