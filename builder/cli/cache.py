@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
-from builder.cli.machine import open_store
-from builder.cli.options import json_option
+from builder.cli.machine import chosen_platforms, current_lock, make_workshop, open_store
+from builder.cli.options import json_option, offline_option, path_argument, platform_option
 from builder.cli.output import Output, print_json, size_text
 from builder.oci.store import BUILT_WHEELS, CHECKOUTS
 
@@ -57,3 +59,40 @@ def prune(output: Output, everything: bool, built: bool) -> None:
                 f"kept {len(kept)} wheels and commits that no index has ({size_text(sum(kept))}); `--all --built` "
                 "deletes them too"
             )
+
+
+@command.command("wheels")
+@path_argument
+@click.option(
+    "-o", "--output", "folder", type=click.Path(path_type=Path), required=True, metavar="FOLDER",
+    help="Where they go, as FOLDER/SHA256/FILE.",
+)  # fmt: skip
+@platform_option
+@offline_option
+@json_option
+@click.pass_obj
+def wheels(output: Output, path: Path, folder: Path, platforms: tuple[str, ...], offline: bool, as_json: bool) -> None:
+    """Write the wheels that the lock of PATH had built from source to FOLDER.
+
+    Other machines take them from there instead of building them again: name it, or the web server or bucket that it
+    is synced to, in `ENVBUILD_WHEELS`. What the store lacks is taken or built first; what FOLDER has already stays.
+    """
+    from builder.cli.wheels import ensure_built_wheels
+    from builder.spec import load_environment
+
+    lock = current_lock(load_environment(path))
+    targets = chosen_platforms(lock, platforms)
+    built = [wheel for platform in targets for wheel in lock.wheels.get(platform, ()) if wheel.built]
+    written, there = 0, 0
+    if built:
+        from builder.run.wheels.place import fill_place
+
+        workshop = make_workshop(output, offline=offline)
+        ensure_built_wheels(lock, targets, workshop, output)
+        filled = fill_place(built, workshop.store, folder)
+        written, there = filled.written, filled.there
+        output.say(f"wrote {written} wheels to {folder}" + (f"; {there} were there already" if there else ""))
+    else:
+        output.say(f"nothing to do: no package in the lock of {path} was built from source")
+    if as_json:
+        print_json({"folder": str(folder), "written": written, "there": there})

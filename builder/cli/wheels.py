@@ -30,9 +30,9 @@ def wheel_builder(workshop: Workshop, output: Output) -> WheelBuilder:
 def ensure_built_wheels(
     lock: Lock, platforms: Sequence[Platform], workshop: Workshop, output: Output, *, here_only: bool = False
 ) -> None:
-    """Build the wheels of these platforms that were built from source and that the store lacks.
+    """Have in the store the wheels of these platforms that were built from source: taken, else built.
 
-    With `here_only`, those that this machine cannot build are left out.
+    With `here_only`, all are built, and those that this machine cannot build are left out.
 
     Raises: EnvbuildError, if one cannot be built here; DigestMismatchError, if it is not the one that was locked.
     """

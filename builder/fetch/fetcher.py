@@ -139,7 +139,8 @@ class Fetcher:
     def blob(self, source: Source) -> Path:
         """The verified file of `source` in the store, fetched if it is not there.
 
-        Raises: EnvbuildError, if no URL gives it; DigestMismatchError, if what they give has another digest.
+        Raises: EnvbuildError, if no URL gives it (MissingDocumentError, if all answer that they have no such file);
+        DigestMismatchError, if what they give has another digest.
         """
         path = self._store.path(source.digest)
         if self._present(source):
@@ -244,7 +245,8 @@ class Fetcher:
                     wrong = True
                     file.truncate(0)
                     failures.append(f"{without_credentials_in(place)}: {error.what}")
-        kind = DigestMismatchError if wrong else EnvbuildError
+        gone = all(error.status in (404, 410) for error in errors)
+        kind = DigestMismatchError if wrong else MissingDocumentError if gone else EnvbuildError
         raise kind(f"{source.name} could not be fetched", failures, None if wrong else _hint(errors))
 
     def _candidates(self, url: str, source: Source) -> Iterable[str]:

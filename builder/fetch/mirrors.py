@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from builder.errors import EnvbuildError
@@ -53,10 +54,12 @@ class Mirrors:
     """Further indexes of this machine, without credentials, which are asked before PyPI."""
     access: Access = field(default_factory=Access)
     """The credentials of this machine."""
+    built_wheels: str | None = None
+    """Where the team keeps wheels that were built from source, by digest; without credentials."""
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str]) -> Mirrors:
-        """Read UV_DEFAULT_INDEX, UV_INDEX_URL or PIP_INDEX_URL, and ENVBUILD_{DEBIAN,SNAPSHOT,PYTHON}_MIRROR."""
+        """Read UV_DEFAULT_INDEX, UV_INDEX_URL or PIP_INDEX_URL, and ENVBUILD_{DEBIAN,SNAPSHOT,PYTHON}_MIRROR …."""
         names = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
         index = next((variables[name] for name in names if variables.get(name)), None)
         debian = variables.get("ENVBUILD_DEBIAN_MIRROR", "").split()
@@ -77,11 +80,16 @@ class Mirrors:
         if pythons := variables.get("ENVBUILD_PYTHON_MIRROR", "").strip():
             prefixes += [(published, found.folder(pythons)) for published in STANDALONE_PYTHONS]
         python_index = found.folder(index) if index else None
+        wheels = variables.get("ENVBUILD_WHEELS", "").strip()
+        if wheels and "://" not in wheels:
+            wheels = Path(wheels).absolute().as_uri()
+        wheels = found.folder(wheels) if wheels else ""
         return cls(
             tuple(prefixes),
             None if python_index == PYPI_INDEX else python_index,
             tuple(dict.fromkeys(more)),
             found.access,
+            wheels or None,
         )
 
     def with_indexes(self, indexes: Mapping[str, str]) -> Mirrors:

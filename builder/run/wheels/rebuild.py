@@ -1,4 +1,4 @@
-"""Making the built wheels of a lock again where the store lacks them, and comparing their digests."""
+"""The built wheels of a lock where the store lacks them: taken from the team's place, or made again and compared."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from builder.lock.pypi.tags import best_wheel
 from builder.oci.documents import Platform
 from builder.run.wheels.builder import WheelBuilder
 from builder.run.wheels.checks import is_pure
+from builder.run.wheels.place import take_wheel
 
 
 def ensure_built(lock: Lock, platforms: Sequence[Platform], builder: WheelBuilder, *, here_only: bool = False) -> None:
-    """Build the wheels of these platforms that were built from source and that the store lacks.
+    """Have in the store the wheels of these platforms that were built from source: taken, else built.
 
-    With `here_only`, those that this machine cannot build are left out.
+    With `here_only`, all are built, and those that this machine cannot build are left out.
 
     Raises: EnvbuildError, if one cannot be built here; DigestMismatchError, if it is not the one that was locked.
     """
@@ -27,7 +28,9 @@ def ensure_built(lock: Lock, platforms: Sequence[Platform], builder: WheelBuilde
     for platform in platforms:
         for wheel in lock.wheels.get(platform, ()):
             skipped = here_only and not can_rebuild(lock, platform, wheel, builder)
-            if wheel.built and not skipped and not store.has(wheel.digest, wheel.size):
+            if wheel.built is None or skipped or store.has(wheel.digest, wheel.size):
+                continue
+            if here_only or not take_wheel(wheel, builder.workshop.fetcher, builder.say):
                 _rebuild(lock, platform, wheel, wheel.built, builder)
 
 

@@ -23,8 +23,8 @@ pypi: {file: requirements.in}
 """
 
 
-def envbuild(store: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "ENVBUILD_CACHE": str(store)}
+def envbuild(store: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "ENVBUILD_CACHE": str(store), **variables}
     return subprocess.run(
         [sys.executable, "-m", "builder", *arguments], env=environment, capture_output=True, text=True, check=False
     )
@@ -65,3 +65,10 @@ def test_a_commit_is_built_locked_and_built_again_elsewhere(environment: Path, s
     assert [image.returncode for image in images] == [0, 0], images[1].stderr
     assert images[0].stdout == images[1].stdout
     assert ["from source" in image.stderr for image in images] == [False, True]
+
+    place = environment.parent / "place"
+    filled = envbuild(store, "cache", "wheels", str(environment), "-o", str(place))
+    assert "wrote 1 wheels to" in filled.stderr, filled.stderr
+    Store(store).discard(wheel.digest)
+    taken = envbuild(store, "build", "--platform", "linux/amd64", str(environment), ENVBUILD_WHEELS=str(place))
+    assert (taken.stdout, "from source" in taken.stderr) == (images[0].stdout, False)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from made_locks import made_deb, made_wheel, write_made_environment
 
+from builder.lock.artifact import Build, Sdist
+from builder.oci.digest import Digest
 from builder.oci.store import BUILT_WHEELS, CHECKOUTS, Store
 
 
@@ -34,3 +39,25 @@ def test_built_alone_deletes_nothing(envbuild: Any, tmp_path: Path, monkeypatch:
     code, _, errors = envbuild("cache", "prune", "--built")
     assert code == 2
     assert "`--built` goes with `--all`" in errors
+
+
+def test_built_wheels_are_written_for_other_machines(envbuild: Any, work: Path, tmp_path: Path) -> None:
+    data = b"a wheel"
+    sdist = Sdist("odd", "1.0", "odd-1.0.tar.gz", Digest.of(b"sdist"), 5, "https://files.example/odd-1.0.tar.gz")
+    built = replace(made_wheel("odd"), digest=Digest.of(data), size=len(data), url="", built=Build(sdist, ()))
+    write_made_environment(work, ["odd"], [built, made_wheel("other")], [made_deb("python3.11")])
+    store = Store(tmp_path / "cache")
+    store.create()
+    store.write(data)
+    code, out, errors = envbuild("cache", "wheels", str(work), "-o", str(work / "place"), "--json")
+    assert code == 0, errors
+    assert json.loads(out) == {"folder": str(work / "place"), "written": 1, "there": 0}
+    assert (work / "place" / built.digest.hex / built.file_name).read_bytes() == data
+    assert "wrote 0 wheels to place; 1 were there already" in envbuild("cache", "wheels", "-o", "place")[2]
+
+
+def test_where_nothing_was_built_it_is_said_and_no_folder_is_made(envbuild: Any, work: Path) -> None:
+    write_made_environment(work, ["other"], [made_wheel("other")], [made_deb("python3.11")])
+    code, _, errors = envbuild("cache", "wheels", "-o", "place")
+    assert (code, "nothing to do: no package in the lock of . was built from source" in errors) == (0, True)
+    assert not (work / "place").exists()
