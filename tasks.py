@@ -30,8 +30,8 @@ EXAMPLE = "examples/penguins"
 SPEC_PAGE = """\
 # The documents
 
-`envbuild.yaml` is a project. `environment.yaml` is an [Environment](#environment), which a project names by its folder or
-holds itself.
+`envbuild.yaml` is a project, `environment.yaml` an [Environment](#environment) that projects share. Both are read
+strictly: every problem is told, with file and line.
 
 """
 PENGUIN = {"bill_length_mm": 46.5, "bill_depth_mm": 17.9, "flipper_length_mm": 192, "body_mass_g": 3500}

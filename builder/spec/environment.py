@@ -109,8 +109,10 @@ class Index:
 
     name: str = key("Its name; credentials come from `UV_INDEX_<NAME>_USERNAME` and the like.", form=_NAME)
     url: str = key("Its URL, without credentials.", form=_INDEX)
-    packages: tuple[str, ...] = key("Take these packages from it, and nothing else.", default=(), form=_NAME)
-    default: bool = key("Whether it stands in place of PyPI.", default=False)
+    packages: tuple[str, ...] = key(
+        "Take these packages from this index alone, and nothing else from it.", default=(), form=_NAME
+    )
+    default: bool = key("Whether it stands in place of PyPI, which is asked last.", default=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,19 +122,23 @@ class PyPI:
     ONE_OF: ClassVar = ("requirements", "file", "lockfile")
 
     requirements: tuple[str, ...] = key(
-        "What to install, one requirement (PEP 508) an element.", default=(), form=_REQUIREMENT
+        "What to install; a direct URL needs its hash, a git repository its commit.", default=(), form=_REQUIREMENT
     )
     file: str | None = key(
-        "A `requirements.in` or `pyproject.toml` that says what to install.", default=None, form=_FILE
+        "A `requirements.in` or `pyproject.toml` that says what to install; `requirements` may stand beside it.",
+        default=None,
+        form=_FILE,
     )
     lockfile: str | None = key(
         "A `uv.lock`, `pylock.toml` or `requirements.txt` with hashes, taken as it is.", default=None, form=_FILE
     )
     extras: tuple[str, ...] = key("Extras of the `pyproject.toml` or lockfile.", default=(), form=_NAME)
-    groups: tuple[str, ...] = key("Its dependency groups (PEP 735).", default=(), form=_NAME)
+    groups: tuple[str, ...] = key("Dependency groups (PEP 735) of the same.", default=(), form=_NAME)
     resolver: Literal["uv", "pip-tools"] = key("The program that chooses versions.", default="uv")
     exclude_newer: str | None = key(
-        "Take no file uploaded after this time, so that locking again chooses the same.", default=None, form=_TIMESTAMP
+        "Take no file uploaded after this time, so that locking again chooses the same; also the image's date.",
+        default=None,
+        form=_TIMESTAMP,
     )
     exclude_newer_package: Mapping[str, str] = key(
         "The same for single packages; `none` for an index that gives no upload times.",
@@ -164,7 +170,11 @@ class Conda:
 
     ONE_OF: ClassVar = ("file", "dependencies", "lockfile")
 
-    file: str | None = key("An `environment.yml` that says what to install.", default=None, form=_FILE)
+    file: str | None = key(
+        "An `environment.yml` that says what to install, instead of `channels` and `dependencies`.",
+        default=None,
+        form=_FILE,
+    )
     channels: tuple[str, ...] = key(
         "Channels by name or URL, the first that has a package wins.", default=(), form=_CHANNEL
     )
@@ -203,13 +213,19 @@ class Environment:
         "The platforms to lock and build for.", default=PLATFORMS
     )
     base: Base | None = key("What the image starts from; by default the suite that has this Python.", default=None)
-    debian: tuple[str, ...] = key("Debian packages to install besides the interpreter's.", default=(), form=_PACKAGE)
+    debian: tuple[str, ...] = key(
+        "Debian packages to install besides those of the base and interpreter; on a suite.", default=(), form=_PACKAGE
+    )
     build_debian: tuple[str, ...] = key(
-        "Debian packages that building wheels from source needs: compilers and headers.", default=(), form=_PACKAGE
+        "Debian packages that building wheels from source needs: compilers and headers; in no image.",
+        default=(),
+        form=_PACKAGE,
     )
     pypi: PyPI | None = key("Packages from Python package indexes.", default=None)
     conda: Conda | None = key("Packages from conda channels.", default=None)
-    cuda: str | None = key("The CUDA version that the driver of the hosts supports.", default=None, form=_CUDA)
+    cuda: str | None = key(
+        "The CUDA version that the driver of the hosts supports: `__cuda` for conda packages.", default=None, form=_CUDA
+    )
     description: str = key("What it is for, in a sentence.", default="")
     owner: str = key("Who looks after it: a person or team, with a way to reach them.", default="")
 

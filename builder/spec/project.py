@@ -46,11 +46,11 @@ class DataReference:
         form=_URL,
     )
     sha256: str | None = key(
-        "The SHA-256 of the file (`sha256sum FILE` prints it); without it, `envbuild lock` writes it into the lock.",
+        "The SHA-256 of the file (`sha256sum FILE` prints it); what has none is hashed by `envbuild lock`.",
         default=None,
         form=_SHA256,
     )
-    size: int | None = key("The size in bytes.", default=None)
+    size: int | None = key("The size in bytes, of all files together.", default=None)
 
     def problems(self) -> Iterable[tuple[str, str, str | None]]:
         """What single keys cannot tell."""
@@ -70,7 +70,9 @@ class Model:
     ONE_OF: ClassVar = ("path", "url")
 
     path: str | None = key(
-        "The folder or file of the model in the project, packed once it is there.", default=None, form=_PATH
+        "The folder or file of the model in the project, packed into bundles once it is there.",
+        default=None,
+        form=_PATH,
     )
     card: str | None = key("The model card, a Markdown file.", default=None, form=_FILE)
     url: str | None = key("Where pretrained weights are had, instead of `path`; as for data.", default=None, form=_URL)

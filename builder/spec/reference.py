@@ -16,7 +16,7 @@ def markdown_reference(document: type, file_name: str) -> str:
     for part in _documents(document):
         if part is not document:
             lines += [f"### {part.__name__}", ""]
-        lines += [(part.__doc__ or "").strip(), "", "| key | type | default | meaning |", "|---|---|---|---|"]
+        lines += [_purpose(part), "", "| key | type | default | meaning |", "|---|---|---|---|"]
         defaults = {field.name: default_of(field) for field in dataclasses.fields(part)}
         lines += [_row(key, defaults[key.field]) for key in keys(part).values()]
         lines.append("")
@@ -37,32 +37,45 @@ def _inner(declared: Any) -> Iterator[type]:
             yield typing.cast("type", member)
         elif typing.get_origin(member) is Mapping:
             yield from _inner(typing.get_args(member)[1])
+        elif typing.get_origin(member) is tuple:
+            yield from _inner(typing.get_args(member)[0])
+
+
+def _purpose(part: type) -> str:
+    """What it is, and which of its keys cannot all be left out."""
+    needed = [f"`{name}`" for name in getattr(part, "ONE_OF", ())]
+    more = f" One of {', '.join(needed[:-1])} and {needed[-1]} is needed." if needed else ""
+    return (part.__doc__ or "").strip() + more
 
 
 def _row(key: Key, default: Any) -> str:
     shown = "required" if key.required else _default(as_document(default))
-    form = f" ({key.form.description})" if key.form else ""
-    return f"| `{key.name}` | {_type(key.type)}{form} | {shown} | {key.doc} |"
+    return f"| `{key.name}` | {_type(key.type, key)} | {shown} | {key.doc} |"
 
 
 def _default(value: Any) -> str:
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
     if value in (None, "", [], {}):
         return "none"
     return "`" + (", ".join(map(str, value)) if isinstance(value, list) else str(value)) + "`"
 
 
-def _type(declared: Any) -> str:
-    return " or ".join(_member(member) for member in alternatives(declared))
+def _type(declared: Any, key: Key) -> str:
+    return " or ".join(_member(member, key) for member in alternatives(declared))
 
 
-def _member(member: Any) -> str:
+def _member(member: Any, key: Key) -> str:
     origin, arguments = typing.get_origin(member), typing.get_args(member)
     if dataclasses.is_dataclass(member):
         return f"[{member.__name__}](#{member.__name__.lower()})"  # type: ignore[union-attr]
     if origin is typing.Literal:
         return " or ".join(f"`{choice}`" for choice in arguments)
     if origin is tuple:
-        return f"list of {_type(arguments[0])}"
+        return f"list of {_type(arguments[0], key)}"
     if origin is Mapping:
-        return f"mapping of names to {_type(arguments[1])}"
+        names = f"from {key.key_form.description}" if key.key_form else "of names"
+        return f"mapping {names} to {_type(arguments[1], key)}"
+    if member is str and key.form:
+        return f"text ({key.form.description})"
     return {str: "text", int: "whole number", bool: "true or false"}[member]
