@@ -22,7 +22,20 @@ from builder.cli.running import (
 )
 
 
-@click.command("shell", short_help="Open a shell inside an image, with the working tree mounted.")
+class _CommandBehindDashes(click.Command):
+    """What stands behind `--` is the command, also where no PATH stands before it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take the first `--` apart from what stands before it."""
+        end = args.index("--") if "--" in args else len(args)
+        rest = super().parse_args(ctx, args[:end])
+        ctx.params["arguments"] += tuple(args[end + 1 :])
+        return rest
+
+
+@click.command(
+    "shell", cls=_CommandBehindDashes, short_help="Open a shell inside an image, with the working tree mounted."
+)
 @click.argument("path", type=click.Path(path_type=Path), default=Path())
 @click.argument("arguments", nargs=-1)
 @click.option(
