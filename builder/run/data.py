@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from builder.errors import EnvbuildError
+from builder.errors import DigestMismatchError, EnvbuildError
 from builder.fetch import Fetcher, Source
 from builder.lock.data.download import fetch_files
 from builder.lock.data.entry import DataEntry
-from builder.lock.data.local import check_inside, file_url
+from builder.lock.data.hashing import Hasher, shown, walk
+from builder.lock.data.local import check_inside, file_url, read_local
 from builder.oci.digest import Digest
 from builder.oci.store import Store
 
@@ -27,9 +29,16 @@ def data_path(
     Raises: EnvbuildError, if it cannot be had; DigestMismatchError.
     """
     local, kind = _local(reference, folder), reference.get("kind", "file")
-    if local is not None and ((kind == "file" and local.is_file()) or (kind == "folder" and local.is_dir())):
-        return local.resolve()
     urls = tuple(reference.get("urls", ()))
+    if local is not None and kind in ("file", "folder") and local.exists():
+        if _is_promised(reference, local, folder, fetcher):
+            return local.resolve()
+        if not urls:
+            raise DigestMismatchError(
+                f"the data `{name}` is another: `{shown(local)}` has not the bytes that are locked",
+                f"the SHA-256 {reference['sha256']} was promised",
+                hint=f"Restore it, lock it as it is now, or use another with `--data {name}=PATH`",
+            )
     if kind == "file":
         if not urls:
             raise EnvbuildError(
@@ -49,6 +58,21 @@ def _local(reference: Mapping[str, Any], folder: Path) -> Path | None:
     if local.exists():
         check_inside(local, folder)
     return local
+
+
+def _is_promised(reference: Mapping[str, Any], local: Path, folder: Path, fetcher: Fetcher) -> bool:
+    """Whether what is here has the promised bytes: a bundle that came from anywhere may name any path."""
+    is_folder = reference.get("kind", "file") == "folder"
+    if local.is_dir() != is_folder:
+        return False
+    try:
+        size = sum(file.size for file in walk(local)) if is_folder else local.stat().st_size
+        if reference.get("size") not in (None, size):
+            return False
+        found = read_local(str(reference["local"]), local, folder, Hasher(fetcher.store, time.time_ns))
+    except (EnvbuildError, OSError):  # whatever it is, it is not what was locked
+        return False
+    return bool(found.digest.hex == reference["sha256"])
 
 
 def _folder(entry: DataEntry, bases: tuple[str, ...], name: str, fetcher: Fetcher) -> Path:

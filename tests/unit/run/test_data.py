@@ -57,6 +57,24 @@ def test_a_pattern_whose_files_have_changed_is_a_wrong_digest(project: DataProje
         path_of(project)
 
 
+@pytest.mark.parametrize("url", ["data", "data/a.csv"])
+def test_what_has_other_bytes_is_not_given_to_a_command(project: DataProject, url: str) -> None:
+    project.file("data/a.csv")
+    project.spec({"train": {"url": url}})
+    project.lock()
+    entry = entries(project.loaded).data["train"]
+    assert path_of(project) == project.folder / url
+    (project.folder / "data/link").symlink_to("/")
+    project.file("data/a.csv", b"2")
+    with pytest.raises(DigestMismatchError, match=r"the data `train` is another: .* has not the bytes that are locked"):
+        path_of(project)
+    project.file("elsewhere/a.csv")
+    place = f"file://{project.folder}/elsewhere/"
+    reference = {**_data("train", entry), "urls": [place if url == "data" else f"{place}a.csv"]}
+    found = data_path("train", reference, project.folder, project.fetcher, lambda: entry)
+    assert (found if found.is_file() else found / "a.csv").read_bytes() == b"1"
+
+
 def test_a_folder_that_is_nowhere_names_a_way_out(project: DataProject, tmp_path: Path) -> None:
     project.file("data/a.csv")
     project.spec({"train": {"url": "data"}})
