@@ -11,7 +11,9 @@ _SCHEMES = ("", "file", "http", "https", *OBJECT_STORES)
 _CREDENTIALS = re.compile(
     r"[?&](?:sig|[^=&]*(?:token|signature|secret|password|credential|api-?_?key|access-?_?key)[^=&]*)=", re.IGNORECASE
 )
-_REPOSITORY = re.compile(r"hf://(datasets/|spaces/|(?!datasets/|spaces/|buckets/))([^/@]+/[^/@]+)(?:@([^/]+))?(?:/(.*))?", re.DOTALL)
+_REPOSITORY = re.compile(
+    r"hf://(datasets/|spaces/|(?!datasets/|spaces/|buckets/))([^/@]+/[^/@]+)(?:@([^/]+))?(?:/(.*))?", re.DOTALL
+)
 
 
 def check_url(text: str) -> None:
