@@ -15,7 +15,7 @@ from builder.lock.wish import Tools
 from builder.progress import Silent
 
 if TYPE_CHECKING:
-    from builder.lock.registry_image import RegistryImages
+    from builder.lock.base_image.registry_images import RegistryImages
 
 
 def make_tools(fetcher: Fetcher, output: Output) -> Tools:
@@ -43,7 +43,7 @@ def make_tools(fetcher: Fetcher, output: Output) -> Tools:
 def make_images(fetcher: Fetcher, output: Output) -> RegistryImages:
     """What reads images of registries, with the logins of this machine."""
     from builder.fetch.transport import Transport
-    from builder.lock.registry_image import RegistryImages
+    from builder.lock.base_image.registry_images import RegistryImages
     from builder.oci.registry import Credentials, Registries
 
     registries = Registries(Transport(fetcher.mirrors).pool, Credentials(os.environ))

@@ -20,7 +20,7 @@ import pytest
 from builder.errors import EnvbuildError
 from builder.fetch import Mirrors
 from builder.fetch.transport import Transport
-from builder.lock.registry_image import RegistryImages
+from builder.lock.base_image.registry_images import RegistryImages
 from builder.oci.digest import Digest
 from builder.oci.documents import MEDIA_TYPE_INDEX, Descriptor, Index, Platform
 from builder.oci.layout import Layout

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from builder.errors import EnvbuildError
-from builder.lock.image_files import File, ImageFiles
+from builder.lock.base_image.files import File, ImageFiles
 
 REVISION = 1
 """Of these rules: what older ones found is not taken."""

@@ -13,9 +13,9 @@ from made_up_image import elf, file, folder, layer, link
 
 from builder.errors import DigestMismatchError, EnvbuildError, NotMeasuredError
 from builder.lock.base_image import BaseImage
-from builder.lock.image_files import ImageFiles
-from builder.lock.image_python import Python, look_into
-from builder.lock.registry_image import RegistryImages
+from builder.lock.base_image.files import ImageFiles
+from builder.lock.base_image.python import Python, look_into
+from builder.lock.base_image.registry_images import RegistryImages
 from builder.oci.digest import Digest
 from builder.oci.documents import Descriptor, Platform
 from builder.oci.registry.client import DOCKER_INDEX, DOCKER_MANIFEST, Document
@@ -191,7 +191,7 @@ def test_a_path_out_of_the_image_is_refused(path: str) -> None:
 
 
 def test_what_is_kept_of_a_layer_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("builder.lock.image_files._MOST_NODES", 100)
+    monkeypatch.setattr("builder.lock.base_image.files._MOST_NODES", 100)
     pythons(layer(*(link(f"node_modules/{number}", "x") for number in range(200))))
     pythons(layer(*(file(f"a/{number}") for number in range(200))))
     with pytest.raises(EnvbuildError, match="cannot be looked into"):
@@ -393,7 +393,7 @@ def test_a_damaged_layer_gives_a_clear_error(
         "bomb": made.gzip.compress(bytes(512) + bytes(1 << 20)),
         "garbage": b"\x1f\x8b" + bytes(range(256)) * 8,
     }[damage]
-    monkeypatch.setattr("builder.lock.registry_image._LARGEST_LAYER", 1 << 18)
+    monkeypatch.setattr("builder.lock.base_image.registry_images._LARGEST_LAYER", 1 << 18)
     registry.tag(one)
     with pytest.raises(EnvbuildError, match="layer sha256:"):
         resolver(NAME, AMD64, None, True)

@@ -14,9 +14,9 @@ from typing import Protocol
 
 from builder.errors import DigestMismatchError, EnvbuildError, NotMeasuredError
 from builder.lock.base_image import BaseImage
+from builder.lock.base_image.files import ImageFiles
+from builder.lock.base_image.python import REVISION, Contents, look_into
 from builder.lock.document import Interpreter
-from builder.lock.image_files import ImageFiles
-from builder.lock.image_python import REVISION, Contents, look_into
 from builder.oci.compression import damage_errors, decompressed
 from builder.oci.digest import Digest
 from builder.oci.documents import (
