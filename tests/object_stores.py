@@ -47,6 +47,10 @@ class ObjectStore:
         """Add objects."""
         self.objects.update(objects)
 
+    def delete(self, key: str) -> None:
+        """Take an object away."""
+        del self.objects[key]
+
     def url(self, key: str) -> str:
         """The URL of `container/key`."""
         return f"{self.scheme}://{key}"
@@ -293,6 +297,9 @@ class _S3(ObjectStore):
         for key, data in objects.items():
             _send("PUT", f"{endpoint}/{quote(key)}", data)
         self.objects.update(objects)
+
+    def delete(self, key: str) -> None:
+        _send("DELETE", f"{self.variables['AWS_ENDPOINT_URL']}/{quote(key)}")
 
 
 @contextmanager

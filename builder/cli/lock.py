@@ -57,7 +57,7 @@ def command(output: Output, /, path: Path, all_: bool, as_json: bool, **options:
         return export.write(path, output)
     if options["online"] and not options["check"]:
         raise click.UsageError("`--online` goes with `--check`.")
-    data_work = DataWork(output, options["check"], options["upgrade"], options.pop("rehash"))
+    data_work = DataWork(output, options["check"], options["upgrade"], options.pop("rehash"), options["online"])
     work = _work(output, **options)
     if all_:
         return _print_all(_lock_all(path, work) | data_work.all(path), as_json, output)

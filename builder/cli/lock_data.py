@@ -86,6 +86,8 @@ class DataWork:
     check: bool
     upgrade: bool
     rehash: bool
+    online: bool = False
+    """When checking, also ask whether what is elsewhere can still be had."""
 
     def before_others(self, path: Path) -> DataOutcome:
         """As `one`. Raises: EnvbuildError, where data cannot be locked, so that nothing else is either."""
@@ -96,7 +98,8 @@ class DataWork:
 
     def one(self, path: Path) -> DataOutcome:
         """Lock or check the data of the project in `path`; nothing, where an environment is."""
-        from builder.lock.data.locking import DataTools, check_data, make_data_lock
+        from builder.lock.data.locking import DataTools, check_data, entries, make_data_lock
+        from builder.lock.data.online import look_up_data
 
         try:
             file = find_spec(path)
@@ -111,6 +114,8 @@ class DataWork:
             if self.check:
                 checked = check_data(loaded, hasher)
                 outcome.lock, outcome.notes = checked.lock, checked.notes
+                if self.online:
+                    look_up_data(entries(loaded, checked.lock), fetcher()).check(f"the data of `{loaded.file}`")
             else:
                 outcome.lock = make_data_lock(loaded, DataTools(hasher, fetcher, progress), upgrade=self.upgrade)
         except EnvbuildError as error:

@@ -40,6 +40,8 @@ class _Library:
     anonymous: Mapping[str, Any] | None = None
     """Options for reading what is public, tried where no credentials are found."""
     hint: str = ""
+    endpoint: str | None = None
+    """An environment variable with the URL of the service, where the library reads it only when it is imported."""
 
 
 _S3 = _Library(
@@ -50,7 +52,7 @@ _AZURE = _Library(
     "adlfs", "azure", "abfs", {"use_listings_cache": False}, None,
     "set `AZURE_STORAGE_CONNECTION_STRING`, or `AZURE_STORAGE_ACCOUNT_NAME` and log in with `az login`",
 )  # fmt: skip
-_HUB = _Library("huggingface_hub", "hf", "hf", {"use_listings_cache": False}, None, "set `HF_TOKEN`")
+_HUB = _Library("huggingface_hub", "hf", "hf", {"use_listings_cache": False}, None, "set `HF_TOKEN`", "HF_ENDPOINT")
 _LIBRARIES = {"s3": _S3, "gs": _GS, "gcs": _GS, "az": _AZURE, "abfs": _AZURE, "abfss": _AZURE, "hf": _HUB}
 
 
@@ -125,10 +127,12 @@ def _asked(url: str, ask: Callable[[AbstractFileSystem, str], T]) -> T:
     except ImportError as error:
         needed = f"`{url.partition(':')[0]}:` needs a library that is not installed"
         raise TransportError(f"{needed}: `pip install 'envbuild[{library.extra}]'`") from error
+    endpoint = os.environ.get(library.endpoint) if library.endpoint else None
+    given = {**library.options, **({"endpoint": endpoint} if endpoint else {})}
     for options in ({}, library.anonymous):
         try:
             known = f"{library.protocol}://{url.partition('://')[2]}"
-            system, path = fsspec.core.url_to_fs(known, **library.options, **(options or {}))
+            system, path = fsspec.core.url_to_fs(known, **given, **(options or {}))
             return ask(system, path)
         except Exception as error:
             if not (options == {} and library.anonymous and _lacks_credentials(error)):
@@ -170,7 +174,7 @@ def _as_transport_error(error: Exception, library: _Library, *, interrupted: boo
         return error
     status = getattr(getattr(error, "response", None), "status_code", None)
     if isinstance(error, FileNotFoundError) or status == 404:
-        return TransportError("there is no such file or folder")
+        return TransportError("there is no such file or folder", 404)
     if isinstance(error, PermissionError) or status in (401, 403) or _lacks_credentials(error):
         return TransportError(f"access is refused; {library.hint}")
     kind = InterruptedTransferError if interrupted else TransportError

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from data_projects import DataProject
+from huggingface_hub import HfFileSystem
 from object_stores import COMMIT, MOVED, SECRET, ObjectStore
 
 from builder.bundle.documents import _data
@@ -17,6 +18,7 @@ from builder.fetch.remote import RemoteFile, public_reason
 from builder.lock.data import download
 from builder.lock.data.download import Downloader
 from builder.lock.data.locking import entries
+from builder.lock.data.online import look_up_data
 from builder.lock.folder import StaleLockError
 from builder.oci.digest import Digest
 from builder.run.data import data_path
@@ -95,6 +97,21 @@ def test_a_promise_that_the_store_does_not_keep_is_a_wrong_digest(url: str, proj
         project.fetcher.blob(source)
 
 
+def test_what_is_no_longer_there_is_told_when_it_is_asked_for(
+    url: str, root: str, objects: ObjectStore, project: DataProject
+) -> None:
+    project.spec({"file": {"url": f"{url}/a.csv"}, "folder": {"url": f"{url}/b"}})
+    lock = project.lock()
+    found = look_up_data(lock, project.fetcher)
+    assert (found.asked, found.gone, found.unknown) == (3, (), ())
+    objects.put({f"{root}/data/a.csv": b"22"})
+    objects.delete(f"{root}/data/b/e.txt")
+    if objects.scheme == "hf":  # it keeps what it knows of a commit as long as the process lives
+        HfFileSystem.clear_instance_cache()
+    gone = [error.what for error in look_up_data(lock, project.fetcher).gone]
+    assert gone == ["`data.file` can no longer be had", "`data.folder`: `e.txt` can no longer be had"]
+
+
 @pytest.mark.parametrize("path", ["nothing.csv", "nothing/", "*.nothing"])
 def test_what_is_not_there_is_named(url: str, project: DataProject, path: str) -> None:
     project.spec({"train": {"url": f"{url}/{path}"}})
@@ -105,19 +122,18 @@ def test_what_is_not_there_is_named(url: str, project: DataProject, path: str) -
     assert not project.lock_file.exists()
 
 
+@pytest.mark.parametrize("objects", ["s3", "az", "hf"], indirect=True)  # gcsfs takes half a minute to give up
 def test_a_store_that_refuses_or_is_down_gives_no_secret_away(
     url: str, objects: ObjectStore, project: DataProject
 ) -> None:
     project.spec({"train": {"url": f"{url}/a.csv"}})
-    if objects.scheme in ("az", "hf"):  # the others are emulated without credentials
+    if objects.scheme in ("az", "hf"):  # moto takes any credential
         variables = {
             name: value.replace(SECRET, WRONG_SECRET).replace("AccountName=dev", "AccountName=other")
             for name, value in objects.variables.items()
         }
-    elif objects.scheme == "s3":
-        variables = {**objects.variables, "AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_MAX_ATTEMPTS": "1"}
     else:
-        pytest.skip("gcsfs takes half a minute to give up")
+        variables = {**objects.variables, "AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_MAX_ATTEMPTS": "1"}
     environment = {**os.environ, **variables, "ENVBUILD_CACHE": str(project.store.root), "PYTHONPATH": str(ROOT)}
     line = [sys.executable, "-m", "builder", "--verbose", "lock", str(project.folder)]
     finished = subprocess.run(line, env=environment, capture_output=True, text=True, check=False)
@@ -130,9 +146,8 @@ def test_a_store_that_refuses_or_is_down_gives_no_secret_away(
         assert "Traceback" not in text
 
 
+@pytest.mark.parametrize("objects", ["gs", "az", "hf"], indirect=True)  # moto breaks nothing off
 def test_a_body_that_breaks_off_is_asked_for_again(url: str, objects: ObjectStore, project: DataProject) -> None:
-    if objects.scheme == "s3":
-        pytest.skip("moto breaks nothing off")
     objects.fail = 1
     project.spec({"train": {"url": f"{url}/b/c d.csv"}})
     assert project.lock().data["train"].digest.hex == hashlib.sha256(TREE["b/c d.csv"]).hexdigest()
