@@ -83,7 +83,11 @@ class Base:
     ONE_OF: ClassVar = ("suite", "image")
 
     suite: Suite | None = key("The Debian suite that the image is assembled from.", default=None)
-    image: str | None = key("An image of a registry instead; the lock pins its digest.", default=None, form=_IMAGE)
+    image: str | None = key(
+        "An image of a registry instead, to lock for; the lock pins its digest, and images are built on suites only.",
+        default=None,
+        form=_IMAGE,
+    )
 
     def problems(self) -> Iterable[tuple[str, str, str | None]]:
         """What single keys cannot tell: (key, message, hint)."""
@@ -237,8 +241,10 @@ class Environment:
             yield "platforms", "a platform stands twice", None
         if self.python is None and self.conda is None and self.base and self.base.suite:
             yield "python", "it is missing", keys(Environment)["python"].doc
-        if self.base is not None and self.base.image is not None and self.debian:
-            yield "debian", "Debian packages are installed on a suite, not on another image", None
+        if self.base is not None and self.base.image is not None:
+            for name, packages in (("debian", self.debian), ("build-debian", self.build_debian)):
+                if packages:
+                    yield name, "Debian packages are installed on a suite, not on another image", None
         yield from self._interpreter_problems()
 
     def _interpreter_problems(self) -> Iterable[tuple[str, str, str | None]]:

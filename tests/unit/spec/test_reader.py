@@ -235,6 +235,13 @@ def test_unquoted_versions_and_times_are_read_as_they_are_written(project: Path)
     assert loaded.commands["a"].env == {"DEBUG": "true", "N": "010"}
 
 
+@pytest.mark.parametrize("key", ["debian", "build-debian"])
+def test_debian_packages_are_refused_on_another_image_and_not_left_out(key: str, tmp_path: Path) -> None:
+    (problem,) = problems(f"base: {{image: a/b:1}}\n{key}: [gcc]\n".encode(), tmp_path)
+    assert f"`{key}`" in problem
+    assert "on a suite" in problem
+
+
 def test_aliases_and_a_byte_order_mark_are_read() -> None:
     assert read(b"\xef\xbb\xbfpython: &p 3.11\ndebian: &d [ab]\npypi: {requirements: *d}").pypi.requirements == ("ab",)
 
