@@ -1,7 +1,7 @@
 """What the parts of locking say to each other: what is asked of a resolver, for which target, and what it answers.
 
-One resolver a file in `pypi/`; `RESOLVERS` in `make` lists them. Readers of a team's own files in `sources/` make
-`Sources` of them.
+One resolver a file in `pypi/`; the command hands them to `make_lock` by name, in `Tools`. Readers of a team's own files
+in `sources/` make `Sources` of them.
 """
 
 from __future__ import annotations
@@ -59,6 +59,18 @@ class Pin:
 
 
 @dataclass(frozen=True, slots=True)
+class FileIndex:
+    """A package index that a team's file names."""
+
+    url: str
+    """Without credentials."""
+    place: str
+    """`requirements.in:1`, for messages."""
+    is_default: bool = False
+    """Whether it stands in place of PyPI (`--index-url`); else it is asked too (`--extra-index-url`)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Sources:
     """What a team's own files ask for: requirements to resolve, or a lock that is taken as it is."""
 
@@ -78,8 +90,8 @@ class Sources:
     """Dependency groups of `pylock` to install."""
     vcs: tuple[Line, ...] = ()
     """Requirements that are version-control URLs pinned to a commit (PEP 440 direct references `git+https://…@<commit>`)."""
-    index_urls: tuple[str, ...] = ()
-    """Indexes that a requirements file names (`--index-url`, `--extra-index-url`), without credentials."""
+    indexes: tuple[FileIndex, ...] = ()
+    """Those that files name, in their order; `Request.indexes` has what becomes of them."""
     provided: Mapping[str, str] = field(default_factory=dict)
     """Versions by normalised name of what is there already, of conda packages: taken as they are and not installed."""
     inputs: Mapping[str, Any] = field(default_factory=dict)
@@ -93,7 +105,7 @@ class Request:
 
     sources: Sources
     indexes: tuple[Index, ...] = ()
-    """In the order of priority; PyPI comes last unless one of them is the default."""
+    """The spec's and those that files name, in the order of priority; PyPI comes last unless one is the default."""
     exclude_newer: str | None = None
     exclude_newer_package: Mapping[str, str] = field(default_factory=dict)
     """A time for single packages, or `none`."""
@@ -101,6 +113,11 @@ class Request:
     """Versions by normalised name to keep where nothing speaks against them: those of the lock before."""
     sdists: bool = True
     """Whether a package without a wheel for the target may be had as source."""
+
+    @property
+    def index_urls(self) -> dict[str, str]:
+        """The URLs of the indexes by name, by which credentials are known."""
+        return {index.name: index.url for index in self.indexes}
 
 
 class PythonResolver(Protocol):

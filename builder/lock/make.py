@@ -54,7 +54,7 @@ def make_lock(wish: Wish, layer_format: int, tools: Tools) -> dict[str, bytes]:
 
     Raises: EnvbuildError, with every platform's explanation, if something cannot be resolved.
     """
-    wish.check_upgrade()
+    wish.check()
     targets = wish.environment.targets
     foundations = {platform: lay_foundation(wish, platform, tools) for platform in targets}
     conda = _conda_packages(wish, foundations, tools)

@@ -42,7 +42,7 @@ def lock_python_packages(
     resolver = tools.python[pypi.resolver if pypi else "uv"]
     request = Request(
         sources,
-        pypi.indexes if pypi else (),
+        wish.indexes,
         pypi.exclude_newer if pypi else None,
         pypi.exclude_newer_package if pypi else {},
         _preferences(wish, base.platform),
@@ -74,7 +74,7 @@ def lock_python_packages(
             below.image,
             tuple(packages),
             locked,
-            tuple((index.name, index.url) for index in request.indexes),
+            tuple(request.index_urls.items()),
         )
 
     root = replace(root_of((base, interpreter, conda)), elsewhere=tuple(map(root_of, others)))
@@ -119,7 +119,7 @@ def _sources(wish: Wish, platform: Platform, conda: Sequence[CondaPackage]) -> S
         requirements=(*sources.requirements, *wish.conda.pip.requirements),
         constraints=(*sources.constraints, *wish.conda.pip.constraints),
         vcs=(*sources.vcs, *wish.conda.pip.vcs),
-        index_urls=tuple(dict.fromkeys((*sources.index_urls, *wish.conda.pip.index_urls))),
+        indexes=(*sources.indexes, *wish.conda.pip.indexes),
         pins=(*sources.pins, *wish.conda.pip_pins.get(platform, ())),
         provided={normalised(package.name): package.version for package in conda},
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from builder.errors import EnvbuildError
 from builder.lock.document import Lock, PlatformLock
+from builder.lock.indexes import requested_indexes
 from builder.lock.interface import (
     CondaResolver,
     CondaSources,
@@ -20,6 +21,7 @@ from builder.lock.interface import (
 from builder.lock.upgrade import Upgrade, normalised
 from builder.oci.documents import Platform
 from builder.spec import Environment
+from builder.spec.environment import Index
 from builder.spec.reader import nearest
 
 
@@ -64,8 +66,21 @@ class Wish:
         """What the lock before has of a platform."""
         return self.previous.document.platforms.get(platform) if self.previous else None
 
-    def check_upgrade(self) -> None:
-        """Refuse to upgrade what is not there. Raises: EnvbuildError."""
+    @property
+    def indexes(self) -> tuple[Index, ...]:
+        """The package indexes to ask, as `Request.indexes`.
+
+        Raises: EnvbuildError, if the spec and its files contradict each other.
+        """
+        pypi, more = self.environment.pypi, self.conda.pip.indexes if self.conda else ()
+        return requested_indexes(pypi.indexes if pypi else (), (*self.sources.indexes, *more))
+
+    def check(self) -> None:
+        """Refuse, before anything is asked for, contradictions, and to upgrade what is not there.
+
+        Raises: EnvbuildError.
+        """
+        _ = self.indexes
         if self.previous is None:
             return
         names = {wheel.name for wheels in self.previous.wheels.values() for wheel in wheels}

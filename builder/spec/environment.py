@@ -166,6 +166,9 @@ class PyPI:
                 yield f"indexes[{number}].name", f"another index is called `{name}`", None
         if sum(index.default for index in self.indexes) > 1:
             yield "indexes", "only one index can stand in place of PyPI", None
+        for number, index in enumerate(self.indexes):
+            if index.default and index.packages:
+                yield f"indexes[{number}].packages", "an index in place of PyPI is for all packages", "leave out one"
 
 
 @dataclass(frozen=True, slots=True)

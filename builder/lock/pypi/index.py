@@ -14,6 +14,7 @@ from functools import lru_cache
 from builder.errors import EnvbuildError
 from builder.fetch import Fetcher, Mirrors, MissingDocumentError
 from builder.fetch.mirrors import PYPI_INDEX, without_credentials
+from builder.lock.indexes import folder_of, is_pypi
 from builder.lock.interface import Request
 from builder.lock.pypi.found import Found
 from builder.lock.pypi.once import Once
@@ -52,7 +53,7 @@ class SimpleIndexes:
 
     def __init__(self, request: Request, fetcher: Fetcher) -> None:
         self._request = request
-        self._fetcher = fetcher.with_indexes({index.name: index.url for index in request.indexes})
+        self._fetcher = fetcher
         self._places = tuple(_places(request, fetcher.mirrors))
         self._limits = {normalised(name): time for name, time in request.exclude_newer_package.items()}
         self._pages = Once(self._read)
@@ -129,28 +130,19 @@ class SimpleIndexes:
 
 
 def _places(request: Request, mirrors: Mirrors) -> Iterator[_Place]:
-    """The indexes in the order of their priority, as uv has it: this machine's, the spec's, a file's, and PyPI."""
-    last = pypi = mirrors.python_index or PYPI_INDEX
-    named = {_folder(index.url) for index in request.indexes}
+    """The indexes in the order of their priority, as uv has it: this machine's, those of the request, and PyPI."""
+    pypi = mirrors.python_index or PYPI_INDEX
+    named = {folder_of(index.url) for index in request.indexes}
     yield from (_Place(url) for url in mirrors.more_indexes if url not in named)
     for index in request.indexes:
-        only = frozenset(map(normalised, index.packages))
-        if index.default and not only:
-            last = _at(index.url, pypi)
-        else:
-            yield _Place(_at(index.url, pypi), only)
-    for url in request.sources.index_urls:
-        yield _Place(_at(url, pypi))
-    yield _Place(last)
+        if not index.default:
+            yield _Place(_at(index.url, pypi), frozenset(map(normalised, index.packages)))
+    yield _Place(next((_at(index.url, pypi) for index in request.indexes if index.default), pypi))
 
 
 def _at(url: str, pypi: str) -> str:
     """The URL to ask: this machine's mirror where the index is PyPI."""
-    return pypi if _folder(url) == PYPI_INDEX else _folder(url)
-
-
-def _folder(url: str) -> str:
-    return without_credentials(url).rstrip("/") + "/"
+    return pypi if is_pypi(url) else folder_of(url)
 
 
 def _usable(name: str, index: str, entries: Iterable[PageFile]) -> tuple[Listed, ...]:

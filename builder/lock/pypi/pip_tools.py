@@ -86,11 +86,10 @@ class PipToolsResolver:
         check_python(request, target)
         check_host(self.host, target)
         _check_overrides(sources)
-        fetcher = self.fetcher.with_indexes({index.name: index.url for index in request.indexes})
+        fetcher = self.fetcher.with_indexes(request.index_urls)
         found = self._resolve(request, target, fetcher)
         asked = [line.text for line in (*sources.requirements, *sources.vcs)]
-        indexes = [*(index.url for index in request.indexes), *sources.index_urls]
-        return Describer(fetcher)(found, asked, target, indexes)
+        return Describer(fetcher)(found, asked, target, request.index_urls.values())
 
     def _resolve(self, request: Request, target: Target, fetcher: Fetcher) -> tuple[Found, ...]:
         sources, indexes = request.sources, SimpleIndexes(request, fetcher)

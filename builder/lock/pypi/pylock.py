@@ -7,6 +7,7 @@ part names. Each value has a line of its own, so that lines merge.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -19,6 +20,10 @@ from builder.oci.documents import Platform
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 """What Linux and Python call an architecture."""
 _Table = dict[str, Any]
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]*")
+_FILE_NAME = re.compile(r"[A-Za-z0-9_][^/\\\x00-\x1f\x7f-\x9f]{0,250}")
+_WHEEL_NAME = re.compile(_FILE_NAME.pattern + r"\.whl")
 
 
 def pylock_name(platform: Platform) -> str:
@@ -123,9 +128,8 @@ def _wheel(package: Mapping[str, Any], debian: Mapping[Digest, DebianPackage]) -
 
 def _wheel_of(package: Mapping[str, Any], entry: Mapping[str, Any], text: str, built: Build | None = None) -> Wheel:
     return Wheel(
-        str(package["name"]),
-        str(package["version"]),
-        str(entry["name"]),
+        *_told(package),
+        _matching(_WHEEL_NAME, entry["name"]),
         Digest(entry["hashes"]["sha256"]),
         int(entry["size"]),
         str(entry["url"]) if not built else str(entry.get("url", "")),
@@ -138,9 +142,8 @@ def _wheel_of(package: Mapping[str, Any], entry: Mapping[str, Any], text: str, b
 def _build(package: Mapping[str, Any], own: Mapping[str, Any], debian: Mapping[Digest, DebianPackage]) -> Build:
     source = own["source"]
     sdist = Sdist(
-        str(package["name"]),
-        str(package["version"]),
-        str(source["name"]),
+        *_told(package),
+        _matching(_FILE_NAME, source["name"]),
         Digest(source["hashes"]["sha256"]),
         int(source["size"]),
         str(source["url"]),
@@ -151,6 +154,17 @@ def _build(package: Mapping[str, Any], own: Mapping[str, Any], debian: Mapping[D
     used = [_wheel_of(each, each["file"], str(each.get("license", ""))) for each in own.get("built-with", ())]
     beside = [debian[Digest(each.rpartition(" ")[2])] for each in own.get("built-beside", ())]
     return Build(sdist, tuple(used), tuple(beside))
+
+
+def _told(package: Mapping[str, Any]) -> tuple[str, str]:
+    """Name and version, which stand in files for other programs and in names of files."""
+    return _matching(_NAME, package["name"]), _matching(_VERSION, package["version"])
+
+
+def _matching(pattern: re.Pattern[str], value: Any) -> str:
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise ValueError(f"{str(value)[:100]!r} cannot be a name or a version")
+    return value
 
 
 def _dependencies(package: Mapping[str, Any]) -> tuple[str, ...]:

@@ -54,12 +54,11 @@ class UvResolver:
         Raises: EnvbuildError, with uv's own explanation.
         """
         check_python(request, target)
-        fetcher = self.fetcher.with_indexes({index.name: index.url for index in request.indexes})
+        fetcher = self.fetcher.with_indexes(request.index_urls)
         run = _Run(request, target, self.variables, self.program, fetcher)
         files = [self._fetched(file) for file in run.files() if file.name not in request.sources.provided]
         asked = [line.text for line in (*request.sources.requirements, *request.sources.vcs)]
-        indexes = [*(index.url for index in request.indexes), *request.sources.index_urls]
-        return Describer(fetcher)(files, asked, target, indexes)
+        return Describer(fetcher)(files, asked, target, request.index_urls.values())
 
     def _fetched(self, file: Found | Commit) -> Found:
         if isinstance(file, Found):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from builder.errors import EnvbuildError
-from builder.fetch.mirrors import PYPI_INDEX
+from builder.lock.indexes import is_pypi
 from builder.lock.interface import Line, Request, Target
 from builder.lock.pypi.edges import parsed
 from builder.lock.pypi.provided import versions_of
@@ -100,16 +100,14 @@ class Project:
             yield from ("--exclude-newer-package", f"{normalised(name)}={'false' if time == 'none' else time}")
 
     def indexes(self) -> Iterator[dict[str, Any]]:
-        """The indexes as uv's settings have them; those that files name come after those that the spec names."""
+        """The indexes as uv's settings have them."""
         for index in self.request.indexes:
             kind = "explicit" if index.packages else "default"
             more = {kind: True} if index.packages or index.default else {}
             yield {"name": index.name, "url": self._url(index.url), **more}
-        for number, url in enumerate(self.request.sources.index_urls, 1):
-            yield {"name": f"requirements-{number}", "url": self._url(url)}
 
     def _url(self, url: str) -> str:
-        return self.mirror if self.mirror and url.rstrip("/") + "/" == PYPI_INDEX else url
+        return self.mirror if self.mirror and is_pypi(url) else url
 
     def _pyproject(self) -> str:
         """The packages that are taken from an index of their own; uv wants to be told where they are required."""

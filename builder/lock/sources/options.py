@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from builder.fetch.mirrors import PYPI_INDEX
 from builder.lock.sources.references import ReferenceRefusedError
 from builder.lock.sources.statements import VARIABLE
 
@@ -35,11 +34,8 @@ REFUSED = {
 """Why an option is refused, and what to write instead."""
 
 
-def index_url(url: str) -> str | None:
-    """The URL of an index, or None where it is PyPI's own.
-
-    Raises: ReferenceRefusedError.
-    """
+def check_index_url(url: str) -> None:
+    """Refuse what is no URL of an index that everyone may know. Raises: ReferenceRefusedError."""
     from urllib.parse import urlsplit
 
     try:
@@ -53,4 +49,3 @@ def index_url(url: str) -> str | None:
         )
     if parts.scheme not in ("http", "https", "file"):
         raise ReferenceRefusedError("the index is not a URL", _INDEX_HINT)
-    return None if url.rstrip("/") + "/" == PYPI_INDEX else url

@@ -14,7 +14,7 @@ from builder.lock.sources.references import Reference, ReferenceRefusedError
 from builder.lock.sources.repository import Repository, harmless, shown_text
 from builder.lock.sources.requirement_files import Written, read_statements
 from builder.lock.sources.toml_file import TomlFile, read_toml, strings, table
-from builder.lock.sources.uv_settings import UvSettings
+from builder.lock.sources.uv_settings import INDEX_SETTINGS, UvSettings
 from builder.lock.sources.wanted import Entry, Fault, Wanted
 from builder.lock.upgrade import normalised
 from builder.spec.environment import PyPI
@@ -71,9 +71,9 @@ def project_inputs(project: Project) -> list[str]:
     if project.requires_python is not None:
         texts.append(f"--requires-python {project.requires_python}")
     texts += [f"--{name} {' '.join(text.split())}" for name, text in project.settings.entries()]
-    indexes = project.settings.table.get("index")
-    if indexes:
-        texts.append(f"--index {indexes}")
+    for key in INDEX_SETTINGS:
+        if project.settings.table.get(key):
+            texts.append(f"--{key} {project.settings.table[key]}")
     return [harmless(text) for text in dict.fromkeys(texts)]
 
 
@@ -92,7 +92,7 @@ def project_sources(repository: Repository, project: Project) -> Sources:
         tuple(project.settings.lines("override")),
         _requires_python(repository, project),
         vcs=tuple(vcs),
-        index_urls=tuple(dict.fromkeys(project.settings.index_urls())),
+        indexes=tuple(project.settings.indexes()),
     )
 
 

@@ -117,7 +117,7 @@ def _of_project(repository: Repository, path: Path, pypi: PyPI) -> Sources:
         requirements=(*sources.requirements, *more.requirements),
         constraints=(*sources.constraints, *more.constraints),
         vcs=(*sources.vcs, *more.vcs),
-        index_urls=tuple(dict.fromkeys((*sources.index_urls, *more.index_urls))),
+        indexes=(*sources.indexes, *more.indexes),
         inputs={repository.name(path): project_inputs(project), **_listed(repository, project.written)},
     )
 

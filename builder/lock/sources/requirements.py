@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from builder.lock.interface import Line, Pin, Sources
-from builder.lock.sources.options import HONOURED, REFUSED, index_url
+from builder.lock.interface import FileIndex, Line, Pin, Sources
+from builder.lock.sources.options import HONOURED, REFUSED, check_index_url
 from builder.lock.sources.references import SHA256, Reference, ReferenceRefusedError
 from builder.lock.sources.repository import Repository, shown_text
 from builder.lock.sources.requirement import read_requirement
@@ -32,8 +32,8 @@ def to_resolve(repository: Repository, written: tuple[Written, ...]) -> Sources:
             vcs.append(line)
         else:
             requirements.append(line)
-    indexes = tuple(dict.fromkeys(url for each in written for url in _options(repository, each, is_lock=False)))
-    return Sources(tuple(requirements), tuple(constraints), vcs=tuple(vcs), index_urls=indexes)
+    indexes = tuple(index for each in written for index in _options(repository, each, is_lock=False))
+    return Sources(tuple(requirements), tuple(constraints), vcs=tuple(vcs), indexes=indexes)
 
 
 def as_lock(repository: Repository, written: tuple[Written, ...]) -> Sources:
@@ -50,8 +50,8 @@ def as_lock(repository: Repository, written: tuple[Written, ...]) -> Sources:
         before = pins.setdefault((pin.name, pin.marker), pin)
         if (before.version, before.hashes, before.url) != (pin.version, pin.hashes, pin.url):
             _report(repository, each, f"`{pin.name}` was pinned otherwise in `{before.place}`", "leave out one of them")
-    indexes = tuple(dict.fromkeys(url for each in written for url in _options(repository, each, is_lock=True)))
-    return Sources(pins=tuple(pins.values()), vcs=tuple(vcs), index_urls=indexes)
+    indexes = tuple(index for each in written for index in _options(repository, each, is_lock=True))
+    return Sources(pins=tuple(pins.values()), vcs=tuple(vcs), indexes=indexes)
 
 
 def _read(repository: Repository, each: Written) -> Requirement | Reference | None:
@@ -72,9 +72,9 @@ def _check_constraint(repository: Repository, each: Written, found: Requirement 
         _report(repository, each, "a constraint has no extras", "write the name alone, and extras with requirements")
 
 
-def _options(repository: Repository, each: Written, is_lock: bool) -> list[str]:
-    """The URLs of indexes that a statement names; its other options are looked at too."""
-    urls = list[str]()
+def _options(repository: Repository, each: Written, is_lock: bool) -> list[FileIndex]:
+    """The indexes that a statement names; its other options are looked at too."""
+    indexes = list[FileIndex]()
     nested = [name for name, _ in each.statement.options if name in NESTED]
     for name, value in each.statement.options:
         refused = REFUSED.get(name)
@@ -89,17 +89,17 @@ def _options(repository: Repository, each: Written, is_lock: bool) -> list[str]:
         elif name == "constraint" and is_lock:
             _report(repository, each, "a lock is taken as it is, and not constrained", "leave out the `-c`")
         elif name not in NESTED:
-            urls += _index(repository, each, name, value)
-    return urls
+            indexes += _index(repository, each, name, value)
+    return indexes
 
 
-def _index(repository: Repository, each: Written, name: str, value: str) -> list[str]:
+def _index(repository: Repository, each: Written, name: str, value: str) -> list[FileIndex]:
     try:
-        url = index_url(value)
+        check_index_url(value)
     except ReferenceRefusedError as error:
         _report(repository, each, f"`--{name}`: {error}", error.hint)
         return []
-    return [url] if url else []
+    return [FileIndex(value, _place(repository, each), is_default=name == "index-url")]
 
 
 def _pin(repository: Repository, each: Written, found: Requirement | Reference) -> Pin | None:

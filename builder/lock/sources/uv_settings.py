@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from builder.lock.interface import Line
-from builder.lock.sources.options import LOCAL_HINT, index_url
+from builder.lock.indexes import folder_of
+from builder.lock.interface import FileIndex, Line
+from builder.lock.sources.options import LOCAL_HINT, check_index_url
 from builder.lock.sources.references import Reference, ReferenceRefusedError, reference
 from builder.lock.sources.repository import Repository, shown_text
 from builder.lock.sources.requirement import read_requirement
@@ -31,6 +32,8 @@ REFUSED: Mapping[str, tuple[tuple[Any, ...], str]] = {
     "resolution": (("highest",), "leave it out: the newest versions are taken"),
 }
 """Settings that change what is chosen: the values that change nothing, and what to write instead."""
+INDEX_SETTINGS = ("index", "index-url", "extra-index-url")
+"""Settings that name indexes."""
 _LIMITS = {"exclude-newer": "exclude_newer", "exclude-newer-package": "exclude_newer_package"}
 
 
@@ -83,17 +86,17 @@ class UvSettings:
             except ReferenceRefusedError as error:
                 self._report(f"`{shown_text(text)}`: {error}", error.hint, key, value=text)
 
-    def index_urls(self) -> Iterator[str]:
-        """The indexes for all packages, that the spec does not name itself."""
-        known = {index.url.rstrip("/") for index in self.pypi.indexes}
+    def indexes(self) -> Iterator[FileIndex]:
+        """The indexes for all packages; of those that the spec names itself, the one in place of PyPI alone."""
+        known = {folder_of(index.url) for index in self.pypi.indexes}
         for entry in self._indexes():
-            if entry.get("explicit") is not True and str(entry.get("url", "")).rstrip("/") not in known:
-                yield from self._index_url(str(entry.get("url", "")), "index")
-        extra = strings(self.table.get("extra-index-url")) or ()
-        for url in filter(None, (self.table.get("index-url"), *extra)):
-            yield from self._index_url(
-                str(url), "index-url" if url == self.table.get("index-url") else "extra-index-url"
-            )
+            url, is_default = str(entry.get("url", "")), entry.get("default") is True
+            if is_default or (entry.get("explicit") is not True and folder_of(url) not in known):
+                yield from self._index(url, "index", is_default)
+        if self.table.get("index-url"):
+            yield from self._index(str(self.table["index-url"]), "index-url", is_default=True)
+        for url in strings(self.table.get("extra-index-url")) or ():
+            yield from self._index(url, "extra-index-url", is_default=False)
 
     def reference(self, name: str, extras: str, marker: str) -> Reference | None:
         """Where `[tool.uv.sources]` says that a package is, or None: on an index. What cannot be taken is reported."""
@@ -134,7 +137,7 @@ class UvSettings:
         """Refuse an index for one package, unless the spec has it."""
         url = next((str(entry.get("url", "")) for entry in self._indexes() if entry.get("name") == index), "")
         for known in self.pypi.indexes:
-            if known.url.rstrip("/") == url.rstrip("/") and normalised(name) in map(normalised, known.packages):
+            if folder_of(known.url) == folder_of(url) and normalised(name) in map(normalised, known.packages):
                 return
         raise ReferenceRefusedError(
             f"it is to come from the index `{shown_text(index)}`",
@@ -146,14 +149,13 @@ class UvSettings:
         entries = self.table.get("index")
         return [table(entry) for entry in entries] if isinstance(entries, list) else []
 
-    def _index_url(self, url: str, key: str) -> Iterator[str]:
+    def _index(self, url: str, key: str, is_default: bool) -> Iterator[FileIndex]:
         try:
-            taken = index_url(url)
+            check_index_url(url)
         except ReferenceRefusedError as error:
             self._report(f"`tool.uv.{key}`: {error}", error.hint, key, value=url)
             return
-        if taken:
-            yield taken
+        yield FileIndex(url, self.file.at(self.repository, "tool", "uv", key, value=url), is_default)
 
     def _report(self, message: str, hint: str | None, *keys: str, value: str = "") -> None:
         line = self.file.line("tool", "uv", *keys, value=value)

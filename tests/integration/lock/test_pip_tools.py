@@ -20,8 +20,10 @@ from simple_index import SimpleIndex, make_sdist, serve_index
 from builder.cli.machine import machine_variables
 from builder.errors import EnvbuildError
 from builder.fetch import Fetcher, Mirrors
+from builder.fetch.mirrors import PYPI_INDEX
 from builder.lock.artifact import Sdist, Wheel
-from builder.lock.interface import Line, PythonResolver, Request, Sources, Target
+from builder.lock.indexes import requested_indexes
+from builder.lock.interface import FileIndex, Line, PythonResolver, Request, Sources, Target
 from builder.lock.pypi.pip_config import with_pip_indexes
 from builder.lock.pypi.pip_tools import Host, PipToolsResolver
 from builder.lock.pypi.uv import UvResolver, uv_program
@@ -86,8 +88,9 @@ class Resolvers:
 def request(*requirements: str, **fields: Any) -> Request:
     names = ("constraints", "overrides", "vcs")
     lines = {name: numbered(f"{name}.txt", fields.pop(name, ())) for name in names}
-    taken = {name: fields.pop(name) for name in ("provided", "index_urls", "requires_python") if name in fields}
-    return Request(Sources(numbered("requirements.in", requirements), **lines, **taken), **fields)
+    taken = {name: fields.pop(name) for name in ("provided", "requires_python") if name in fields}
+    indexes = requested_indexes(fields.pop("indexes", ()), fields.pop("files_indexes", ()))
+    return Request(Sources(numbered("requirements.in", requirements), **lines, **taken), indexes, **fields)
 
 
 def numbered(file: str, texts: tuple[str, ...]) -> tuple[Line, ...]:
@@ -246,14 +249,31 @@ def test_the_first_index_that_has_a_package_wins(
     assert pins(resolvers.both("app", indexes=pinned)) == {"app": "1.0", "secret-thing": "1.0", "shared": "9.0"}
 
 
-def test_indexes_of_a_file_and_in_place_of_pypi_are_asked(
+def test_an_index_in_place_of_pypi_is_the_only_one_that_is_asked(
     packages: SimpleIndex, other: SimpleIndex, resolvers: Resolvers
 ) -> None:
     other.add("shared", "1.0")
-    assert pins(resolvers.both("shared", indexes=(Index("team", other.url, default=True),))) == {"shared": "1.0"}
-    assert packages.asked == []
     packages.add("shared", "9.0")
-    assert pins(resolvers.both("shared", index_urls=(other.url,))) == {"shared": "1.0"}
+    of_spec = {"indexes": (Index("team", other.url, default=True),)}
+    of_file = {"files_indexes": (FileIndex(other.url, "requirements.in:1", is_default=True),)}
+    both = {"indexes": (Index("team", other.url),), **of_file}
+    for given in (of_spec, of_file, both):
+        assert pins(resolvers.both("shared", **given)) == {"shared": "1.0"}
+        assert "`missing-thing` is on no index" in str(resolvers.refusal("missing-thing", **given))
+    assert packages.asked == [], "a stranger on PyPI must not be asked for a private name"
+
+
+def test_an_index_that_a_file_names_besides_is_asked_before_pypi(
+    packages: SimpleIndex, other: SimpleIndex, resolvers: Resolvers
+) -> None:
+    other.add("private", "1.0", "public")
+    packages.add("private", "9.0")
+    packages.add("public", "1.0")
+    besides = (FileIndex(other.url, "requirements.in:1"),)
+    assert pins(resolvers.both("private", files_indexes=besides)) == {"private": "1.0", "public": "1.0"}
+    both = (FileIndex(other.url, "requirements.in:1", is_default=True), FileIndex(PYPI_INDEX, "requirements.in:2"))
+    assert pins(resolvers.both("private", files_indexes=both)) == {"private": "1.0", "public": "1.0"}
+    assert not [path for path in packages.asked if "private" in path]
 
 
 def test_an_index_of_the_machine_comes_before_those_of_the_spec(

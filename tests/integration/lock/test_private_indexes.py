@@ -24,7 +24,8 @@ from simple_index import SimpleIndex, serve_index
 from builder.errors import EnvbuildError
 from builder.fetch import Fetcher, Mirrors
 from builder.lock.artifact import DebianPackage, Sdist, Wheel
-from builder.lock.interface import Line, Request, Sources, Target
+from builder.lock.indexes import requested_indexes
+from builder.lock.interface import FileIndex, Line, Request, Sources, Target
 from builder.lock.pypi.uv import UvResolver, uv_program
 from builder.oci.digest import Digest
 from builder.oci.documents import Platform
@@ -168,8 +169,9 @@ class TestCredentials:
         store = Store(tmp_path / "store")
         store.create()
         resolver = UvResolver(variables, uv_program(), Fetcher(store, Mirrors.from_environment(variables)))
-        sources = Sources((Line("app", "requirements.in:2"),), index_urls=(private.url,))
-        assert [file.name for file in resolver(Request(sources), AMD64)] == ["app", "lib"]
+        indexes = requested_indexes((), [FileIndex(private.url, "requirements.in:1")])
+        request = Request(Sources((Line("app", "requirements.in:2"),)), indexes)
+        assert [file.name for file in resolver(request, AMD64)] == ["app", "lib"]
 
     def test_each_index_is_sent_its_own(self, private: SimpleIndex, serve: Any, work: Any) -> None:
         other = serve()

@@ -246,12 +246,6 @@ class TestIndexes:
         files = resolve("app", request={"indexes": (Index("own", own.url, ("secret",)),)})
         assert versions(files) == {"app": "1.0"}
 
-    def test_a_file_may_name_indexes_too(self, pypi: SimpleIndex, indexes: Any, resolve: Resolve) -> None:
-        more = indexes()
-        more.add("app", "1.0")
-        pypi.add("app", "2.0")
-        assert versions(resolve("app", index_urls=(more.url,))) == {"app": "1.0"}
-
     def test_variables_of_this_machine_do_not_widen_what_an_index_is_for(
         self, pypi: SimpleIndex, indexes: Any, resolve: Resolve
     ) -> None:

@@ -8,16 +8,18 @@ import pytest
 from lock_tools import tools_with
 from made_locks import made_deb, made_wheel
 
+from builder.errors import EnvbuildError
 from builder.lock.artifact import Build, Sdist, Wheel
 from builder.lock.debian.archive import Resolution
 from builder.lock.folder import parse_lock
-from builder.lock.interface import BuildRoot, Line, Request, Sources, Target
+from builder.lock.interface import BuildRoot, FileIndex, Line, Request, Sources, Target
 from builder.lock.make import make_lock
 from builder.lock.upgrade import Upgrade
 from builder.lock.wish import Tools, Wish
 from builder.oci.digest import Digest
 from builder.oci.documents import Platform
 from builder.spec import Environment, PyPI
+from builder.spec.environment import Index
 
 AMD64, ARM64 = Platform("amd64"), Platform("arm64")
 SDIST = Sdist("odd", "1.0", "odd-1.0.tar.gz", Digest.of(b"odd"), 3, "https://files.example/odd-1.0.tar.gz", ("six",))
@@ -75,6 +77,27 @@ def test_a_builder_is_told_what_is_locked_and_what_the_other_platforms_stand_on(
     wheel = parse_lock(files, "here").wheels[AMD64][0]
     assert wheel.built is not None
     assert (wheel.built.sdist, wheel.built.debian) == (SDIST, root.build_debian)
+
+
+def test_what_builds_need_is_asked_of_the_indexes_that_a_file_names() -> None:
+    asked = []
+
+    def remembering(request: Request, target: Target) -> tuple[Wheel | Sdist, ...]:
+        asked.append([(index.url, index.default) for index in request.indexes])
+        return resolver(request, target)
+
+    index = FileIndex("https://corp.example/simple", "requirements.in:1", is_default=True)
+    wish = replace(WISH, sources=replace(WISH.sources, indexes=(index,)))
+    make_lock(wish, 1, tools_with(debian=Debian(), python={"uv": remembering}, build=Builder()))
+    assert asked == [[(index.url, True)]] * 4
+
+
+def test_contradicting_indexes_are_refused_before_anything_is_asked() -> None:
+    pypi = replace(ENVIRONMENT.pypi or PyPI(), indexes=(Index("corp", "https://corp.example/simple", default=True),))
+    index = FileIndex("https://more.example/simple", "requirements.in:1", is_default=True)
+    wish = Wish(replace(ENVIRONMENT, pypi=pypi), Sources(indexes=(index,)))
+    with pytest.raises(EnvbuildError, match=r"`corp` of the spec[\s\S]*requirements.in:1"):
+        make_lock(wish, 1, tools_with())
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,9 @@ WRONG = {
     MINIMAL + b"pypi: {requirements: [a], indexes: [{name: a, url: 'https://h/'}, {name: a, url: 'https://i/'}]}": (
         "`pypi.indexes[1].name`: another index is called `a`"
     ),
+    MINIMAL + b"pypi: {requirements: [a], indexes: [{name: a, url: 'https://h/', default: true, packages: [a]}]}": (
+        "`pypi.indexes[0].packages`: an index in place of PyPI is for all packages"
+    ),
     b"? [a, b]\n: 1": "spec.yaml:1: a key is a single value, not a list",
     MINIMAL + b"platforms: linux/amd64": "spec.yaml:2: `platforms`: a list is expected here, not a single value",
     MINIMAL + b"platforms: []": "spec.yaml:2: `platforms`: at least one platform is needed",

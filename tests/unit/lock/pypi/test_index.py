@@ -104,9 +104,6 @@ class Pages:
         self.mirrors = mirrors or Mirrors()
         self.asked: list[str] = []
 
-    def with_indexes(self, *_: object) -> Pages:
-        return self
-
     def read(self, urls: Sequence[str], *_: object) -> bytes:
         self.asked += urls
         if urls[0] not in self.pages:
@@ -115,8 +112,7 @@ class Pages:
 
 
 def indexes(pages: Pages, *named: Index, **fields: Any) -> SimpleIndexes:
-    sources = Sources(index_urls=fields.pop("index_urls", ()))
-    return SimpleIndexes(Request(sources, indexes=named, **fields), pages)  # type: ignore[arg-type]
+    return SimpleIndexes(Request(Sources(), indexes=named, **fields), pages)  # type: ignore[arg-type]
 
 
 def names(found: SimpleIndexes, project: str = "pure") -> list[str]:
@@ -168,10 +164,10 @@ def test_a_mirror_of_pypi_stands_for_it_even_where_a_spec_names_pypi() -> None:
     assert names(indexes(pages, Index("pypi", "https://pypi.org/simple/", default=True))) == ["pure-1.0.tar.gz"]
 
 
-def test_indexes_of_the_machine_come_first_and_those_of_a_file_after_the_specs() -> None:
+def test_indexes_of_the_machine_come_first() -> None:
     pages = Pages({}, Mirrors(more_indexes=("https://machine.example/simple/",)))
-    assert names(indexes(pages, TEAM, index_urls=("https://more.example/simple",))) == []
-    assert pages.asked == ["https://machine.example/simple/pure/", TEAM_PAGE, MORE_PAGE, PYPI_PAGE]
+    assert names(indexes(pages, TEAM)) == []
+    assert pages.asked == ["https://machine.example/simple/pure/", TEAM_PAGE, PYPI_PAGE]
 
 
 def test_an_index_in_a_folder_is_read_from_its_files() -> None:

@@ -127,3 +127,40 @@ def test_a_build_of_another_form_is_refused(change: Any) -> None:
     change(found)
     with pytest.raises(EnvbuildError, match=r"p\.toml"):
         read_pylock(tomli_w.dumps(found).encode(), "p.toml")
+
+
+@pytest.mark.parametrize("name", ["../../x.whl", "/home/me/.bash_profile", "a\\b.whl", "a\n.whl", "", ".whl", "x.pth"])
+def test_no_file_of_a_lock_has_a_name_that_leaves_a_folder(name: str) -> None:
+    found = document(wheel("app"))
+    found["packages"][0]["wheels"][0]["name"] = name
+    with pytest.raises(EnvbuildError, match=r"p\.toml"):
+        read_pylock(tomli_w.dumps(found).encode(), "p.toml")
+    found = document(built(SDIST))
+    found["packages"][0]["tool"]["envbuild"]["built-with"][0]["file"]["name"] = name
+    with pytest.raises(EnvbuildError, match=r"p\.toml"):
+        read_pylock(tomli_w.dumps(found).encode(), "p.toml")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("name", "app --index-url=http://evil.example"),
+        ("name", "-r/etc/passwd"),
+        ("name", "app\n-r /etc/passwd"),
+        ("name", ""),
+        ("version", "1.0 --hash=sha256:00"),
+        ("version", "1.0\n-e ."),
+        ("version", "../1"),
+    ],
+)
+def test_no_package_of_a_lock_is_an_option_of_a_requirements_file(key: str, value: str) -> None:
+    found = document(wheel("app"))
+    found["packages"][0][key] = value
+    with pytest.raises(EnvbuildError, match=r"p\.toml"):
+        read_pylock(tomli_w.dumps(found).encode(), "p.toml")
+
+
+@pytest.mark.parametrize("name", ["../x.tar.gz", "..", "a\x1b.tar.gz"])
+def test_no_source_of_a_lock_has_a_name_that_leaves_a_folder(name: str) -> None:
+    with pytest.raises(EnvbuildError, match=r"p\.toml"):
+        read_pylock(write_pylock([built(replace(SDIST, file_name=name))], "3.11", "x86_64"), "p.toml")

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from builder.lock.interface import FileIndex
+
 A, B = "a" * 64, "b" * 64
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 H11 = "63cf8bbe7522de3bf65932fda1d9c2772064ffb3dae62d55932da54b31cb6c86"
@@ -103,7 +105,7 @@ def test_a_package_may_be_pinned_for_each_marker(team: Any) -> None:
 def test_commits_and_indexes_belong_to_a_lock(team: Any) -> None:
     text = f"-i https://a.example/simple\nz==1 --hash=sha256:{A}\nx @ git+https://git.example/x@{COMMIT}\n"
     sources = team.write({"r.txt": text}).sources(lockfile="r.txt")
-    assert sources.index_urls == ("https://a.example/simple",)
+    assert sources.indexes == (FileIndex("https://a.example/simple", "env/r.txt:1", is_default=True),)
     assert [line.text for line in sources.vcs] == [f"x @ git+https://git.example/x@{COMMIT}"]
     assert [pin.name for pin in sources.pins] == ["z"]
 

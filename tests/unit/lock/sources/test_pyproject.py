@@ -146,16 +146,35 @@ def test_requirements_files_of_setuptools_are_read(team: Any) -> None:
 def test_uvs_constraints_overrides_and_indexes_are_honoured(team: Any) -> None:
     settings = (
         'dependencies = ["numpy"]\n[tool.uv]\nconstraint-dependencies = ["numpy<2"]\n'
-        'override-dependencies = ["idna==3.7"]\n[[tool.uv.index]]\nname = "team"\nurl = "https://i.example/simple"\n'
+        'override-dependencies = ["idna==3.7"]\nindex-url = "https://own.example/simple"\n'
+        'extra-index-url = ["https://e.example/simple"]\n'
+        '[[tool.uv.index]]\nname = "team"\nurl = "https://i.example/simple"\n'
+        '[[tool.uv.index]]\nname = "own"\nurl = "https://own.example/simple"\ndefault = true\n'
         '[[tool.uv.index]]\nname = "cpu"\nurl = "https://cpu.example/simple"\nexplicit = true\n'
     )
     sources = team.write({"pyproject.toml": PROJECT + settings}).sources(file="pyproject.toml")
     assert [(line.text, line.place) for line in sources.constraints] == [("numpy<2", "env/pyproject.toml:6")]
     assert [(line.text, line.place) for line in sources.overrides] == [("idna==3.7", "env/pyproject.toml:7")]
-    assert sources.index_urls == ("https://i.example/simple",)
+    assert [(index.url, index.place, index.is_default) for index in sources.indexes] == [
+        ("https://i.example/simple", "env/pyproject.toml:12", False),
+        ("https://own.example/simple", "env/pyproject.toml:15", True),
+        ("https://own.example/simple", "env/pyproject.toml:8", True),
+        ("https://e.example/simple", "env/pyproject.toml:9", False),
+    ]
     assert sources.inputs["pyproject.toml"][:3] == ["numpy", "--constraint numpy<2", "--override idna==3.7"]
-    known = (Index("mine", "https://i.example/simple/"),)
-    assert team.sources(file="pyproject.toml", indexes=known).index_urls == ()
+    known = (Index("mine", "https://i.example/simple/"), Index("own", "https://own.example/simple/"))
+    named = team.sources(file="pyproject.toml", indexes=known).indexes
+    assert [index.url for index in named if not index.is_default] == ["https://e.example/simple"]
+    assert {index.url for index in named if index.is_default} == {"https://own.example/simple"}
+
+
+@pytest.mark.parametrize("key", ["index-url", "extra-index-url", "index"])
+def test_another_index_is_noticed_as_a_change(team: Any, key: str) -> None:
+    value = {"index-url": '"{}"', "extra-index-url": '["{}"]', "index": '[{{name = "a", url = "{}"}}]'}[key]
+    text = f"{PROJECT}dependencies = []\n[tool.uv]\n{key} = {value}\n"
+    before = team.write({"pyproject.toml": text.format("https://a.example/simple")}).sources(file="pyproject.toml")
+    after = team.write({"pyproject.toml": text.format("https://b.example/simple")}).sources(file="pyproject.toml")
+    assert before.inputs != after.inputs
 
 
 @pytest.mark.parametrize(

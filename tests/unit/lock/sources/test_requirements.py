@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from builder.lock.interface import Line
+from builder.lock.interface import FileIndex, Line
 
 SHA = "8bb5376d2006950386f8c6427613334a2acadc5f559cb80e638d00b4df957e37"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -169,10 +169,14 @@ def test_a_lock_may_constrain_another(team: Any) -> None:
     assert texts(team.sources(file="requirements.in").constraints) == ["numpy==1.26.4"]
 
 
-def test_indexes_are_recorded_and_pypi_itself_goes_without_saying(team: Any) -> None:
+def test_indexes_are_recorded_with_what_they_are_for_and_where_they_stand(team: Any) -> None:
     text = "-i https://pypi.org/simple\n--extra-index-url=https://a.example/simple/ --extra-index-url https://b.example/s\n"
     sources = team.write({"requirements.in": text + "numpy\n"}).sources(file="requirements.in")
-    assert sources.index_urls == ("https://a.example/simple/", "https://b.example/s")
+    assert sources.indexes == (
+        FileIndex("https://pypi.org/simple", "env/requirements.in:1", is_default=True),
+        FileIndex("https://a.example/simple/", "env/requirements.in:2"),
+        FileIndex("https://b.example/s", "env/requirements.in:2"),
+    )
 
 
 @pytest.mark.parametrize(
