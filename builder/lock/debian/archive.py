@@ -6,6 +6,7 @@ All IO goes through the fetcher that is handed in. A release is trusted by its s
 from __future__ import annotations
 
 import lzma
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -84,7 +85,7 @@ class Resolution:
 class Archives:
     """Resolves against one state of the archives: each release is read once, and each index is parsed once.
 
-    For use by one thread.
+    Safe for several threads, of which one works at a time.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class Archives:
         """`now` has a time zone; `keyring` is Debian's if None; `records` keep what was solved."""
         self._fetcher = fetcher
         self._records = records
+        self._lock = threading.Lock()
         self._now = now
         self._keyring = keyring or Keyring.shipped()
         self._releases: dict[Archive, tuple[Release, Digest]] = {}
@@ -110,7 +112,8 @@ class Archives:
                 f"`{architecture[:80]}` is not an architecture that can be locked for",
                 hint=f"Use {' or '.join(f'`{name}`' for name in ARCHITECTURES)}",
             )
-        closure = self._closure(suite, architecture, names)
+        with self._lock:
+            closure = self._closure(suite, architecture, names)
         packages = tuple(self._locked(package, archives[package.archive]) for package in closure.packages)
         states = tuple(self._state(archive) for archive in archives)
         return Resolution(suite, architecture, packages, states, closure.roots)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import lzma
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -134,6 +135,21 @@ def test_archive_without_the_architecture_is_told(archives, resolver, debian):
     archives.publish_bookworm({"amd64": [debian.paragraph("a")]})
     with pytest.raises(EnvbuildError, match="arm64 in Debian's archive `bookworm` is not there"):
         resolver().resolve("bookworm", "arm64", ["a"])
+
+
+def test_several_threads_use_one_state(archives, resolver, debian):
+    paragraphs = [debian.paragraph(name) for name in "abcdefgh"]
+    suites = ("bookworm", "trixie")
+    for suite in suites:
+        for archive in (suite, f"{suite}-updates"):
+            archives.publish(archive, {"amd64": paragraphs, "arm64": []}, MAIN)
+        archives.publish(f"{suite}-security", {"amd64": [], "arm64": []}, SECURITY)
+    archives_ = resolver()
+    wishes = [(suite, "amd64", [name]) for suite in suites for name in "abcdefgh"] * 4
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda wish: archives_.resolve(*wish), wishes))
+    assert [[package.name for package in one.packages] for one in found] == [names for _, _, names in wishes]
+    assert sum(url.endswith("/InRelease") for url in archives.asked) == 6
 
 
 class Records(dict):
