@@ -8,7 +8,7 @@ import click
 
 from builder.cli.machine import chosen_platforms, current_lock, make_workshop, open_store
 from builder.cli.options import json_option, offline_option, path_argument, platform_option
-from builder.cli.output import Output, print_json, size_text
+from builder.cli.output import Output, count, print_json, size_text
 from builder.oci.store import BUILT_WHEELS, CHECKOUTS
 
 
@@ -26,10 +26,12 @@ def size(as_json: bool) -> None:
     if as_json:
         print_json({"folder": str(store.root), "parts": {part.name: part.size for part in usage}})
         return
-    click.echo(f"{'':16} {'files':>7} {'size':>12}")
+    width = max(len(part.name) for part in usage)
+    click.echo(f"{'':{width}} {'files':>7} {'size':>12}")
     for part in usage:
-        click.echo(f"{part.name:16} {part.files:7} {size_text(part.size):>12}")
-    click.echo(f"{'all':16} {sum(part.files for part in usage):7} {size_text(sum(part.size for part in usage)):>12}")
+        click.echo(f"{part.name:{width}} {part.files:7} {size_text(part.size):>12}")
+    size = size_text(sum(part.size for part in usage))
+    click.echo(f"{'all':{width}} {sum(part.files for part in usage):7} {size:>12}")
 
 
 @command.command("prune")
@@ -91,7 +93,7 @@ def wheels(output: Output, path: Path, folder: Path, platforms: tuple[str, ...],
         ensure_built_wheels(lock, targets, workshop, output)
         filled = fill_place(built, workshop.store, folder)
         written, there = filled.written, filled.there
-        output.say(f"wrote {written} wheels to {folder}" + (f"; {there} were there already" if there else ""))
+        output.say(f"wrote {count(written, 'wheel')} to {folder}" + (f"; {there} were there already" if there else ""))
     else:
         output.say(f"nothing to do: no package in the lock of {path} was built from source")
     if as_json:

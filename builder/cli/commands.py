@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 
 import click
 
@@ -36,7 +37,7 @@ class _Commands(click.Group):
         if name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(f"builder.cli.{name}").command
-        return command
+        return _with_loudness(command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -52,6 +53,24 @@ class _Commands(click.Group):
             hint = f" Did you mean `{near[0]}`?" if near else ""
             raise click.UsageError(f"There is no command `{args[0]}`.{hint}", ctx)
         return super().resolve_command(ctx, args)
+
+
+def _with_loudness(command: click.Command) -> click.Command:
+    """A command, and those below it, which take `--quiet` and `--verbose` behind their names too."""
+    if not any(parameter.name == "quiet" for parameter in command.params):
+        command.params += [_loudness("-q", "--quiet"), _loudness("-v", "--verbose")]
+    for below in (*getattr(command, "commands", {}).values(), *getattr(command, "subcommands", {}).values()):
+        _with_loudness(below)
+    return command
+
+
+def _loudness(*names: str) -> click.Option:
+    return click.Option(names, is_flag=True, hidden=True, is_eager=True, expose_value=False, callback=_set_loudness)
+
+
+def _set_loudness(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value and parameter.name:
+        context.obj = replace(context.obj, **{parameter.name: True})
 
 
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

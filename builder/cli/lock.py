@@ -16,7 +16,7 @@ from builder.cli.lock_data import DataWork, rehash_option
 from builder.cli.lock_diff import command as diff
 from builder.cli.lock_export import Export, export_options
 from builder.cli.options import json_option, path_argument
-from builder.cli.output import Output, print_json
+from builder.cli.output import Output, count, print_json
 from builder.cli.subcommands import CommandWithSubcommands
 from builder.errors import EnvbuildError
 from builder.layers.interface import LAYER_FORMAT
@@ -57,6 +57,8 @@ def command(output: Output, /, path: Path, all_: bool, as_json: bool, **options:
         return export.write(path, output)
     if options["online"] and not options["check"]:
         raise click.UsageError("`--online` goes with `--check`.")
+    if options["check"] and (options["upgrade"] or options["packages"]):
+        raise click.UsageError("`--check` changes nothing, so it does not go with `--upgrade` and `--upgrade-package`.")
     data_work = DataWork(output, options["check"], options["upgrade"], options.pop("rehash"), options["online"])
     work = _work(output, **options)
     if all_:
@@ -139,7 +141,8 @@ def _locks(
 
     def work(loaded: LoadedEnvironment) -> _Outcome:
         locked = lock_environment(loaded, policy, tools)
-        output.detail("\n".join(locked.reasons))
+        for reason in locked.reasons:
+            output.detail(reason)
         return _Outcome(loaded, locked.lock, locked.changed)
 
     return work
@@ -186,8 +189,9 @@ def _say(outcome: _Outcome, options: dict[str, Any], output: Output) -> None:
         output.say(f"the lock in `{folder}` is current{more}")
     else:
         for platform, counts in _counts(outcome.lock).items():
-            conda = f", {counts['conda']} conda packages" if counts["conda"] else ""
-            output.say(f"{platform}: {counts['debian']} Debian packages{conda}, {counts['python']} wheels")
+            wheels = count(counts["python"], "wheel")
+            conda = f", {count(counts['conda'], 'conda package')}" if counts["conda"] else ""
+            output.say(f"{platform}: {count(counts['debian'], 'Debian package')}{conda}, {wheels}")
 
 
 def _counts(lock: Lock | None) -> dict[str, dict[str, int]]:
@@ -234,8 +238,13 @@ def _print_all(outcomes: dict[Path, _Outcome], as_json: bool, output: Output) ->
         word = "failed " if outcome.error else "changed" if outcome.changed else "current"
         if not as_json:
             click.echo(f"{file.parent!s:{width}}  {word}  {outcome.digest or ''}".rstrip())
-    failed = [outcome.error for outcome in outcomes.values() if outcome.error]
-    for error in failed:
-        show_error(error)
+    failed = {file.parent: outcome.error for file, outcome in outcomes.items() if outcome.error}
+    for folder, error in failed.items():
+        show_error(_of_folder(error, str(folder)))
     output.say(f"{len(outcomes) - len(failed)} of {len(outcomes)} environments are locked")
-    return max((int(error.exit_code) for error in failed), default=0)
+    return max((int(error.exit_code) for error in failed.values()), default=0)
+
+
+def _of_folder(error: EnvbuildError, folder: str) -> EnvbuildError:
+    """An error that says whose it is."""
+    return error if folder in error.what else EnvbuildError(f"{folder}: {error.what}", error.why, error.hint)

@@ -91,6 +91,11 @@ def size_text(size: int) -> str:
     raise AssertionError
 
 
+def count(number: int, noun: str) -> str:
+    """`1 thing`, `2 things`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 class ProgressLine:
     """A Progress that rewrites one line of a terminal."""
 

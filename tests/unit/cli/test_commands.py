@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -287,3 +288,38 @@ def test_the_other_ending_of_a_spec_is_told(envbuild: Any, work: Path) -> None:
     code, _, error = envbuild("lock")
     assert code == 1
     assert "Rename it to `envbuild.yaml`" in error
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("-q", "cache", "prune"), ("cache", "-q", "prune"), ("cache", "prune", "-q"), ("cache", "prune", "--quiet")],
+)
+def test_quiet_may_stand_behind_a_command_too(words: tuple[str, ...], envbuild: Any) -> None:
+    assert "freed" in envbuild("cache", "prune")[2]
+    assert envbuild(*words) == (0, "", "")
+
+
+@pytest.mark.parametrize("words", [("lock", "nowhere", "-v"), ("lock", "diff", "nowhere", "nothing", "-q")])
+def test_every_command_takes_how_much_is_said(words: tuple[str, ...], envbuild: Any) -> None:
+    assert envbuild(*words)[0] == 1
+
+
+def test_each_error_of_many_environments_says_whose_it_is(work: Path, envbuild: Any) -> None:
+    for name in ("one", "two"):
+        (work / name).mkdir()
+        (work / name / "environment.yaml").write_text("base: {image: 'localhost:1/a:1'}\nplatforms: [linux/amd64]\n")
+    code, out, error = envbuild("lock", "--all")
+    assert (code, out) == (1, "one  failed\ntwo  failed\n")
+    assert re.findall("^error: (one|two): the registry", error, re.MULTILINE) == ["one", "two"]
+
+
+@pytest.mark.parametrize("words", [("--upgrade",), ("-P", "numpy"), ("-P", "numpy==2")])
+def test_a_check_does_not_go_with_an_upgrade(words: tuple[str, ...], locked: Path, envbuild: Any) -> None:
+    code, out, error = envbuild("lock", str(locked), "--check", *words)
+    assert (code, out) == (2, "")
+    assert "changes nothing" in error
+
+
+def test_the_sizes_of_the_store_stand_in_columns(envbuild: Any) -> None:
+    lines = envbuild("cache", "size")[1].splitlines()
+    assert len({len(line) for line in lines}) == 1
