@@ -77,11 +77,13 @@ def parts_of(file_name: str) -> tuple[str, str, str]:
     Raises: ValueError, if it is of another form.
     """
     match = _FILE.fullmatch(file_name)
-    if match is None:
+    version = unquote(match["version"]) if match else ""
+    if match is None or not _VERSION.fullmatch(version):  # it stands in names of files, too
         raise ValueError("it is not the name of a conda package (`NAME-VERSION-BUILD.conda` or `.tar.bz2`)")
-    return match["name"], unquote(match["version"]), match["build"]
+    return match["name"], version, match["build"]
 
 
+_VERSION = re.compile(r"[A-Za-z0-9_.!+~-]+")
 _FILE = re.compile(
     r"(?P<name>[A-Za-z0-9_][A-Za-z0-9_.-]*)-(?P<version>[A-Za-z0-9_.!+%]+)-(?P<build>[A-Za-z0-9_.+]+)"
     r"(?:\.conda|\.tar\.bz2)"

@@ -20,7 +20,7 @@ from builder.oci.documents import Platform
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 """What Linux and Python call an architecture."""
 _Table = dict[str, Any]
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]*")
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][^/\\\x00-\x1f\x7f-\x9f]{0,250}")
 _WHEEL_NAME = re.compile(_FILE_NAME.pattern + r"\.whl")

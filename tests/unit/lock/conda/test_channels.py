@@ -65,3 +65,9 @@ def test_a_token_is_taken_out_of_a_url() -> None:
 def test_a_folder_called_t_is_no_token_on_this_machine() -> None:
     assert channel_urls("file:///home/t/shared/channel") == ("file:///home/t/shared/channel",)
     assert without_token("file:///home/t/shared/channel") == "file:///home/t/shared/channel"
+
+
+@pytest.mark.parametrize("name", ["x-1%2F..%2F..%2F1-0.conda", "x-1%0A-0.conda", "x-%00-0.conda", "x-%20-0.conda"])
+def test_no_version_that_a_name_tells_leaves_a_folder(name: str) -> None:
+    with pytest.raises(ValueError, match="not the name of a conda package"):
+        parts_of(name)
