@@ -82,7 +82,7 @@ def _from_revision(text: str, path: Path | None, output: Output) -> OpenedLock:
     from builder.spec import load_environment
 
     def own() -> Path:
-        return load_environment(path or Path()).lock_folder
+        return load_environment(path or Path()).file.parent
 
     revision = find_revision(text, path if path and path.is_dir() else Path(), own if ":" not in text else None)
     files = read_revision(revision)

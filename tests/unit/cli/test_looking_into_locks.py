@@ -167,6 +167,19 @@ def test_what_is_no_lock_is_refused(text: str, told: str, history: Path, envbuil
     assert told in error
 
 
+def test_a_revision_without_the_lock_is_told_of_by_the_environment_that_was_meant(
+    environment: Path, work: Path, envbuild: Any
+) -> None:
+    git(work, "init", "-q", "-b", "main")
+    git(work, "add", "env/environment.yaml")
+    git(work, "commit", "-qm", "one")
+    code, _, error = envbuild("lock", "diff", "HEAD", "--path", "env")
+    assert code == 1
+    assert "there is no lock of `env` in `HEAD`" in error
+    assert "`env/lock/envbuild.lock.json`" in error
+    assert "lock/lock" not in error
+
+
 def test_hooks_of_git_do_not_lead_elsewhere(history: Path, envbuild: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_DIR", "/nonexistent")
     monkeypatch.setenv("GIT_WORK_TREE", "/nonexistent")
