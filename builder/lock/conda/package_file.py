@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import lzma
 import tarfile
 import zipfile
 import zlib
@@ -88,7 +89,16 @@ def read_index(path: Path, file_name: str) -> Mapping[str, Any]:
         if not isinstance(document, dict):
             raise TypeError("it is not an object")
         return document
-    except (OSError, ValueError, TypeError, RecursionError, EOFError, zlib.error, NotImplementedError) as error:
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        RuntimeError,
+        EOFError,
+        NotImplementedError,
+        lzma.LZMAError,
+        zlib.error,
+    ) as error:
         raise EnvbuildError(f"the conda package `{file_name}` cannot be read", str(error)) from error
     except (zipfile.BadZipFile, tarfile.TarError, zstandard.ZstdError) as error:
         raise EnvbuildError(f"the conda package `{file_name}` is damaged", str(error)) from error

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import lzma
 import re
-import tarfile
 import zipfile
-import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from email.parser import HeaderParser
@@ -14,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from builder.errors import EnvbuildError
+from builder.lock.pypi.source_archive import UNREADABLE, opened_tar
 from builder.lock.upgrade import normalised
 
 METADATA_LIMIT = 16 << 20
@@ -102,7 +100,7 @@ def wheel_metadata(path: Path, file_name: str) -> Metadata:
             if archive.getinfo(name).file_size > METADATA_LIMIT:
                 raise EnvbuildError(f"`{file_name}` cannot be read", f"`{name}` has more than {METADATA_LIMIT} bytes")
             return parse_metadata(archive.read(name))
-    except (zipfile.BadZipFile, KeyError, ValueError, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+    except UNREADABLE as error:
         raise EnvbuildError(f"`{file_name}` is not a wheel", str(error)) from error
 
 
@@ -115,8 +113,7 @@ def sdist_metadata(path: Path, file_name: str) -> Metadata | None:
     """
     try:
         data = _pkg_info_of_zip(path) if file_name.endswith(".zip") else _pkg_info_of_tar(path)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, ValueError, KeyError, RuntimeError, OSError,
-            NotImplementedError, zlib.error, lzma.LZMAError) as error:  # fmt: skip
+    except UNREADABLE as error:
         raise EnvbuildError(f"`{file_name}` is not a source distribution", str(error)) from error
     if data is None:
         return None
@@ -144,13 +141,13 @@ def _pkg_info_of_zip(path: Path) -> bytes | None:
 
 
 def _pkg_info_of_tar(path: Path) -> bytes | None:
-    with tarfile.open(path, "r:*") as archive:
+    with opened_tar(path, _MOST_BYTES) as archive:
         for number, entry in enumerate(archive):
-            if number > _MOST_MEMBERS or entry.offset_data + entry.size > _MOST_BYTES:
-                raise ValueError(f"it has more than {_MOST_MEMBERS} files or {_MOST_BYTES} bytes")
-            if entry.isreg() and _is_pkg_info(entry.name) and entry.size <= METADATA_LIMIT:
-                file = archive.extractfile(entry)
-                return file.read() if file else None
+            if number > _MOST_MEMBERS:
+                raise ValueError(f"it has more than {_MOST_MEMBERS} files")
+            name = entry.path.decode("utf-8", "replace")
+            if entry.kind == b"0" and _is_pkg_info(name) and entry.size <= METADATA_LIMIT:
+                return b"".join(archive.content())
     return None
 
 

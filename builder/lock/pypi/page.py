@@ -6,9 +6,10 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+
+from builder.lock.pypi.html_links import read_links
 
 ACCEPTED = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
 """The media types that are understood."""
@@ -75,14 +76,12 @@ def _of_json(data: bytes, url: str) -> Iterator[PageFile]:
 
 
 def _of_html(data: bytes, url: str) -> Iterator[PageFile]:
-    parser = _Anchors()
-    parser.feed(data.decode("utf-8", "replace"))
-    parser.close()
-    if not parser.is_page:
+    links = read_links(data.decode("utf-8", "replace"))
+    if not links.is_html:
         raise PageError("it is neither JSON nor HTML")
-    _check_count(len(parser.anchors))
-    base = urljoin(url, parser.base or "")
-    for anchor in parser.anchors:
+    _check_count(len(links.anchors))
+    base = urljoin(url, links.base or "")
+    for anchor in links.anchors:
         link, fragment = urldefrag(_absolute(base, anchor["href"]))
         beside = anchor.get("data-core-metadata", anchor.get("data-dist-info-metadata", ""))
         yield PageFile(
@@ -93,29 +92,6 @@ def _of_html(data: bytes, url: str) -> Iterator[PageFile]:
             requires_python=anchor.get("data-requires-python", ""),
             metadata=_digest_of_text(beside),
         )
-
-
-class _Anchors(HTMLParser):
-    """Collects the attributes of anchors."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.anchors: list[dict[str, str]] = []
-        self.base: str | None = None
-        self.is_page = False
-
-    def handle_decl(self, decl: str) -> None:
-        """A document type."""
-        self.is_page = self.is_page or decl.lower().startswith("doctype html")
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """The start of an element."""
-        self.is_page = True
-        found = {name: value or "" for name, value in attrs}
-        if tag == "a" and found.get("href"):
-            self.anchors.append(found)
-        elif tag == "base" and self.base is None:
-            self.base = found.get("href")
 
 
 def _absolute(page: str, link: str) -> str:

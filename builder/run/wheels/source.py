@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import io
-import lzma
 import tomllib
 import zipfile
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from builder.errors import EnvbuildError
 from builder.lock.artifact import Sdist
-from builder.oci.tar_entries import TarError, TarReader
+from builder.lock.pypi.source_archive import UNREADABLE, opened_tar
+from builder.oci.tar_entries import TarError
 
 LARGEST_SOURCE = 8 << 30
 """Bytes of an sdist, unpacked."""
 _LARGEST_DOCUMENT = 1 << 20
-_UNREADABLE = (
-    TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, RuntimeError,
-    NotImplementedError,
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +43,7 @@ def read_build_system(path: Path, sdist: Sdist) -> BuildSystem:
     name = f"{sdist.name} {sdist.version}"
     try:
         found = _documents(path, sdist.subdirectory)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise EnvbuildError(f"the source of {name} cannot be read", str(error) or type(error).__name__) from error
     if "pyproject.toml" not in found:
         if "setup.py" in found:
@@ -113,8 +104,7 @@ def _zipped(path: Path) -> Iterator[tuple[str, Any]]:
 
 
 def _archived(path: Path) -> Iterator[tuple[str, Any]]:
-    with _uncompressed(path) as stream:
-        reader = TarReader(stream)
+    with opened_tar(path, LARGEST_SOURCE) as reader:
         for entry in reader:
 
             def content(limit: int) -> bytes:
@@ -132,37 +122,3 @@ def _whole(data: bytes, limit: int) -> bytes:
     if len(data) > limit:
         raise TarError(f"its `pyproject.toml` has more than {limit} bytes")
     return data
-
-
-class _Bounded(io.RawIOBase):
-    """A stream that ends with an error where it holds too much."""
-
-    def __init__(self, inner: IO[bytes]) -> None:
-        self._inner = inner
-        self._left = LARGEST_SOURCE
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        data = self._inner.read(len(buffer))
-        self._left -= len(data)
-        if self._left < 0:
-            raise TarError(f"it unpacks to more than {LARGEST_SOURCE} bytes")
-        buffer[: len(data)] = data
-        return len(data)
-
-
-@contextmanager
-def _uncompressed(path: Path) -> Iterator[io.BufferedReader[_Bounded]]:
-    with open(path, "rb") as file:
-        magic = file.read(6)
-        file.seek(0)
-        inner: Any = file
-        if magic.startswith(b"\x1f\x8b"):
-            inner = gzip.GzipFile(fileobj=file)
-        elif magic.startswith(b"BZh"):
-            inner = bz2.BZ2File(file)
-        elif magic.startswith(b"\xfd7zXZ"):
-            inner = lzma.LZMAFile(file)  # noqa: SIM115 - closed with what it reads
-        yield io.BufferedReader(_Bounded(inner), 1 << 20)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -109,3 +111,38 @@ def test_no_bytes_make_it_fail(data: bytes) -> None:
 @pytest.mark.parametrize("record", [None, 3, {}, {"name": 1}, [1], {"name": "a", "version": "1", "requires": "x"}])
 def test_a_record_of_another_form_is_none(record: object) -> None:
     assert Metadata.from_record(record) is None
+
+
+def test_metadata_that_is_damaged_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "app-1.0-py3-none-any.whl"
+    for compression in (zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2):
+        with zipfile.ZipFile(path, "w", compression) as archive:
+            archive.writestr("app-1.0.dist-info/METADATA", "Name: app\n" * 100)
+        data = bytearray(path.read_bytes())
+        start = data.index(b"METADATA") + 8
+        data[start : start + 12] = b"\xff" * 12
+        path.write_bytes(data)
+        with pytest.raises(EnvbuildError, match=r"app-1\.0-py3-none-any\.whl` is not a wheel"):
+            wheel_metadata(path, path.name)
+
+
+def _header(kind: bytes, size: int) -> bytes:
+    info = tarfile.TarInfo("app-1.0/PKG-INFO")
+    info.type, info.size = kind, size
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK])
+def test_a_name_that_unpacks_to_gigabytes_takes_no_memory(tmp_path: Path, kind: bytes) -> None:
+    path = tmp_path / "app-1.0.tar.gz"
+    with gzip.open(path, "wb", 1) as packed:
+        packed.write(_header(kind, 8 << 30))
+        for _ in range(64):
+            packed.write(bytes(1 << 20))
+    tracemalloc.start()
+    try:
+        with pytest.raises(EnvbuildError, match=r"app-1\.0\.tar\.gz` is not a source distribution"):
+            sdist_metadata(path, path.name)
+        assert tracemalloc.get_traced_memory()[1] < 32 << 20
+    finally:
+        tracemalloc.stop()
