@@ -22,8 +22,9 @@ def make_tools(fetcher: Fetcher, output: Output) -> Tools:
     """All that reaches out of this process while locking."""
     from builder.lock.conda.solver import CondaSolver
     from builder.lock.debian.archive import Archives
+    from builder.lock.programs import uv_program
     from builder.lock.pypi.pip_tools import Host, PipToolsResolver
-    from builder.lock.pypi.uv import UvResolver, uv_program
+    from builder.lock.pypi.uv import UvResolver
     from builder.lock.standalone import StandaloneInterpreters
 
     variables = machine_variables()

@@ -34,7 +34,7 @@ def command(
     So editor, notebook and image agree. Where the Python is conda's, the folder is a conda prefix. Says what differed.
     The folder is made where it is not there; one that something else made is left alone.
     """
-    from builder.lock.pypi.uv import uv_program
+    from builder.lock.programs import uv_program
     from builder.run.local import local_environment
 
     loaded = load_environment(path)

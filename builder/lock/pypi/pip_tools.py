@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from builder.errors import EnvbuildError
 from builder.fetch import Fetcher
 from builder.lock.artifact import Sdist, Wheel
 from builder.lock.interface import Line, Pin, PythonResolver, Request, Sources, Target
+from builder.lock.programs import run_program
 from builder.lock.pypi.choose import choose
 from builder.lock.pypi.describe import Describer
 from builder.lock.pypi.direct import commit_archive, direct_file
@@ -29,6 +30,7 @@ from builder.lock.pypi.pip_words import explanation, hidden_versions
 from builder.lock.pypi.provided import versions_of
 from builder.lock.pypi.served import ServedIndex
 from builder.lock.pypi.uv import check_python
+from builder.lock.sources.statements import StatementError, statements
 from builder.lock.upgrade import normalised
 
 _DROPPED = re.compile(r"(PIP|PIPTOOLS|UV)_.*|CUSTOM_COMPILE_COMMAND", re.IGNORECASE)
@@ -112,7 +114,7 @@ class PipToolsResolver:
             work = _Work(Path(folder), served, (*lines, *commits), sources.constraints)
             directs = work.write(fetcher)
             self._compile(work, request.preferences)
-            pins = read_output(work.output.read_text("utf-8"))
+            pins = tuple(_read_output(work.output.read_text("utf-8")))
             versions = self._versions(work, commits)
         directs |= {name: commit_archive(text, version, fetcher) for name, (text, version) in versions.items()}
         resolved = [pin for pin in pins if pin.name not in directs and pin.name not in sources.provided]
@@ -128,7 +130,7 @@ class PipToolsResolver:
     def _run(self, work: _Work, preferences: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         kept = "".join(f"{name}=={version}\n" for name, version in sorted(preferences.items()))
         work.output.write_text(kept, encoding="utf-8")
-        return run_python(_COMPILE, work.folder, self._variables(work.served.url))
+        return _run_python(_COMPILE, work.folder, self._variables(work.served.url))
 
     def _versions(self, work: _Work, commits: list[Line]) -> dict[str, tuple[str, str]]:
         """What was asked for and the version of each commit by name, which pip-tools does not write."""
@@ -136,7 +138,7 @@ class PipToolsResolver:
             return {}
         texts = {normalised(requirement.name): line.text for line in commits if (requirement := parsed(line.text))}
         plain = [text.partition(" ;")[0] for text in texts.values()]
-        work.check(run_python([*_REPORT, *plain], work.folder, self._variables(work.served.url)))
+        work.check(_run_python([*_REPORT, *plain], work.folder, self._variables(work.served.url)))
         report = json.loads((work.folder / "report.json").read_text("utf-8"))
         found = {normalised(entry["metadata"]["name"]): entry["metadata"]["version"] for entry in report["install"]}
         return {name: (text, found[name]) for name, text in texts.items()}
@@ -173,17 +175,18 @@ def check_host(host: Host, target: Target) -> None:
         )
 
 
-def read_output(text: str) -> tuple[Pin, ...]:
-    """The pins that pip-tools wrote, sorted as it did."""
-    pins = []
-    for line in text.replace("\\\n", " ").splitlines():
-        content, *hashes = line.strip().split(" --hash=sha256:")
-        requirement = parsed(content.strip()) if not content.startswith(("#", "-")) else None
-        if requirement is not None:
-            version = next((specifier.version for specifier in requirement.specifier), "")
-            digests = frozenset(digest.strip() for digest in hashes)
-            pins.append(Pin(normalised(requirement.name), version, digests, None, requirement.url, "pip-tools"))
-    return tuple(pins)
+def _read_output(text: str) -> Iterator[Pin]:
+    """The pins that pip-tools wrote, sorted as it did.
+
+    Raises: EnvbuildError, if there is anything else.
+    """
+    for statement in statements(text):
+        requirement = None if isinstance(statement, StatementError) else parsed(statement.text)
+        if isinstance(statement, StatementError) or requirement is None:
+            raise EnvbuildError("what pip-tools wrote cannot be read", f"line {statement.line} of it is no pin")
+        version = next((specifier.version for specifier in requirement.specifier), "")
+        hashes = frozenset(value.removeprefix("sha256:") for value in statement.hashes)
+        yield Pin(normalised(requirement.name), version, hashes, None, requirement.url, "pip-tools")
 
 
 def _check_overrides(sources: Sources) -> None:
@@ -195,21 +198,11 @@ def _check_overrides(sources: Sources) -> None:
         )
 
 
-def run_python(
+def _run_python(
     arguments: Sequence[str], folder: Path, variables: Mapping[str, str]
 ) -> subprocess.CompletedProcess[str]:
     """Run a module of this interpreter in a folder; what it says is all in its output."""
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=folder,
-        env=dict(variables),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-    )
+    return run_program([sys.executable, *arguments], folder, variables, joined=True)
 
 
 def _applying(lines: Iterable[Line], target: Target) -> list[Line]:

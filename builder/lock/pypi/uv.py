@@ -25,19 +25,6 @@ from builder.lock.pypi.uv_project import PROVIDED, Project
 from builder.lock.upgrade import normalised
 
 
-def uv_program() -> str:
-    """The path of the uv that is installed beside this package. Not for several threads at once.
-
-    Raises: EnvbuildError, if there is none.
-    """
-    from uv import find_uv_bin
-
-    try:
-        return str(find_uv_bin())
-    except FileNotFoundError as error:
-        raise EnvbuildError("uv is not there", str(error), "Install envbuild anew; it brings uv with it") from error
-
-
 @dataclass(frozen=True, slots=True)
 class UvResolver:
     """Resolves with uv (a PythonResolver)."""

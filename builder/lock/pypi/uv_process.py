@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import resource
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from builder.errors import EnvbuildError
 from builder.fetch.access import Access, Login, variable_name
 from builder.fetch.mirrors import without_credentials
+from builder.lock.programs import run_program
 
 _PASSED = re.compile(
     r"(?!UV_|PIP_|RUST_LOG).*|UV_(DEFAULT_INDEX|INDEX|INDEX_URL|EXTRA_INDEX_URL|INDEX_\w+_(USERNAME|PASSWORD)|CACHE_DIR|"
@@ -71,35 +71,11 @@ def run_uv(command: Sequence[str], folder: Path, variables: Mapping[str, str]) -
 
     Raises: EnvbuildError, if it does not come to an end within an hour.
     """
-    process = subprocess.Popen(
-        command,
-        cwd=folder,
-        env=dict(variables),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-        errors="replace",
-    )
-    with process:
-        try:
-            _limit_memory(process.pid)
-            out, err = process.communicate(timeout=_SECONDS)
-        except subprocess.TimeoutExpired as error:
-            raise EnvbuildError(
-                "the Python packages could not be resolved in time",
-                f"uv was still at it after {_SECONDS / 60:.0f} minutes",
-                "Look whether an index is very slow; `UV_HTTP_TIMEOUT` and `UV_HTTP_RETRIES` say how long uv waits",
-            ) from error
-        finally:
-            if process.poll() is None:
-                process.kill()
-    return subprocess.CompletedProcess(command, process.returncode, out, err)
-
-
-def _limit_memory(pid: int) -> None:
-    if hasattr(resource, "prlimit"):  # of Linux alone
-        try:
-            resource.prlimit(pid, resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-        except (OSError, ValueError):
-            return
+    try:
+        return run_program(command, folder, variables, seconds=_SECONDS, memory=_MEMORY)
+    except subprocess.TimeoutExpired as error:
+        raise EnvbuildError(
+            "the Python packages could not be resolved in time",
+            f"uv was still at it after {_SECONDS / 60:.0f} minutes",
+            "Look whether an index is very slow; `UV_HTTP_TIMEOUT` and `UV_HTTP_RETRIES` say how long uv waits",
+        ) from error

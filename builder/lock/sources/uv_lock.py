@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-import threading
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 
 from builder.errors import EnvbuildError
 from builder.lock.interface import Sources
+from builder.lock.programs import run_program, uv_program
 from builder.lock.sources.pylock_toml import check_packages, parsed_pylock
 from builder.lock.sources.repository import Repository, shown_text
 from builder.lock.sources.toml_file import TomlFile, strings, table
@@ -25,9 +25,8 @@ from builder.spec.reader import nearest
 
 _VERSION, _REVISION = 1, 5
 """What is known of uv's format."""
-_TIMEOUT = 120
-"""Seconds; a lock of a thousand packages takes a tenth of one."""
-_LOOKING = threading.Lock()
+_SECONDS = 120
+"""A lock of a thousand packages takes a tenth of one."""
 _EXPORT = "`uv export --format pylock.toml -o pylock.toml`, and write `lockfile: pylock.toml`"
 
 
@@ -104,6 +103,8 @@ def _exported(
     repository: Repository, file: TomlFile, name: str, extras: tuple[str, ...], groups: tuple[str, ...]
 ) -> Mapping[str, Any]:
     """What uv makes of a lock. Raises: EnvbuildError, with uv's own explanation."""
+    import tomli_w
+
     if normalised(name) != name:
         raise EnvbuildError(f"`{repository.shown(file.path)}` is not a lock of uv", f"`{shown_text(name)}` is no name")
     project = {"name": name, "version": "0", "requires-python": str(file.document.get("requires-python", ">=3.8"))}
@@ -111,46 +112,25 @@ def _exported(
     chosen += [option for group in groups for option in ("--group", group)]
     with tempfile.TemporaryDirectory(prefix="envbuild-") as folder:
         (Path(folder) / "uv.lock").write_text(file.text, encoding="utf-8")
-        (Path(folder) / "pyproject.toml").write_bytes(_toml({"project": project}))
+        (Path(folder) / "pyproject.toml").write_text(tomli_w.dumps({"project": project}), encoding="utf-8")
         command = [
-            _uv(), "export", "--frozen", "--offline", "--no-config", "--no-cache", "--quiet", "--no-header",
+            uv_program(), "export", "--frozen", "--offline", "--no-config", "--no-cache", "--quiet", "--no-header",
             "--no-default-groups", "--no-emit-project", "--format", "pylock.toml", *chosen,
         ]  # fmt: skip
-        output = _run(repository, file, command, folder)
+        output = _run(repository, file, command, Path(folder))
     try:
         return tomllib.loads(output)
     except tomllib.TOMLDecodeError as error:
         raise EnvbuildError(f"`{repository.shown(file.path)}` cannot be taken", shown_text(str(error))) from error
 
 
-def _uv() -> str:
-    """The path of uv, which is not looked for by several threads at once."""
-    from uv import find_uv_bin
-
-    try:
-        with _LOOKING:
-            return str(find_uv_bin())
-    except FileNotFoundError as error:
-        raise EnvbuildError("uv is not there", str(error), "Install envbuild anew; it brings uv with it") from error
-
-
-def _run(repository: Repository, file: TomlFile, command: list[str], folder: str) -> str:
+def _run(repository: Repository, file: TomlFile, command: list[str], folder: Path) -> str:
     shown = repository.shown(file.path)
-    variables = {"HOME": folder, "UV_NO_PROGRESS": "1", "NO_COLOR": "1"}
+    variables = {"HOME": str(folder), "UV_NO_PROGRESS": "1", "NO_COLOR": "1"}
     try:
-        finished = subprocess.run(
-            command,
-            cwd=folder,
-            env=variables,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=_TIMEOUT,
-            check=False,
-        )
+        finished = run_program(command, folder, variables, seconds=_SECONDS)
     except subprocess.TimeoutExpired as error:
-        raise EnvbuildError(f"`{shown}` cannot be taken", f"uv did not read it in {_TIMEOUT} s") from error
+        raise EnvbuildError(f"`{shown}` cannot be taken", f"uv did not read it in {_SECONDS} s") from error
     if finished.returncode != 0:
         lines = [line for line in finished.stderr.splitlines() if line.strip()][:20]
         hint = "Lock again with `uv lock`" if finished.returncode > 0 else None
@@ -160,9 +140,3 @@ def _run(repository: Repository, file: TomlFile, command: list[str], folder: str
 
 def _cause(line: str) -> str:
     return shown_text(line.strip().removeprefix("error:").removeprefix("cause:").strip(), 500)
-
-
-def _toml(document: Mapping[str, Any]) -> bytes:
-    import tomli_w
-
-    return tomli_w.dumps(document).encode()

@@ -20,7 +20,8 @@ from builder.fetch import Fetcher, Mirrors
 from builder.layers.interface import LAYER_FORMAT
 from builder.lock.document import LOCK_FILE
 from builder.lock.locking import Policy, lock_environment
-from builder.lock.pypi.uv import UvResolver, uv_program
+from builder.lock.programs import uv_program
+from builder.lock.pypi.uv import UvResolver
 from builder.oci.store import Store
 from builder.spec import load_environment
 

@@ -21,8 +21,9 @@ from builder.lock.document import LOCK_FILE
 from builder.lock.folder import parse_lock
 from builder.lock.interface import Line, Sources
 from builder.lock.make import make_lock
+from builder.lock.programs import uv_program
 from builder.lock.pypi.tags import supported_tags
-from builder.lock.pypi.uv import UvResolver, uv_program
+from builder.lock.pypi.uv import UvResolver
 from builder.lock.wish import Wish
 from builder.oci.documents import Platform
 from builder.oci.store import Store
@@ -231,7 +232,8 @@ import importlib.util
 from builder.fetch import Fetcher, Mirrors
 from builder.lock.interface import Line, Sources
 from builder.lock.make import make_lock
-from builder.lock.pypi.uv import UvResolver, uv_program
+from builder.lock.pypi.uv import UvResolver
+from builder.lock.programs import uv_program
 from builder.lock.wish import Wish
 from builder.oci.store import Store
 from builder.spec import Environment, PyPI

@@ -17,8 +17,9 @@ from builder.errors import EnvbuildError
 from builder.fetch import Fetcher, Mirrors
 from builder.lock.folder import parse_lock
 from builder.lock.make import make_lock
+from builder.lock.programs import uv_program
 from builder.lock.pypi.pip_tools import Host, PipToolsResolver
-from builder.lock.pypi.uv import UvResolver, uv_program
+from builder.lock.pypi.uv import UvResolver
 from builder.lock.sources import read_sources
 from builder.lock.wish import Wish
 from builder.oci.documents import Platform

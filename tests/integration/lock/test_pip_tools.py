@@ -24,9 +24,10 @@ from builder.fetch.mirrors import PYPI_INDEX
 from builder.lock.artifact import Sdist, Wheel
 from builder.lock.indexes import requested_indexes
 from builder.lock.interface import FileIndex, Line, PythonResolver, Request, Sources, Target
+from builder.lock.programs import uv_program
 from builder.lock.pypi.pip_config import with_pip_indexes
 from builder.lock.pypi.pip_tools import Host, PipToolsResolver
-from builder.lock.pypi.uv import UvResolver, uv_program
+from builder.lock.pypi.uv import UvResolver
 from builder.oci.documents import Platform
 from builder.oci.store import Store
 from builder.spec.environment import Index

@@ -26,7 +26,8 @@ from builder.fetch import Fetcher, Mirrors
 from builder.lock.artifact import DebianPackage, Sdist, Wheel
 from builder.lock.indexes import requested_indexes
 from builder.lock.interface import FileIndex, Line, Request, Sources, Target
-from builder.lock.pypi.uv import UvResolver, uv_program
+from builder.lock.programs import uv_program
+from builder.lock.pypi.uv import UvResolver
 from builder.oci.digest import Digest
 from builder.oci.documents import Platform
 from builder.oci.store import Store

@@ -19,7 +19,8 @@ from builder.errors import EnvbuildError
 from builder.fetch import Fetcher, Mirrors
 from builder.lock.artifact import Sdist, Wheel
 from builder.lock.interface import Line, Pin, Request, Sources, Target
-from builder.lock.pypi.uv import UvResolver, uv_program
+from builder.lock.programs import uv_program
+from builder.lock.pypi.uv import UvResolver
 from builder.oci.digest import Digest
 from builder.oci.documents import Platform
 from builder.oci.store import Store

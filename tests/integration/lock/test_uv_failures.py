@@ -18,11 +18,12 @@ from simple_index import File, SimpleIndex, make_sdist, serve_index
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.fetch import Fetcher, Mirrors
 from builder.lock.interface import Line, Request, Sources, Target
+from builder.lock.programs import uv_program
 from builder.lock.pypi import uv_process
 from builder.lock.pypi.describe import Describer
 from builder.lock.pypi.found import Found
 from builder.lock.pypi.from_pylock import Selection, select_files
-from builder.lock.pypi.uv import UvResolver, uv_program
+from builder.lock.pypi.uv import UvResolver
 from builder.oci.digest import Digest
 from builder.oci.documents import Platform
 from builder.oci.store import Store

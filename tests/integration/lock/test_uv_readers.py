@@ -12,8 +12,8 @@ import pytest
 from simple_index import SimpleIndex, serve_index
 
 from builder.lock.artifact import Build, Sdist, Wheel
+from builder.lock.programs import uv_program
 from builder.lock.pypi.pylock import write_pylock
-from builder.lock.pypi.uv import uv_program
 from builder.oci.digest import Digest
 
 

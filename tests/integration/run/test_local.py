@@ -13,7 +13,7 @@ from wheels import make_wheel
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.fetch import Fetcher, Mirrors
 from builder.lock.artifact import Wheel
-from builder.lock.pypi.uv import uv_program
+from builder.lock.programs import uv_program
 from builder.oci.digest import Digest
 from builder.oci.store import Store
 from builder.run.local import LocalEnvironment, find_interpreter

@@ -19,7 +19,7 @@ from builder.cli.machine import host_platform
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.fetch import Fetcher, Mirrors
 from builder.lock.artifact import CondaPackage, Wheel
-from builder.lock.pypi.uv import uv_program
+from builder.lock.programs import uv_program
 from builder.oci.digest import Digest
 from builder.oci.store import Store
 from builder.run.local import LocalEnvironment

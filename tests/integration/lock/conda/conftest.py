@@ -21,7 +21,8 @@ from builder.lock.conda.solver import CondaSolver
 from builder.lock.document import Lock
 from builder.lock.folder import read_lock
 from builder.lock.locking import Locked, Policy, lock_environment
-from builder.lock.pypi.uv import UvResolver, uv_program
+from builder.lock.programs import uv_program
+from builder.lock.pypi.uv import UvResolver
 from builder.lock.upgrade import Upgrade
 from builder.oci.documents import Platform
 from builder.oci.store import Store
