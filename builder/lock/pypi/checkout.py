@@ -6,7 +6,6 @@ and settings of git, and its attributes (export-subst) tell of branches and tags
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import subprocess
@@ -26,6 +25,12 @@ from builder.oci.store import CHECKOUTS, Store
 
 LARGEST_ARCHIVE = 4 << 30
 """Bytes of a commit's files together."""
+_MOST_FILES = 500_000
+"""Of a commit: a small repository can hold one tree in another more often than there is memory."""
+_LONGEST_LINK = 4096
+_LONGEST_LIST = 128 << 20
+"""Bytes of the list of a commit's files."""
+_PIECE = 1 << 20
 
 _FORMAT = 1
 """The revision of the rules that decide an archive's bytes."""
@@ -139,7 +144,7 @@ def _make(checkout: Checkout, store: Store) -> tuple[Digest, int]:
                 fileobj=cast("IO[bytes]", _Bounded(blob)), mode="w|", format=tarfile.PAX_FORMAT, encoding="utf-8"
             ) as archive:
                 for info, content in _members(git, checkout):
-                    archive.addfile(info, content)
+                    archive.addfile(info, cast("IO[bytes] | None", content))
             return blob.commit(), blob.size
 
 
@@ -156,7 +161,7 @@ class _Bounded:
         return len(data)
 
 
-def _members(git: _Git, checkout: Checkout) -> Iterator[tuple[tarfile.TarInfo, io.BytesIO | None]]:
+def _members(git: _Git, checkout: Checkout) -> Iterator[tuple[tarfile.TarInfo, _Content | None]]:
     """The files of the commit's tree, each with its content, sorted by path; folders where they are empty."""
     yield _info(checkout.name, tarfile.DIRTYPE), None
     entries = sorted(git.tree())
@@ -166,15 +171,31 @@ def _members(git: _Git, checkout: Checkout) -> Iterator[tuple[tarfile.TarInfo, i
             if entry.mode == _SUBMODULE:
                 yield _info(path, tarfile.DIRTYPE), None
                 continue
-            data = next(contents)
+            content = next(contents)
             if entry.mode == _LINK:
+                if content.size > _LONGEST_LINK:
+                    raise git.failed("a link in it is too long")
                 link = _info(path, tarfile.SYMTYPE)
-                link.linkname = os.fsdecode(data)
+                link.linkname = os.fsdecode(content.read(content.size))
                 yield link, None
             else:
                 file = _info(path, tarfile.REGTYPE, 0o755 if entry.mode == _PROGRAM else 0o644)
-                file.size = len(data)
-                yield file, io.BytesIO(data)
+                file.size = content.size
+                yield file, content
+
+
+class _Content:
+    """A file of a commit, of which no more is in memory than what is read of it."""
+
+    def __init__(self, stream: IO[bytes], size: int) -> None:
+        self._stream = stream
+        self._left = size
+        self.size = size
+
+    def read(self, size: int) -> bytes:
+        data = self._stream.read(min(size, self._left))
+        self._left -= len(data)
+        return data
 
 
 _PROGRAM, _LINK, _SUBMODULE = "100755", "120000", "160000"
@@ -226,17 +247,35 @@ class _Git:
             self._run(*quiet, *source, "+refs/*:refs/*")
         found = self._run("cat-file", "-t", self._checkout.commit, why="the repository has no such commit")
         if found.strip() != b"commit":
-            raise self._failed("what it names is not a commit")
+            raise self.failed("what it names is not a commit")
 
     def tree(self) -> Iterator[_Entry]:
         """The files of the commit."""
-        for row in self._run("ls-tree", "-r", "-z", "--full-tree", self._checkout.commit).split(b"\0")[:-1]:
-            head, _, path = row.partition(b"\t")
-            mode, _, blob = head.decode().split()
-            yield _Entry(os.fsdecode(path), mode, blob)
+        process: subprocess.Popen[bytes] = subprocess.Popen(
+            self._command("ls-tree", "-r", "-z", "--full-tree", self._checkout.commit),
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            for number, row in enumerate(_rows(cast("IO[bytes]", process.stdout))):
+                if number >= _MOST_FILES:
+                    raise self.failed(f"it has more than {_MOST_FILES} files")
+                head, _, path = row.partition(b"\t")
+                mode, _, blob = head.decode().split()
+                yield _Entry(os.fsdecode(path), mode, blob)
+            if process.wait() != 0:
+                raise self.failed("the repository is damaged")
+        except ValueError as error:
+            raise self.failed("its list of files cannot be read") from error
+        finally:
+            process.kill()
+            process.wait()
+            cast("IO[bytes]", process.stdout).close()
 
-    def contents(self, blobs: Iterator[str]) -> Generator[bytes, None, None]:
-        """The bytes of each blob, in order (git-cat-file(1), --batch)."""
+    def contents(self, blobs: Iterator[str]) -> Generator[_Content, None, None]:
+        """Each blob, in order (git-cat-file(1), --batch), to be read before the next."""
         process: subprocess.Popen[bytes] = subprocess.Popen(
             self._command("cat-file", "--batch"),
             env=self._environment,
@@ -251,11 +290,14 @@ class _Git:
                 asked.flush()
                 _, kind, size = answers.readline().split()
                 if kind != b"blob" or int(size) > LARGEST_ARCHIVE:
-                    raise self._failed("its files take too much room")
-                yield answers.read(int(size))
+                    raise self.failed("its files take too much room")
+                content = _Content(answers, int(size))
+                yield content
+                while content.read(_PIECE):
+                    pass
                 answers.read(1)
         except (OSError, ValueError) as error:
-            raise self._failed("the repository is damaged") from error
+            raise self.failed("the repository is damaged") from error
         finally:
             process.kill()
             process.wait()
@@ -273,11 +315,11 @@ class _Git:
                 timeout=_SECONDS,
             )
         except FileNotFoundError as error:
-            raise self._failed("git is not installed here", "Install git") from error
+            raise self.failed("git is not installed here", "Install git") from error
         except subprocess.TimeoutExpired as error:
-            raise self._failed(f"the server did not give it within {_SECONDS // 60} minutes") from error
+            raise self.failed(f"the server did not give it within {_SECONDS // 60} minutes") from error
         if finished.returncode != 0:
-            raise self._failed(*((why,) if why else (_last_words(finished.stderr),)))
+            raise self.failed(*((why,) if why else (_last_words(finished.stderr),)))
         return finished.stdout
 
     def _command(self, *arguments: str) -> Sequence[str]:
@@ -285,9 +327,21 @@ class _Git:
         place = [] if arguments[0] == "init" else [f"--git-dir={self._repository}"]
         return ["git", *settings, *place, *arguments]
 
-    def _failed(self, why: str, hint: str | None = None) -> EnvbuildError:
+    def failed(self, why: str, hint: str | None = None) -> EnvbuildError:
+        """Why there is no archive."""
         hint = hint or "Check the URL, the commit, and that git can reach the server without asking for a password"
         return EnvbuildError(f"`{self._checkout.url}` could not be fetched", why, hint)
+
+
+def _rows(stream: IO[bytes]) -> Iterator[bytes]:
+    """What stands before each NUL. Raises: ValueError, if it is too much."""
+    left, total = b"", 0
+    while piece := stream.read(_PIECE):
+        total += len(piece)
+        if total > _LONGEST_LIST:
+            raise ValueError("the list is too long")
+        *rows, left = (left + piece).split(b"\0")
+        yield from rows
 
 
 def _last_words(stderr: bytes) -> str:

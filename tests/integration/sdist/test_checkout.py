@@ -8,6 +8,7 @@ import os
 import subprocess
 import tarfile
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -190,3 +191,56 @@ def test_credentials_in_a_url_are_refused_and_not_shown(user: str) -> None:
         Checkout.parse(f"git+https://{user}@example.org/a.git@{'0' * 40}")
     assert user not in f"{caught.value}{caught.value.hint}"
     assert Checkout.parse(f"git+ssh://git@example.org/a.git@{'0' * 40}").repository == "ssh://git@example.org/a.git"
+
+
+def _commit_of(repository: Path, entries: str) -> str:
+    """A commit of a tree with these entries (git-mktree), and the same tree in itself again and again."""
+
+    def ask(*arguments: str, given: str = "") -> str:
+        author = {f"GIT_{role}_{key}": "a@example.org" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}
+        environment = {"PATH": os.environ["PATH"], **author}
+        return subprocess.run(
+            ["git", f"--git-dir={repository}", *arguments],
+            input=given, env=environment, check=True, capture_output=True, text=True,
+        ).stdout.strip()  # fmt: skip
+
+    subprocess.run(["git", "init", "--quiet", "--bare", str(repository)], check=True)
+    blob = ask("hash-object", "-w", "--stdin", given="x")
+    tree = ask("mktree", given=entries.replace("BLOB", blob))
+    if "BLOB" in entries:
+        for _ in range(8):
+            tree = ask("mktree", given="".join(f"040000 tree {tree}\t{number}\n" for number in range(10)))
+    commit = ask("commit-tree", tree, "-m", "one")
+    ask("update-ref", "refs/heads/main", commit)
+    return commit
+
+
+def test_a_tree_that_holds_itself_many_times_is_refused_before_it_is_all_told(store: Store, tmp_path: Path) -> None:
+    bomb = tmp_path / "bomb.git"
+    commit = _commit_of(bomb, "".join(f"100644 blob BLOB\t{number}\n" for number in range(10)))  # 10^9 files
+    with pytest.raises(EnvbuildError, match="could not be fetched") as caught:
+        checkout_archive(f"git+file://{bomb}@{commit}", store)
+    assert caught.value.why == ("it has more than 500000 files",)
+
+
+def test_a_large_file_is_not_held_in_memory(store: Store, tmp_path: Path) -> None:
+    commit = repositories.make_repository(tmp_path / "large.git", {"zeros": bytes(64 << 20), "end": b"e"})
+    tracemalloc.start()
+    try:
+        digest, _ = checkout_archive(f"git+file://{tmp_path}/large.git@{commit}", store)
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
+    with tarfile.open(store.path(digest)) as archive:
+        assert [member.size for member in archive] == [0, 1, 64 << 20]
+
+
+def test_a_link_of_many_bytes_is_refused(store: Store, tmp_path: Path) -> None:
+    repository = tmp_path / "link.git"
+    subprocess.run(["git", "init", "--quiet", "--bare", str(repository)], check=True)
+    command = ["git", f"--git-dir={repository}", "hash-object", "-w", "--stdin"]
+    blob = subprocess.run(command, input=bytes(1 << 20), check=True, capture_output=True).stdout.decode().strip()
+    commit = _commit_of(repository, f"120000 blob {blob}\tlink\n")
+    with pytest.raises(EnvbuildError, match="could not be fetched") as caught:
+        checkout_archive(f"git+file://{repository}@{commit}", store)
+    assert caught.value.why == ("a link in it is too long",)
