@@ -6,10 +6,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from builder.errors import EnvbuildError
 from builder.lock.artifact import CondaPackage, Sdist, Wheel
 from builder.lock.document import Interpreter
 from builder.lock.foundation import Foundation
-from builder.lock.interface import BuildRoot, CondaSources, Line, Request, Sources, Target
+from builder.lock.interface import BuildRoot, CondaSources, Line, PythonResolver, Request, Sources, Target
+from builder.lock.named_lines import with_places
 from builder.lock.pypi.pylock import MACHINES
 from builder.lock.upgrade import normalised
 from builder.lock.wish import Tools, Wish
@@ -48,7 +50,7 @@ def lock_python_packages(
         _preferences(wish, base.platform),
         wish.sdists,
     )
-    files = resolver(request, target)
+    files = _resolved(resolver, request, target, _moved(wish, base.platform))
     sdists = tuple(file for file in files if isinstance(file, Sdist))
     if not sdists:
         return tuple(file for file in files if isinstance(file, Wheel))
@@ -82,6 +84,39 @@ def lock_python_packages(
     return tuple(sorted((*(file for file in files if isinstance(file, Wheel)), *built)))
 
 
+def _resolved(
+    resolver: PythonResolver, request: Request, target: Target, moved: Sequence[Line]
+) -> tuple[Wheel | Sdist, ...]:
+    """What the resolver chooses.
+
+    First it is asked whether the versions that packages are to move to can be had together with everything else: as
+    constraints alone they would send it back to old releases of other packages that do without them.
+    """
+    sources = request.sources
+    lines = (*sources.requirements, *sources.vcs, *sources.constraints, *sources.overrides)
+    try:
+        if moved and sources.pylock is None and not sources.pins:
+            resolver(replace(request, sources=replace(sources, requirements=(*sources.requirements, *moved))), target)
+        return resolver(request, target)
+    except EnvbuildError as error:
+        raise with_places(error, lines) from error
+
+
+def _moved(wish: Wish, platform: Platform) -> tuple[Line, ...]:
+    """The versions that wheels which the platform had are to move to."""
+    had = {wheel.name for wheel in wish.previous.wheels.get(platform, ())} if wish.previous else set()
+    return tuple(line for name, line in _versions(wish).items() if name in had)
+
+
+def _versions(wish: Wish) -> dict[str, Line]:
+    """The versions that were asked for by name, by normalised name."""
+    return {
+        name: Line(f"{name}=={version}", f"--upgrade-package {name}=={version}")
+        for name, version in wish.upgrade.packages.items()
+        if version
+    }
+
+
 _NAME = re.compile(r"[^A-Za-z0-9._-]")
 
 
@@ -106,12 +141,7 @@ def _sources(wish: Wish, platform: Platform, conda: Sequence[CondaPackage]) -> S
     """
     if wish.environment.pypi is None and not _asks_pip(wish.conda, platform):
         return None
-    wanted = tuple(
-        Line(f"{name}=={version}", f"--upgrade-package {name}")
-        for name, version in wish.upgrade.packages.items()
-        if version
-    )
-    sources = replace(wish.sources, constraints=(*wish.sources.constraints, *wanted))
+    sources = replace(wish.sources, constraints=(*wish.sources.constraints, *_versions(wish).values()))
     if wish.conda is None:
         return sources
     return replace(

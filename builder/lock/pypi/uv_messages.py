@@ -15,6 +15,10 @@ _HINTS = (
         "Give credentials in `UV_INDEX_<NAME>_USERNAME` and `_PASSWORD` with the index's name, in netrc or a keyring",
     ),
     (
+        r"Git operation failed",
+        "Check the URL of the repository, the commit, and that git can reach it from here",
+    ),
+    (
         r"invalid peer certificate|UnknownIssuer",
         "Name the certificates of your organisation in `SSL_CERT_FILE`",
     ),
@@ -50,13 +54,20 @@ _HINTS = (
 """What to do, by what uv's message holds; the first that fits."""
 _LONGEST = 20_000
 """Characters of a message."""
-_NOISE = re.compile(r"^(stack backtrace:|note: .*|\s+\d+: .*|\s+at .*)\n?", re.MULTILINE)
-"""Of a program that gave up."""
+_NOISE = re.compile(
+    r"^(stack backtrace:|note: .*|\s+\d+: .*|\s+at .*|\W*(Caused by|cause): failed to (fetch|clone) into: .*)\n?"
+    r"|(?<=retries) in [\d.]+m?s",
+    re.MULTILINE,
+)
+"""Of a program that gave up, and what differs from one platform to the other though its cause is one."""
+_NOT_OURS = re.compile(r"^(\s*)fatal: (?:remote error: |git )?(?=upload-pack: not our ref)", re.MULTILINE)
+"""What git and its other end say at the same time, in any order."""
 
 
 def failure(stderr: str, target: Target, *, sdists: bool) -> EnvbuildError:
     """Why uv failed, in its own words."""
     text = _NOISE.sub("", without_credentials_in(stderr[:_LONGEST]))
+    text = "\n".join(dict.fromkeys(_NOT_OURS.sub(r"\1fatal: ", text).splitlines()))
     causes, hints = explanation(text)
     advice = next((hint for pattern, hint in _HINTS if re.search(pattern, text)), None)
     if advice:

@@ -118,7 +118,7 @@ def test_the_project_of_these_tests_can_be_locked(project: Project) -> None:
 def test_an_unknown_package(project: Project, resolver: str) -> None:
     project.write("pure", "nothing-like-it", more=f"  resolver: {resolver}\nplatforms: [linux/amd64]\n")
     text = project.refused()
-    assert "nothing-like-it" in text
+    assert f"{project.folder}/environment.yaml:5: `nothing-like-it`" in text
     assert "hint: " in text
 
 
@@ -138,6 +138,19 @@ def test_a_conflict_is_explained_by_the_resolver(project: Project, resolver: str
     text = project.refused()
     assert "one" in text
     assert "pure<1" in text
+    assert f"{project.folder}/environment.yaml:4: `pure>=1`" in text
+    assert f"{project.folder}/environment.yaml:5: `one`" in text
+
+
+def test_a_version_to_move_to_that_there_is_not_sends_nothing_back(project: Project) -> None:
+    project.packages.add("app", "0.1")
+    project.packages.add("app", "1.0", "pure")
+    project.write("app")
+    process = project.start()
+    assert process.communicate(timeout=120)[0].startswith("sha256:")
+    text = project.refused("-P", "pure==99")
+    assert "there is no version of pure==99" in text
+    assert "--upgrade-package pure==99" in text
 
 
 def test_an_index_that_is_down_is_named(project: Project) -> None:

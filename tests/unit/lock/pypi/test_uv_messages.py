@@ -1,0 +1,27 @@
+"""What becomes of uv's words."""
+
+from builder.lock.interface import Target
+from builder.lock.pypi.uv_messages import failure
+from builder.oci.documents import Platform
+
+AMD64 = Target(Platform("amd64"), "x86_64", "3.11.2", (2, 36))
+GIT = """error: Failed to download and build `a @ git+file:///a@0`
+  Caused by: Git operation failed
+  Caused by: failed to {verb} into: /home/someone/.cache/uv/git-v2/db/71bdf1e77208c41c
+  Caused by: failed to fetch commit `0`
+  Caused by: process didn't exit successfully: `git fetch` (exit status: 128)
+             --- stderr
+             {lines}
+"""
+OURS, THEIRS = "fatal: git upload-pack: not our ref 0", "fatal: remote error: upload-pack: not our ref 0"
+
+
+def test_the_same_cause_has_the_same_words_on_every_platform() -> None:
+    space = "\n" + " " * 13
+    one = failure(GIT.format(verb="clone", lines=OURS + space + THEIRS), AMD64, sdists=True)
+    two = failure(GIT.format(verb="fetch", lines=THEIRS + space + OURS), AMD64, sdists=True)
+    assert one.why == two.why
+    assert "/home/someone" not in str(one)
+    assert "repository" in str(one.hint)
+    waits = [f"error: Request failed after 3 retries in {time}\n" for time in ("11.5s", "80ms")]
+    assert len({failure(text, AMD64, sdists=True).why for text in waits}) == 1
