@@ -40,6 +40,7 @@ def inside(plan: Plan) -> supervise.Init:
 
     def run(channel: socket.socket, tie: Callable[[], None]) -> int:
         os.umask(0o022)
+        system_calls.leave_session_keyring()
         system_calls.set_host_name(HOST_NAME)
         if not plan.network:
             system_calls.bring_up_loopback()

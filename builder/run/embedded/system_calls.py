@@ -6,6 +6,7 @@ Each raises OSError, whose file name says what was tried.
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import os
 import socket
@@ -23,6 +24,8 @@ CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS, _PR_CAP_AMBIENT = 1, 4, 24, 38, 47
 _PR_CAP_AMBIENT_CLEAR_ALL = 4
 _CAPABILITY_VERSION_3 = 0x20080522
+_KEYCTL = {"x86_64": 250, "aarch64": 219}
+_KEYCTL_JOIN_SESSION_KEYRING = 1
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
 
 _library = ctypes.CDLL(None, use_errno=True)
@@ -93,6 +96,21 @@ def drop_capabilities() -> None:
     _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
     header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
     _call("capset", ctypes.create_string_buffer(header), ctypes.create_string_buffer(bytes(24)))
+
+
+def leave_session_keyring() -> None:
+    """Take an empty keyring in place of the caller's, whose secrets every child could read (keyctl(2)).
+
+    Where the call is forbidden or not there, it is so for the children too.
+    """
+    number = _KEYCTL.get(os.uname().machine)
+    if number is None:
+        return
+    try:
+        _call("syscall", ctypes.c_long(number), ctypes.c_int(_KEYCTL_JOIN_SESSION_KEYRING), None, doing="keyctl")
+    except OSError as error:
+        if error.errno not in (errno.ENOSYS, errno.EPERM):
+            raise
 
 
 def bring_up_loopback() -> None:

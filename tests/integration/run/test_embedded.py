@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import platform
 import pty
 import re
+import secrets
 import select
 import signal
 import socket
@@ -348,3 +351,25 @@ def test_a_missing_mount_is_named(caller):
 
 def test_the_engine_says_that_it_is_available(caller):
     assert EmbeddedEngine().unavailable() is None
+
+
+def test_the_keys_of_the_caller_are_out_of_reach(caller):
+    call = ctypes.CDLL(None, use_errno=True).syscall
+    add, control = {"x86_64": (248, 250), "aarch64": (217, 219)}[platform.machine()]
+    session = ctypes.c_int(-3)  # KEY_SPEC_SESSION_KEYRING
+    name = f"envbuild-{secrets.token_hex(8)}"
+    if call(control, 1, None) < 0 or call(add, b"user", name.encode(), b"hunter2", ctypes.c_size_t(7), session) < 0:
+        pytest.skip(f"the kernel gives no keyring here: {os.strerror(ctypes.get_errno())}")
+    code = f"""
+import ctypes
+call = ctypes.CDLL(None).syscall
+found = call({control}, 10, ctypes.c_int(-3), b"user", b"{name}", 0)  # KEYCTL_SEARCH
+data = ctypes.create_string_buffer(9)
+print("found", call({control}, 11, found, data, ctypes.c_size_t(9)), data.value) if found > 0 else print("nothing")
+"""
+    maps = Path("/proc/self/maps").read_text()
+    library = next(Path(line.split()[-1]) for line in maps.splitlines() if "/libffi" in line)
+    soname = ".".join(library.name.split(".")[:3])
+    mounts = (Mount(library, f"/libraries/{soname}", read_only=True),)
+    result = caller.python(caller.images.image(), code, mounts=mounts, environment={"LD_LIBRARY_PATH": "/libraries"})
+    assert (result.output, result.errors) == ("nothing\n", "")
