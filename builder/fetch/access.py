@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from posixpath import dirname
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit
 
 _NAMED = re.compile(r"UV_INDEX_(\w+)_(USERNAME|PASSWORD)")
 _CERTIFICATES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -103,12 +103,6 @@ class Access:
         )
         yield from nearest[:1]
         yield urlsplit(url).netloc.rpartition("@")[2]
-
-
-def without_credentials(url: str) -> str:
-    """`url` without the user and password that may stand before its host."""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if "@" in parts.netloc else url
 
 
 def variable_name(index: str) -> str:

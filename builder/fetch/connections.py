@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urljoin, urlsplit
 
-from builder.fetch.access import Access, Login, without_credentials
+from builder.fetch.access import Access, Login
 from builder.fetch.failure import TransportError
+from builder.fetch.redaction import without_credentials
 
 if TYPE_CHECKING:
     import urllib3

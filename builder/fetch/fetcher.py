@@ -19,7 +19,8 @@ from typing import BinaryIO
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from builder.errors import DigestMismatchError, EnvbuildError, NotMeasuredError
-from builder.fetch.mirrors import PYPI_FILES, Mirrors, without_credentials, without_credentials_in
+from builder.fetch.mirrors import PYPI_FILES, Mirrors
+from builder.fetch.redaction import without_credentials_in
 from builder.fetch.source import Source
 from builder.fetch.transport import InterruptedTransferError, RangeError, Transport, TransportError
 from builder.oci.digest import Digest
@@ -89,7 +90,7 @@ class Fetcher:
         Raises: EnvbuildError, with what each URL answered; MissingDocumentError, if none of them has it.
         """
         if self._offline:
-            raise EnvbuildError(f"`{without_credentials(urls[0])}` is needed, and this run is offline")
+            raise EnvbuildError(f"`{without_credentials_in(urls[0])}` is needed, and this run is offline")
         failures: dict[str, TransportError] = {}
         for url in itertools.chain.from_iterable(map(self._mirrors.candidates, urls)):
             try:
@@ -133,7 +134,7 @@ class Fetcher:
         silent = any(error.status not in (404, 410) for error in failures)
         kind = NotMeasuredError if silent else EnvbuildError
         what = "cannot be asked for" if silent else "can no longer be had"
-        texts = [f"{without_credentials(url)}: {error}" for url, error in zip(source.urls, failures, strict=False)]
+        texts = [f"{without_credentials_in(url)}: {error}" for url, error in zip(source.urls, failures, strict=False)]
         raise kind(f"{source.name} {what}", texts)
 
     def blob(self, source: Source) -> Path:

@@ -14,20 +14,8 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from builder.errors import EnvbuildError
-from builder.fetch.access import Access, Login, without_credentials
-
-__all__ = [
-    "DEBIAN_ARCHIVE",
-    "DEBIAN_SECURITY_ARCHIVE",
-    "DEBIAN_SNAPSHOT",
-    "PYPI_FILES",
-    "PYPI_INDEX",
-    "STANDALONE_PYTHONS",
-    "Mirrors",
-    "canonical_pypi_url",
-    "without_credentials",
-    "without_credentials_in",
-]
+from builder.fetch.access import Access, Login
+from builder.fetch.redaction import without_credentials
 
 PYPI_INDEX = "https://pypi.org/simple/"
 PYPI_FILES = "https://files.pythonhosted.org/packages/"
@@ -114,15 +102,6 @@ def canonical_pypi_url(url: str) -> str:
     parts = urlsplit(without_credentials(url))
     match = _PYPI_FILE_PATH.fullmatch(parts.path)
     return PYPI_FILES + match[1] if match else urlunsplit(parts._replace(fragment=""))
-
-
-def without_credentials_in(text: str) -> str:
-    """`text` with every URL in it stripped of its user and password, and of a token in its path (`/t/TOKEN/`).
-
-    In the pool of a Debian archive, `t` is the folder of packages with that letter.
-    """
-    bare = re.sub(r"(?<=://)[^\s/]+@", "", text)  # a password may hold an `@` of its own
-    return re.sub(r"(https?://(?:(?!/pool/)\S)*?/t/)[^\s/]+", r"\1****", bare)
 
 
 @dataclass(slots=True)

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
+from builder.fetch.redaction import without_secrets_in
+
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
@@ -182,9 +184,8 @@ def _as_transport_error(error: Exception, library: _Library, *, interrupted: boo
 
 
 def public_reason(error: Exception, variables: Mapping[str, str]) -> str:
-    """The first line of what an error says, without queries of URLs and without values of secret variables."""
-    text = next(iter(str(error).strip().splitlines()), "")[:300]
-    text = re.sub(r"(\w+://[^\s'\"?]*)\?[^\s'\"]*", r"\1", re.sub(r"(?<=://)[^\s/@]+@", "", text))
+    """The first line of what an error says, without secrets in URLs and without values of secret variables."""
+    text = without_secrets_in(next(iter(str(error).strip().splitlines()), "")[:300])
     for name, value in variables.items():
         if len(value) >= _SHORTEST_SECRET and _SECRETS.search(name.upper()):
             text = text.replace(value, "…")

@@ -13,7 +13,8 @@ from urllib.parse import unquote, urlsplit
 
 from builder.fetch.connections import Connections, reason
 from builder.fetch.failure import InterruptedTransferError, RangeError, TransportError
-from builder.fetch.mirrors import Mirrors, without_credentials
+from builder.fetch.mirrors import Mirrors
+from builder.fetch.redaction import without_credentials
 from builder.fetch.remote import open_remote, reads
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from builder.fetch.mirrors import without_credentials
+from builder.fetch.redaction import without_credentials
 from builder.lock.conda.channels import parts_of, place_of, without_token
 from builder.lock.interface import CondaPin
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from builder.fetch.mirrors import PYPI_FILES, without_credentials
+from builder.fetch.mirrors import PYPI_FILES
+from builder.fetch.redaction import without_credentials
 from builder.lock.conda.channels import parts_of, place_of, without_token
 from builder.lock.conda.lock_lines import LinesRefusedError, split_lines
 from builder.lock.conda.quiet import quiet

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from builder.errors import EnvbuildError
-from builder.fetch.mirrors import without_credentials
+from builder.fetch.redaction import without_credentials
 from builder.lock.artifact import CondaPackage
 from builder.lock.conda.channels import parts_of, place_of, without_token
 from builder.oci.digest import Digest

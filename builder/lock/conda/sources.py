@@ -143,7 +143,7 @@ def _spec_line(repository: Repository, path: Path, entry: Entry) -> Line:
 
 
 def _reported(repository: Repository, path: Path, entry: Entry, check: Callable[[str], Any]) -> Any:
-    from builder.fetch.mirrors import without_credentials_in
+    from builder.fetch.redaction import without_credentials_in
     from builder.lock.sources.repository import shown_text
 
     try:

@@ -18,7 +18,7 @@ from typing import IO, Any, cast
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from builder.errors import EnvbuildError
-from builder.fetch.mirrors import without_credentials_in
+from builder.fetch.redaction import without_credentials_in
 from builder.oci.digest import Digest
 from builder.oci.layout import BlobWriter
 from builder.oci.store import CHECKOUTS, Store

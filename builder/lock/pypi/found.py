@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 from builder.errors import EnvbuildError
 from builder.fetch import Source
-from builder.fetch.mirrors import canonical_pypi_url, without_credentials
+from builder.fetch.mirrors import canonical_pypi_url
+from builder.fetch.redaction import without_credentials
 from builder.lock.interface import Target
 from builder.oci.digest import Digest
 

@@ -13,7 +13,8 @@ from functools import lru_cache
 
 from builder.errors import EnvbuildError
 from builder.fetch import Fetcher, Mirrors, MissingDocumentError
-from builder.fetch.mirrors import PYPI_INDEX, without_credentials
+from builder.fetch.mirrors import PYPI_INDEX
+from builder.fetch.redaction import without_credentials
 from builder.lock.indexes import folder_of, is_pypi
 from builder.lock.interface import Request
 from builder.lock.pypi.found import Found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from builder.fetch.mirrors import without_credentials_in
+from builder.fetch.redaction import without_credentials_in
 from builder.lock.upgrade import normalised
 
 _TRACE = "Traceback (most recent call last):"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from builder.errors import EnvbuildError
-from builder.fetch.mirrors import without_credentials_in
+from builder.fetch.redaction import without_credentials_in
 from builder.lock.interface import Target
 from builder.lock.pypi.found import refused_sdist
 

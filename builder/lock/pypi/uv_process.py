@@ -9,7 +9,7 @@ from pathlib import Path
 
 from builder.errors import EnvbuildError
 from builder.fetch.access import Access, Login, variable_name
-from builder.fetch.mirrors import without_credentials
+from builder.fetch.redaction import without_credentials
 from builder.lock.programs import run_program
 
 _PASSED = re.compile(

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from builder.errors import EnvbuildError
+from builder.fetch.redaction import without_secrets_in
 from builder.lock.interface import Line, Sources
 from builder.lock.sources.references import Reference, ReferenceRefusedError
-from builder.lock.sources.repository import Repository, harmless, shown_text
+from builder.lock.sources.repository import Repository, shown_text
 from builder.lock.sources.requirement_files import Written, read_statements
 from builder.lock.sources.toml_file import TomlFile, read_toml, strings, table
 from builder.lock.sources.uv_settings import INDEX_SETTINGS, UvSettings
@@ -74,7 +75,7 @@ def project_inputs(project: Project) -> list[str]:
     for key in INDEX_SETTINGS:
         if project.settings.table.get(key):
             texts.append(f"--{key} {project.settings.table[key]}")
-    return [harmless(text) for text in dict.fromkeys(texts)]
+    return [without_secrets_in(text) for text in dict.fromkeys(texts)]
 
 
 def project_sources(repository: Repository, project: Project) -> Sources:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from builder.errors import EnvbuildError
+from builder.fetch.redaction import without_secrets_in
 from builder.spec.reader import Problem, SpecError
 
 _SIZE_LIMIT = 16 << 20
@@ -116,17 +116,9 @@ class Repository:
             raise SpecError(problem.file, self.problems)
 
 
-def harmless(text: str) -> str:
-    """A piece of a file without what may be secret in its URLs: user, password and query; git's own user is none."""
-    if "://" not in text:
-        return text
-    text = re.sub(r"(?<=://)([^\s/?#]*@)", lambda match: match[1] if match[1] == "git@" else "", text)
-    return re.sub(r"(://[^\s?#]*)\?[^\s#]*", r"\1?…", text)
-
-
 def shown_text(text: str, limit: int = 200) -> str:
     """A piece of a file, fit for one line of a message and without secrets."""
-    line = _printable(harmless(text[: 10 * limit]))
+    line = _printable(without_secrets_in(text[: 10 * limit]))
     return " ".join(line[:limit].split()) + ("…" if len(line) > limit else "")
 
 

@@ -10,7 +10,8 @@ from itertools import islice
 from pathlib import Path
 
 from builder.errors import EnvbuildError
-from builder.lock.sources.repository import Repository, harmless, shown_text
+from builder.fetch.redaction import without_secrets_in
+from builder.lock.sources.repository import Repository, shown_text
 from builder.lock.sources.statements import VARIABLE, Statement, StatementError, statements
 from builder.spec.reader import SpecError
 
@@ -36,7 +37,7 @@ class Written:
         """What the lock keeps of it, to notice a change: the statement on one line, without secrets."""
         options = [f"--{name}{'=' if value else ''}{value}" for name, value in self.statement.options]
         mark = "--constraint " if self.is_constraint and self.statement.text else ""
-        return harmless(mark + " ".join([*self.statement.text.split(), *options]))
+        return without_secrets_in(mark + " ".join([*self.statement.text.split(), *options]))
 
 
 def read_statements(repository: Repository, path: Path) -> tuple[Written, ...]:

@@ -9,8 +9,6 @@ from builder.fetch.mirrors import (
     PYPI_FILES,
     Mirrors,
     canonical_pypi_url,
-    without_credentials,
-    without_credentials_in,
 )
 
 FILE = "aa/bb/" + "c" * 60 + "/a-1.0-py3-none-any.whl"
@@ -101,21 +99,6 @@ def test_further_indexes_that_are_folders_are_left_to_uv() -> None:
 
 def test_a_url_of_another_layout_loses_its_credentials_alone() -> None:
     assert canonical_pypi_url("https://u:p@h.example/f/a.whl?v=1#sha256=x") == "https://h.example/f/a.whl?v=1"
-    assert without_credentials("https://u:p@h.example:1/a?b") == "https://h.example:1/a?b"
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("see https://u:p@h/a, then http://t@h2/b", "see https://h/a, then http://h2/b"),
-        ("mail a@b.example about http://h/x@y", "mail a@b.example about http://h/x@y"),
-        ("https://u:p@[bad", "https://[bad"),
-        ("https://user:p@ss@host/a", "https://host/a"),
-        ("file:///home/t/channel/a.conda", "file:///home/t/channel/a.conda"),
-    ],
-)
-def test_credentials_are_taken_out_of_any_text(text: str, expected: str) -> None:
-    assert without_credentials_in(text) == expected
 
 
 @pytest.mark.parametrize("name", ["ENVBUILD_DEBIAN_MIRROR", "ENVBUILD_SNAPSHOT_MIRROR", "PIP_INDEX_URL"])
@@ -124,13 +107,6 @@ def test_a_mirror_that_is_no_url_is_refused_without_repeating_it(name: str, valu
     with pytest.raises(EnvbuildError) as caught:
         Mirrors.from_environment({name: value})
     assert "secret" not in str(caught.value)
-
-
-def test_no_message_shows_a_token_in_a_path() -> None:
-    text = without_credentials_in("https://conda.example/t/tk-123/channel/a.conda: 404; http://u:p@h/x/t/tk/y")
-    assert text == "https://conda.example/t/****/channel/a.conda: 404; http://h/x/t/****/y"
-    pool = "http://deb.debian.org/debian/pool/main/t/tar/tar_1.34_amd64.deb"
-    assert without_credentials_in(pool) == pool
 
 
 def test_several_mirrors_of_one_folder_are_candidates_in_their_order() -> None:
