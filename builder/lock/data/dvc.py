@@ -184,6 +184,8 @@ def _yaml(data: bytes) -> Any:
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > _DEPTH_LIMIT:
                 raise ValueError(f"it nests deeper than {_DEPTH_LIMIT} levels")
+            if isinstance(event, yaml.AliasEvent):  # a merge of merges of aliases grows beyond all memory
+                raise ValueError("an alias (`*name`) is not taken")
         return yaml.load(data, Loader=loader)  # noqa: S506 - it is the safe one
     except (yaml.YAMLError, RecursionError) as error:
         raise ValueError(f"it is not YAML: {error}") from error

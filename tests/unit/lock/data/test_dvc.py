@@ -209,3 +209,14 @@ def test_without_a_remote_only_the_cache_is_asked(repository: DataProject) -> No
     places = list(object_places(read_pointer("data/a.csv.dvc", repository.folder), GOOD))
     cache = repository.folder / ".dvc/cache"
     assert places == [f"{cache}/files/md5/{GOOD[:2]}/{GOOD[2:]}", f"{cache}/{GOOD[:2]}/{GOOD[2:]}"]
+
+
+def test_a_pointer_that_repeats_itself_is_refused(repository: DataProject) -> None:
+    levels = ["a0: &a0 {x: 1}"]
+    levels += [f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}" for n in range(1, 6)]
+    text = "\n".join([*levels, "outs: [{md5: " + md5(b"abc") + ", path: a.csv}]"])
+    repository.file("data/a.csv.dvc", text.encode())
+    repository.file("data/a.csv", b"abc")
+    with pytest.raises(EnvbuildError, match=r"no pointer of DVC") as caught:
+        repository.lock()
+    assert caught.value.why == ("an alias (`*name`) is not taken",)
