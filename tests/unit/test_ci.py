@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -55,6 +56,26 @@ def test_every_command_of_the_workflow_is_one_of_envbuild(service: str, capsys: 
         assert invoke([*words, "--help"]) == 0
         known = capsys.readouterr().out
         assert all(re.search(rf"(^|[ ,]){option}\b", known, re.MULTILINE) for option in options), command
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_an_environment_that_the_base_does_not_have_is_told_as_new(service: str, tmp_path: Path) -> None:
+    def git(*words: str) -> str:
+        command = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", *words]
+        return subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout.strip()
+
+    git("init", "-q")
+    lock = tmp_path / "environments/plain/lock/envbuild.lock.json"
+    lock.parent.mkdir(parents=True)
+    lock.write_text("{}")
+    git("add", ".")
+    git("commit", "-qm", "base")
+    scripts = [text for text in texts(yaml.safe_load(rendered(service))) if "envbuild lock diff" in text]
+    script = "\n".join(["envbuild() { echo diff of $5; }", *scripts])
+    base, summary = git("rev-parse", "HEAD"), tmp_path / "changes.md"
+    variables = {"BASE": base, "CI_MERGE_REQUEST_DIFF_BASE_SHA": base, "GITHUB_STEP_SUMMARY": str(summary)}
+    subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, env={**os.environ, **variables}, check=True)
+    assert summary.read_text() == "diff of environments/plain\n### New: environments/data\n"
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -61,6 +61,8 @@ def read_pointer(url: str, folder: Path) -> DvcFile:
         with open(file, "rb") as stream:
             document = _yaml(stream.read(_SIZE_LIMIT + 1))
         outs = document["outs"]
+        if not isinstance(outs, list):
+            raise ValueError("its `outs` is no list")
         if len(outs) != 1:
             raise ValueError(f"it stands for {len(outs)} outputs, where one is expected")
         (out,) = outs
@@ -76,7 +78,7 @@ def read_pointer(url: str, folder: Path) -> DvcFile:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         why = f"`{error.args[0]}` is missing" if isinstance(error, KeyError) else str(error)
         raise EnvbuildError(f"`{shown(file)}` is no pointer of DVC that can be taken", why) from error
-    repository = next((parent for parent in file.absolute().parents if (parent / ".dvc").is_dir()), folder)
+    repository = next((parent for parent in file.absolute().parents if (parent / ".dvc").is_dir()), folder.absolute())
     remote = out.get("remote")
     return DvcFile(pointer, folder / below, repository, remote and str(remote), out.get("hash") != "md5")
 

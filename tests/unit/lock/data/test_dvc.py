@@ -131,6 +131,18 @@ def test_what_is_nowhere_is_an_error_with_a_way_out(repository: DataProject) -> 
     assert caught.value.hint == "Run `dvc pull`, or set the remote in `.dvc/config`"
 
 
+def test_a_pointer_outside_of_a_repository_of_dvc_stands_for_the_file_beside_it(
+    project: DataProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.spec({"train": {"url": "data/a.csv.dvc"}})
+    pointer(project, "a.csv", md5(b"abc"))
+    monkeypatch.chdir(project.folder)
+    project.folder = Path()
+    with pytest.raises(EnvbuildError, match="neither here nor in a remote") as caught:
+        project.lock()
+    assert "URLs cannot be read" not in str(caught.value)
+
+
 def test_an_object_that_is_another_is_refused(repository: DataProject) -> None:
     digest = keep(repository.folder / ".dvc/cache", b"abc")
     pointer(repository, "a.csv", digest)
@@ -162,6 +174,7 @@ HOSTILE = {
     "text": {"outs": "x"},
     "list": [1],
     "no outs": {"deps": []},
+    "number": {"outs": 3},
     "path": {"outs": [{"md5": GOOD, "path": ["a"]}]},
     "itself": {"outs": [{"md5": GOOD, "path": ".."}]},
 }
@@ -173,6 +186,7 @@ def test_a_hostile_pointer_is_refused(repository: DataProject, document: Any) ->
     with pytest.raises(EnvbuildError, match=r"`project/data/a.csv.dvc` is no pointer") as caught:
         repository.lock()
     assert "Traceback" not in str(caught.value)
+    assert "len()" not in str(caught.value)
     assert not repository.lock_file.exists()
 
 
