@@ -29,7 +29,9 @@ def files_below(name: str) -> Iterator[tuple[str, bytes]]:
 
 
 def render(name: str, values: Mapping[str, Any]) -> str:
-    """A template filled in by Jinja; a name that is not given is an error."""
+    """A template filled in by Jinja; a name that is not given is an error. `quoted` makes a word for a shell."""
+    import shlex
+
     import jinja2
 
     environment = jinja2.Environment(
@@ -40,4 +42,5 @@ def render(name: str, values: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
         autoescape=False,  # noqa: S701 - what is rendered is Markdown and shell, never HTML
     )
+    environment.filters["quoted"] = shlex.quote
     return environment.get_template(name).render(values)

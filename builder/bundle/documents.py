@@ -114,13 +114,14 @@ def _recreation(project: Project, name: str, contents: Contents) -> dict[str, An
         "project": folder,
         "environment": posixpath.normpath(f"{folder}/{shared}"),
         "shared": bool(shared),
-        "card": card,
-        "card_folder": posixpath.dirname(card or "") or ".",
+        "card": f"{folder}/{card}" if card else None,
+        "card_folder": posixpath.dirname(f"{folder}/{card}"),
         "model_folder": (posixpath.dirname(model) if is_file else model) if path else None,
         "data_lock": contents.data_lock is not None,
         "inputs": [
-            {"name": _input_name(path), "path": posixpath.normpath(f"{folder}/{shared}/{path}")}
+            {"name": _input_name(path), "path": place, "folder": posixpath.dirname(place)}
             for path in sorted(contents.inputs)
+            if (place := posixpath.normpath(f"{folder}/{shared}/{path}"))
         ],
     }
 

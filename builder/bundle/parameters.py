@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import tomllib
 from collections.abc import Callable, Mapping
@@ -17,7 +18,23 @@ _VALUE_LIMIT = 100_000
 def _read_yaml(text: str) -> Any:
     import yaml
 
-    return yaml.safe_load(text)
+    loader = yaml.SafeLoader(text)
+    root = loader.get_single_node()  # merges are not yet carried out, which can take all memory
+    _written_out(root, {})
+    return None if root is None else loader.construct_document(root)
+
+
+def _written_out(node: Any, known: dict[int, int]) -> int:
+    """How many values a node is with its aliases written out. Raises: ValueError, if that is too much."""
+    if node is None or node.id == "scalar":
+        return 1
+    if id(node) not in known:
+        known[id(node)] = _VALUE_LIMIT + 1  # what it is, if it holds itself
+        children = itertools.chain.from_iterable(node.value) if node.id == "mapping" else node.value
+        known[id(node)] = 1 + sum(_written_out(child, known) for child in children)
+    if known[id(node)] > _VALUE_LIMIT:
+        raise ValueError(f"it has more than {_VALUE_LIMIT} values")
+    return known[id(node)]
 
 
 _READERS: Mapping[str, Callable[[str], Any]] = {

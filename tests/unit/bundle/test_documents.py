@@ -3,8 +3,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +20,7 @@ from builder.lock.document import Interpreter, Lock, LockDocument, PlatformLock
 from builder.oci.digest import Digest
 from builder.oci.documents import Platform
 from builder.spec import Command, DataReference, Project
+from builder.spec.project import Model
 
 PLATFORM = Platform("amd64")
 INTERPRETER = Interpreter("debian", "3.11.2", "/usr/bin/python3.11")
@@ -134,3 +137,37 @@ def test_a_diagram_draws_arrows_between_shapes_that_it_has() -> None:
     assert {name for pair in ends for name in pair if name} <= shapes
     assert 'command_2 --> port_2{{"port 8080"}}' in diagram
     assert "data_1 --> command_1" in diagram
+
+
+HOSTILE = "$(touch pwned) `touch pwned`; touch pwned; \"'&&touch pwned"
+
+
+def test_names_of_files_are_no_commands_in_the_instructions(tmp_path: Path) -> None:
+    made = replace(
+        project(),
+        environment=f"../{HOSTILE}",
+        model=Model(path=f"out/{HOSTILE}", card=f"{HOSTILE}/card.md"),
+    )
+    what = replace(
+        contents(), card=b"", environment=b"", data_lock=b"{}", inputs={f"{HOSTILE}.in": b"x", "b/c.txt": b""}
+    )
+    text = files(made, what)["README.md"].decode()
+    script = text.partition("This takes it out:\n\n```sh\n")[2].partition("```")[0]
+    (tmp_path / "docker").write_text('#!/bin/sh\nprintf "%s\\n" "$#" "$@" >> docker.log\n')
+    (tmp_path / "docker").chmod(0o755)
+    work = tmp_path / "work"
+    work.mkdir()
+    variables = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    done = subprocess.run(
+        ["sh", "-eu"], input=script, cwd=work, env=variables, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not [*work.rglob("pwned")]
+    told = (work / "docker.log").read_text()
+    environment = f"recreated/{HOSTILE}"
+    assert f"recreate:/bundle/MODEL_CARD.md\nrecreated/churn/{HOSTILE}/card.md\n" in told
+    assert f"-{HOSTILE}.in\n{environment}/{HOSTILE}.in\n" in told
+    assert f"recreate:/model/.\nrecreated/churn/out/{HOSTILE}\n" in told
+    assert (work / environment / "b").is_dir()
+    last = text.rpartition("```sh\n")[2].partition("```")[0]
+    assert last == "envbuild build recreated/churn\n"

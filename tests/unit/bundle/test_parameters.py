@@ -27,6 +27,10 @@ BOMB = "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
     f"{chr(n)}: &{chr(n)} [{', '.join([f'*{chr(n - 1)}'] * 9)}]\n" for n in range(98, 110)
 )
 
+MERGES = "a: &a {x: 1}\n" + "".join(
+    f"{chr(n)}: &{chr(n)} {{<<: [{', '.join([f'*{chr(n - 1)}'] * 9)}]}}\n" for n in range(98, 106)
+)
+
 
 @pytest.mark.parametrize(
     ("name", "data"),
@@ -44,6 +48,7 @@ BOMB = "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1]\n" + "".join(
         ("p.yaml", b"\xff"),
         ("p.yaml", b"a: " + b"[" * 5000),
         ("p.yaml", BOMB.encode()),
+        ("p.yaml", MERGES.encode()),
         ("p.json", b'{"a": Infinity}'),
         ("p.json", b"[" * 100_000),
         ("p.json", b'{"a": "' + b"x" * (1 << 20) + b'"}'),
@@ -62,3 +67,8 @@ def test_parameters_that_are_no_json_values_are_refused(name: str, data: bytes |
 def test_keys_of_inner_mappings_become_text(tmp_path: Path) -> None:
     (tmp_path / "p.yaml").write_text("weights: {0: 0.5, 1: 0.5}\n")
     assert read_parameters(tmp_path / "p.yaml") == {"weights": {"0": 0.5, "1": 0.5}}
+
+
+def test_parts_of_a_file_may_be_named_and_merged(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text("base: &base {rate: 1, depth: 2}\nmore: {<<: *base, rate: 3}\nagain: *base\n")
+    assert read_parameters(tmp_path / "p.yaml")["more"] == {"rate": 3, "depth": 2}
