@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 import shutil
 import sys
 import threading
@@ -15,6 +16,9 @@ from typing import Any
 import click
 
 from builder.errors import EnvbuildError
+
+_UNPRINTABLE = re.compile(r"[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+"""Of what JSON leaves as it is: C1 controls, and what turns the direction of text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +44,9 @@ class Output:
 
 
 def print_json(value: Any) -> None:
-    """A value as JSON on standard output."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    """A value as JSON on standard output; characters that could be commands to a terminal are escaped."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    click.echo(_UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
 def show_error(error: EnvbuildError) -> None:

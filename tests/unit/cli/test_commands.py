@@ -12,7 +12,7 @@ import pytest
 
 from builder import __version__
 from builder.cli.commands import COMMANDS
-from builder.cli.output import printable, size_text
+from builder.cli.output import print_json, printable, size_text
 from builder.errors import EnvbuildError
 
 ROOT = Path(__file__).parents[3]
@@ -78,6 +78,15 @@ def test_control_characters_never_reach_the_terminal(envbuild: Any, work: Path) 
         assert code in (1, 2)
         assert [character for character in out + error if not character.isprintable() and character != "\n"] == []
     assert printable("a\x00\u202eb\nc") == "a\ufffd\ufffdb\nc"
+
+
+def test_json_holds_no_character_that_a_terminal_takes_for_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    value = {"license\x9b31m": ["\x1b[2J", "\x7f", "a\u202eb", "\u2066", "é 漢"]}
+    print_json(value)
+    out = capsys.readouterr().out
+    assert json.loads(out) == value
+    assert "é 漢" in out
+    assert [character for character in out if not character.isprintable() and character != "\n"] == []
 
 
 def test_an_error_is_not_coloured_where_nobody_looks(envbuild: Any) -> None:
