@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import html
 import itertools
-import json
 import os
-import re
-import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from builder.errors import DigestMismatchError, EnvbuildError, NotMeasuredError
+from builder.fetch.download import Download, hash_of, partial_file
+from builder.fetch.failure import NETWORK_HINT, hint_for
 from builder.fetch.mirrors import PYPI_FILES, Mirrors
+from builder.fetch.project_name import normalised
 from builder.fetch.redaction import without_credentials_in
+from builder.fetch.simple_page import ACCEPTED, PAGE_LIMIT, PageError, parse_page
 from builder.fetch.source import Source
-from builder.fetch.transport import InterruptedTransferError, RangeError, Transport, TransportError
+from builder.fetch.transport import Transport, TransportError
 from builder.oci.digest import Digest
 from builder.oci.layout import CHUNK
 from builder.oci.store import Store
 from builder.progress import Progress, Silent
 
 PARALLEL = 8
-_RESUMPTIONS = 4
 _LONGEST_DOCUMENT = 900.0
 """Seconds that a document without a digest may take to come."""
-_INDEX_PAGE_LIMIT = 64 << 20
 
 
 class MissingDocumentError(EnvbuildError):
@@ -55,7 +52,7 @@ class Fetcher:
         self._transport = transport or Transport(mirrors)
         self._progress = progress or Silent()
         self._offline = offline
-        self._stopped = threading.Event()
+        self._downloads = Download(self._transport, self._progress)
 
     @property
     def store(self) -> Store:
@@ -99,7 +96,7 @@ class Fetcher:
                 failures[without_credentials_in(url)] = error
         kind = MissingDocumentError if all(error.status in (404, 410) for error in failures.values()) else EnvbuildError
         causes = [f"{url}: {error}" for url, error in failures.items()]
-        raise kind("a document could not be fetched", causes, _hint(failures.values()))
+        raise kind("a document could not be fetched", causes, hint_for(failures.values()))
 
     def beside(self, source: Source, suffix: str, limit: int) -> bytes | None:
         """What stands beside a file under its name and `suffix`, of `limit` bytes at most; None if it is nowhere.
@@ -148,7 +145,7 @@ class Fetcher:
             return path
         if self._offline:
             raise EnvbuildError(f"{source.name} is not in the store, and this run is offline", source.urls)
-        with _exclusive(self._store.partial_path(source.digest.hex)) as file:
+        with partial_file(self._store.partial_path(source.digest.hex)) as file:
             if not self._present(source):
                 self._progress.start(source.name, source.size)
                 try:
@@ -182,7 +179,7 @@ class Fetcher:
                 return digest, self._store.path(digest)
             except TransportError as error:
                 failures.append(f"{without_credentials_in(url)}: {error}")
-        raise EnvbuildError(f"{name} could not be fetched", failures, _NETWORK_HINT)
+        raise EnvbuildError(f"{name} could not be fetched", failures, NETWORK_HINT)
 
     def _receive_unknown(self, url: str, path: Path, limit: int) -> Digest:
         checksum, size = hashlib.sha256(), 0
@@ -204,14 +201,14 @@ class Fetcher:
         return {digest: self._store.path(digest) for digest in wanted}
 
     def _fetch_all(self, sources: Iterable[Source]) -> None:
-        self._stopped.clear()
+        self._downloads.stopped.clear()
         with ThreadPoolExecutor(PARALLEL) as pool:
             futures = [pool.submit(self.blob, source) for source in sources]
             try:
                 for future in as_completed(futures):
                     future.result()
             except BaseException:
-                self._stopped.set()
+                self._downloads.stopped.set()
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
@@ -220,7 +217,7 @@ class Fetcher:
             return self._store.has(source.digest, source.size)
         try:
             with open(self._store.path(source.digest), "rb") as file:
-                return _hash_of(file).hexdigest() == source.digest.hex
+                return hash_of(file).hexdigest() == source.digest.hex
         except FileNotFoundError:
             return False
 
@@ -237,7 +234,7 @@ class Fetcher:
                 continue
             for place in places:
                 try:
-                    self._receive(source, place, file)
+                    self._downloads.receive(source, place, file)
                     return
                 except TransportError as error:
                     failures.append(f"{without_credentials_in(place)}: {error}")
@@ -248,7 +245,7 @@ class Fetcher:
                     failures.append(f"{without_credentials_in(place)}: {error.what}")
         gone = all(error.status in (404, 410) for error in errors)
         kind = DigestMismatchError if wrong else MissingDocumentError if gone else EnvbuildError
-        raise kind(f"{source.name} could not be fetched", failures, None if wrong else _hint(errors))
+        raise kind(f"{source.name} could not be fetched", failures, None if wrong else hint_for(errors))
 
     def _candidates(self, url: str, source: Source) -> Iterable[str]:
         if url.startswith(PYPI_FILES) and self._mirrors.python_index:
@@ -261,17 +258,15 @@ class Fetcher:
 
         Raises: TransportError, if the index cannot be read or has no such file.
         """
-        file_name = url.rpartition("/")[2]
-        project = re.sub(r"[-_.]+", "-", file_name.split("-")[0]).lower()
-        page = f"{index}{project}/"
-        data = self._read(page, _INDEX_PAGE_LIMIT, "application/vnd.pypi.simple.v1+json, text/html;q=0.1")
+        page = f"{index}{normalised(url.rpartition('/')[2].partition('-')[0])}/"
+        data = self._read(page, PAGE_LIMIT, ACCEPTED)
         try:
-            link = _link_in_page(data, digest)
-            if link is not None:
-                return urljoin(page, link)
-        except (ValueError, RecursionError, AttributeError, TypeError, KeyError) as error:
+            found = next((file.url for file in parse_page(data, page) if file.sha256 == digest.hex), None)
+        except PageError as error:
             raise TransportError(f"the page `{page}` of the index cannot be read") from error
-        raise TransportError(f"the page `{page}` of the index has no file of this sha256", 404)
+        if found is None:
+            raise TransportError(f"the page `{page}` of the index has no file of this sha256", 404)
+        return found
 
     def _read(self, url: str, limit: int, accept: str | None = None) -> bytes:
         with self._transport.open(url, accept=accept, packed=accept is not None) as body:
@@ -283,101 +278,3 @@ class Fetcher:
                 if len(data) > limit:
                     raise TransportError(f"more than {limit} bytes were sent")
         return bytes(data)
-
-    def _receive(self, source: Source, url: str, file: BinaryIO) -> None:
-        """Append to the partial `file` until it is whole, resuming where a connection breaks."""
-        for attempt in range(_RESUMPTIONS + 1):
-            try:
-                self._append(source, url, file)
-                return
-            except InterruptedTransferError as error:
-                if isinstance(error, RangeError):
-                    file.truncate(0)  # what was kept is no part of what the server has
-                if attempt == _RESUMPTIONS:
-                    raise
-                time.sleep(0.2 * 2**attempt)
-
-    def _append(self, source: Source, url: str, file: BinaryIO) -> None:
-        size = file.seek(0, os.SEEK_END)
-        if source.size is not None and size >= source.size:
-            size = file.truncate(0)
-        with self._transport.open(url, offset=size) as body:
-            if body.offset != size:
-                file.truncate(body.offset if body.offset < size else 0)
-                if body.offset > size:
-                    raise TransportError("the server answered with another range than was asked for")
-            checksum = _hash_of(file)
-            while chunk := body.read(CHUNK):
-                file.write(chunk)
-                checksum.update(chunk)
-                self._progress.advance(source.name, len(chunk))
-                if self._stopped.is_set():
-                    raise EnvbuildError(f"{source.name} was not fetched to its end", "another download failed")
-                if source.size is not None and file.tell() > source.size:
-                    raise DigestMismatchError(f"more than {source.size} bytes were sent")
-        file.flush()
-        if source.size is not None and file.tell() < source.size:
-            raise InterruptedTransferError(f"{file.tell()} of {source.size} bytes were sent")
-        if checksum.hexdigest() != source.digest.hex:
-            if body.offset:
-                file.truncate(0)
-                raise InterruptedTransferError("what was there before did not belong to this file")
-            raise DigestMismatchError(f"its sha256 is {checksum.hexdigest()}, where {source.digest.hex} is expected")
-
-
-_ACCESS_HINT = (
-    "Give credentials in `UV_INDEX_<NAME>_USERNAME` and `_PASSWORD` with the name of the index, in netrc or a keyring"
-)
-_CERTIFICATE_HINT = "Name the certificates of your organisation in `SSL_CERT_FILE`"
-_NETWORK_HINT = "Check the network, the proxy settings (`HTTPS_PROXY`) and the mirrors in the environment"
-
-
-def _hint(errors: Iterable[TransportError]) -> str:
-    """What to do about failures, by the first that says it."""
-    for error in errors:
-        if error.status in (401, 403):
-            return _ACCESS_HINT
-        if "CERTIFICATE_VERIFY" in str(error):
-            return _CERTIFICATE_HINT
-    return _NETWORK_HINT
-
-
-class _exclusive:  # noqa: N801 - used like a function
-    """The partial file at `path`, held by this process alone; it stays for resuming when the body fails."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> BinaryIO:
-        while True:
-            self._file = open(self._path, "ab+")
-            fcntl.flock(self._file, fcntl.LOCK_EX)
-            if self._still_there():
-                return self._file
-            self._file.close()  # whoever held it has finished and renamed it
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def _still_there(self) -> bool:
-        try:
-            return os.path.samestat(os.fstat(self._file.fileno()), os.stat(self._path))
-        except FileNotFoundError:
-            return False
-
-
-def _link_in_page(data: bytes, digest: Digest) -> str | None:
-    """The link to the file of this digest in a project's page, JSON or HTML."""
-    if data.lstrip().startswith(b"{"):
-        files = json.loads(data)["files"]
-        return next((str(file["url"]) for file in files if file["hashes"].get("sha256") == digest.hex), None)
-    match = re.search(rb"""href\s*=\s*["']([^"'#]+)#sha256=""" + digest.hex.encode(), data, re.IGNORECASE)
-    return html.unescape(match[1].decode()) if match else None
-
-
-def _hash_of(file: BinaryIO) -> hashlib._Hash:
-    checksum = hashlib.sha256()
-    file.seek(0)
-    while chunk := file.read(CHUNK):
-        checksum.update(chunk)
-    return checksum

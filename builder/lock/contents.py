@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from builder.fetch.project_name import normalised
 from builder.lock.artifact import CondaPackage, DebianPackage, Wheel
 from builder.lock.document import Lock
 from builder.lock.graph import reach, tops
-from builder.lock.upgrade import normalised
 from builder.oci.digest import Digest
 from builder.oci.documents import Platform
 

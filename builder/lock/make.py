@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from builder.errors import EnvbuildError
+from builder.fetch.project_name import normalised
 from builder.lock.artifact import CondaPackage, Wheel
 from builder.lock.conda import write_conda_lock
 from builder.lock.document import (
@@ -28,7 +29,6 @@ from builder.lock.foundation import Foundation, find_interpreter, lay_foundation
 from builder.lock.interface import CondaRequest, CondaTarget
 from builder.lock.pypi.pylock import MACHINES, pylock_name, write_pylock
 from builder.lock.python_packages import Ground, lock_python_packages
-from builder.lock.upgrade import normalised
 from builder.lock.wish import Tools, Wish
 from builder.oci.digest import Digest
 from builder.oci.documents import Platform

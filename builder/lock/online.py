@@ -9,6 +9,7 @@ from functools import partial
 
 from builder.errors import EnvbuildError, NotMeasuredError
 from builder.fetch import Fetcher, Source
+from builder.fetch.failure import NETWORK_HINT
 from builder.lock.base_image import BaseImage
 from builder.lock.document import Lock
 
@@ -42,7 +43,7 @@ class Availability:
             raise NotMeasuredError(
                 f"{len(self.unknown)} of {self.asked} artifacts of {what} could not be asked for",
                 told,
-                "Check the network, the proxy settings (`HTTPS_PROXY`) and the mirrors in the environment",
+                NETWORK_HINT,
             )
 
 

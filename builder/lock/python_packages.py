@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from builder.errors import EnvbuildError
+from builder.fetch.project_name import normalised
 from builder.lock.artifact import CondaPackage, Sdist, Wheel
 from builder.lock.document import Interpreter
 from builder.lock.foundation import Foundation
 from builder.lock.interface import BuildRoot, CondaSources, Line, PythonResolver, Request, Sources, Target
 from builder.lock.named_lines import with_places
 from builder.lock.pypi.pylock import MACHINES
-from builder.lock.upgrade import normalised
 from builder.lock.wish import Tools, Wish
 from builder.oci.documents import Platform
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from builder.errors import EnvbuildError
+from builder.fetch.project_name import normalised
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,3 @@ class Upgrade:
     def keeps(self, name: str) -> bool:
         """Whether the package of this normalised name is to stay where it is."""
         return not self.everything and name not in self.packages
-
-
-def normalised(name: str) -> str:
-    """A package's name as it is compared (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", name).lower()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from builder.errors import EnvbuildError
+from builder.fetch.project_name import normalised
 from builder.lock.document import Lock, PlatformLock
 from builder.lock.indexes import requested_indexes
 from builder.lock.interface import (
@@ -18,7 +19,7 @@ from builder.lock.interface import (
     Sources,
     StandaloneResolver,
 )
-from builder.lock.upgrade import Upgrade, normalised
+from builder.lock.upgrade import Upgrade
 from builder.oci.documents import Platform
 from builder.spec import Environment
 from builder.spec.environment import Index

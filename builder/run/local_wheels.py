@@ -10,8 +10,8 @@ from importlib import metadata
 from pathlib import Path
 
 from builder.errors import EnvbuildError
+from builder.fetch.project_name import normalised
 from builder.lock.artifact import Wheel
-from builder.lock.upgrade import normalised
 from builder.oci.canonical import readable_json
 from builder.oci.digest import Digest
 from builder.oci.layout import write_atomically

@@ -9,13 +9,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from builder.fetch.mirrors import PYPI_FILES
+from builder.fetch.project_name import normalised
 from builder.fetch.redaction import without_credentials
 from builder.lock.conda.channels import parts_of, place_of, without_token
 from builder.lock.conda.lock_lines import LinesRefusedError, split_lines
 from builder.lock.conda.quiet import quiet
 from builder.lock.conda.yaml_document import YamlRefusedError, load
 from builder.lock.interface import CondaPin, Pin
-from builder.lock.upgrade import normalised
 
 Report = Callable[[int, str, str | None], None]
 Place = Callable[[int], str]

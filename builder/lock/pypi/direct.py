@@ -6,12 +6,12 @@ from urllib.parse import unquote, urlsplit
 
 from builder.errors import EnvbuildError
 from builder.fetch import Fetcher
+from builder.fetch.project_name import normalised
 from builder.lock.interface import Line
 from builder.lock.pypi.edges import parsed
 from builder.lock.pypi.found import Found
 from builder.lock.pypi.index import version_of
 from builder.lock.pypi.metadata import sdist_metadata
-from builder.lock.upgrade import normalised
 from builder.oci.digest import Digest
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from builder.fetch.project_name import normalised
 from builder.lock.pypi.metadata import Metadata
-from builder.lock.upgrade import normalised
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement

@@ -14,13 +14,13 @@ from functools import lru_cache
 from builder.errors import EnvbuildError
 from builder.fetch import Fetcher, Mirrors, MissingDocumentError
 from builder.fetch.mirrors import PYPI_INDEX
+from builder.fetch.project_name import normalised
 from builder.fetch.redaction import without_credentials
+from builder.fetch.simple_page import ACCEPTED, PAGE_LIMIT, PageError, PageFile, parse_page
 from builder.lock.indexes import folder_of, is_pypi
 from builder.lock.interface import Request
 from builder.lock.pypi.found import Found
 from builder.lock.pypi.once import Once
-from builder.lock.pypi.page import ACCEPTED, PAGE_LIMIT, PageError, PageFile, parse_page
-from builder.lock.upgrade import normalised
 from builder.oci.digest import Digest
 
 _PARALLEL = 16
@@ -59,15 +59,11 @@ class SimpleIndexes:
         self._limits = {normalised(name): time for name, time in request.exclude_newer_package.items()}
         self._pages = Once(self._read)
 
-    def files(self, project: str) -> tuple[Found, ...]:
+    def allowed(self, project: str) -> tuple[Listed, ...]:
         """The files of a project that the request's times allow, in the order of its page; none if it is nowhere.
 
         Raises: EnvbuildError, if an index cannot be asked, or tells no upload times where they are needed.
         """
-        return tuple(listed.found for listed in self.allowed(project))
-
-    def allowed(self, project: str) -> tuple[Listed, ...]:
-        """As `files`, with what the index says of each."""
         listed = self.listed(project) or ()
         time = self._limits.get(normalised(project), self._request.exclude_newer)
         if time is None or time == "none" or not listed:

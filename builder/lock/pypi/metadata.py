@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from builder.errors import EnvbuildError
+from builder.fetch.project_name import normalised
 from builder.lock.pypi.source_archive import UNREADABLE, opened_tar
-from builder.lock.upgrade import normalised
 
 METADATA_LIMIT = 16 << 20
 """Bytes of the longest metadata that is read."""

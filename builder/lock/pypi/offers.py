@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from builder.errors import EnvbuildError
+from builder.fetch.project_name import normalised
 from builder.lock.interface import Target
 from builder.lock.pypi.choose import choose
 from builder.lock.pypi.edges import parsed
@@ -15,7 +16,6 @@ from builder.lock.pypi.found import Found
 from builder.lock.pypi.index import Listed
 from builder.lock.pypi.metadata import Metadata
 from builder.lock.pypi.tags import marker_environment
-from builder.lock.upgrade import normalised
 
 _EXTRA = re.compile(r"""\bextra\s*==\s*["']([A-Za-z0-9][\w.-]*)["']""")
 """In a marker; the field that lists extras is missing in some metadata."""

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from urllib.parse import unquote, urlsplit
 
 from builder.errors import EnvbuildError
+from builder.fetch.project_name import normalised
 from builder.lock.interface import Pin, Request, Target
 from builder.lock.pypi.choose import choose
 from builder.lock.pypi.found import Found
 from builder.lock.pypi.index import SimpleIndexes, version_of
 from builder.lock.pypi.tags import marker_environment
-from builder.lock.upgrade import normalised
 from builder.oci.digest import Digest
 
 _MOST_NAMED = 6

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from builder.errors import EnvbuildError
 from builder.fetch import Fetcher
+from builder.fetch.project_name import normalised
 from builder.lock.artifact import Sdist, Wheel
 from builder.lock.interface import Line, Pin, PythonResolver, Request, Sources, Target
 from builder.lock.programs import run_program
@@ -31,7 +32,6 @@ from builder.lock.pypi.provided import versions_of
 from builder.lock.pypi.served import ServedIndex
 from builder.lock.pypi.uv import check_python
 from builder.lock.sources.statements import StatementError, statements
-from builder.lock.upgrade import normalised
 
 _DROPPED = re.compile(r"(PIP|PIPTOOLS|UV)_.*|CUSTOM_COMPILE_COMMAND", re.IGNORECASE)
 """Variables that pip-tools does not see: they would change what it chooses, or hold credentials."""

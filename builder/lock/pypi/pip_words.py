@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from builder.fetch.project_name import normalised
 from builder.fetch.redaction import without_credentials_in
-from builder.lock.upgrade import normalised
 
 _TRACE = "Traceback (most recent call last):"
 _ADVICE = re.compile(r"\s*(To fix this you could try to:|Additionally, some packages in these conflicts have no)")

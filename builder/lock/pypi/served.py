@@ -19,6 +19,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from builder.errors import EnvbuildError
 from builder.fetch import Fetcher
+from builder.fetch.project_name import normalised
 from builder.lock.interface import Target
 from builder.lock.pypi.describe import Describer
 from builder.lock.pypi.edges import parsed
@@ -27,7 +28,6 @@ from builder.lock.pypi.index import SimpleIndexes
 from builder.lock.pypi.metadata import METADATA_LIMIT, Metadata, parse_metadata, wheel_metadata
 from builder.lock.pypi.offers import Offer, metadata_for, offers
 from builder.lock.pypi.once import Once
-from builder.lock.upgrade import normalised
 from builder.oci.digest import Digest
 
 _PARALLEL = 8

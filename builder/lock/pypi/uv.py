@@ -11,6 +11,7 @@ from pathlib import Path
 
 from builder.errors import EnvbuildError
 from builder.fetch import Fetcher
+from builder.fetch.project_name import normalised
 from builder.lock.artifact import Sdist, Wheel
 from builder.lock.interface import Line, Request, Target
 from builder.lock.pypi.describe import Describer
@@ -22,7 +23,6 @@ from builder.lock.pypi.tags import marker_environment
 from builder.lock.pypi.uv_messages import failure
 from builder.lock.pypi.uv_process import run_uv, uv_variables
 from builder.lock.pypi.uv_project import PROVIDED, Project
-from builder.lock.upgrade import normalised
 
 
 @dataclass(frozen=True, slots=True)

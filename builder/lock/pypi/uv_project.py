@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from builder.errors import EnvbuildError
+from builder.fetch.project_name import normalised
 from builder.lock.indexes import is_pypi
 from builder.lock.interface import Line, Request, Target
 from builder.lock.pypi.edges import parsed
 from builder.lock.pypi.provided import versions_of
 from builder.lock.pypi.tags import marker_environment
-from builder.lock.upgrade import normalised
 from builder.spec.environment import Index
 
 _NEWEST_GLIBC = 40

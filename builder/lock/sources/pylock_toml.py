@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from builder.fetch.project_name import normalised
 from builder.lock.interface import Sources
 from builder.lock.sources.options import LOCAL_HINT
 from builder.lock.sources.references import SHA256, ReferenceRefusedError, reference
 from builder.lock.sources.repository import Repository, shown_text
 from builder.lock.sources.toml_file import TomlFile
-from builder.lock.upgrade import normalised
 from builder.spec.environment import PyPI
 from builder.spec.reader import nearest
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from builder.errors import EnvbuildError
+from builder.fetch.project_name import normalised
 from builder.fetch.redaction import without_secrets_in
 from builder.lock.interface import Line, Sources
 from builder.lock.sources.references import Reference, ReferenceRefusedError
@@ -17,7 +18,6 @@ from builder.lock.sources.requirement_files import Written, read_statements
 from builder.lock.sources.toml_file import TomlFile, read_toml, strings, table
 from builder.lock.sources.uv_settings import INDEX_SETTINGS, UvSettings
 from builder.lock.sources.wanted import Entry, Fault, Wanted
-from builder.lock.upgrade import normalised
 from builder.spec.environment import PyPI
 from builder.spec.reader import SpecError
 

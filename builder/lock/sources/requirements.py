@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from builder.fetch.project_name import normalised
 from builder.lock.interface import FileIndex, Line, Pin, Sources
 from builder.lock.sources.options import HONOURED, REFUSED, check_index_url
 from builder.lock.sources.references import SHA256, Reference, ReferenceRefusedError
@@ -103,8 +104,6 @@ def _index(repository: Repository, each: Written, name: str, value: str) -> list
 
 
 def _pin(repository: Repository, each: Written, found: Requirement | Reference) -> Pin | None:
-    from builder.lock.upgrade import normalised
-
     hashes = _sha256_of(repository, each, found)
     place = _place(repository, each)
     if isinstance(found, Reference):

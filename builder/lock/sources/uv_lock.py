@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from builder.errors import EnvbuildError
+from builder.fetch.project_name import normalised
 from builder.lock.interface import Sources
 from builder.lock.programs import run_program, uv_program
 from builder.lock.sources.pylock_toml import check_packages, parsed_pylock
 from builder.lock.sources.repository import Repository, shown_text
 from builder.lock.sources.toml_file import TomlFile, strings, table
-from builder.lock.upgrade import normalised
 from builder.spec.environment import PyPI
 from builder.spec.reader import nearest
 

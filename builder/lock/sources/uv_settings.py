@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from builder.fetch.project_name import normalised
 from builder.lock.indexes import folder_of
 from builder.lock.interface import FileIndex, Line
 from builder.lock.sources.options import LOCAL_HINT, check_index_url
@@ -13,7 +14,6 @@ from builder.lock.sources.references import Reference, ReferenceRefusedError, re
 from builder.lock.sources.repository import Repository, shown_text
 from builder.lock.sources.requirement import read_requirement
 from builder.lock.sources.toml_file import TomlFile, strings, table
-from builder.lock.upgrade import normalised
 from builder.spec.environment import PyPI
 
 _OWN_LOCK = "or take the project's own lock: `lockfile: uv.lock`"

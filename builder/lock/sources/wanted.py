@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from builder.fetch.project_name import normalised
 from builder.lock.sources.toml_file import strings, table
-from builder.lock.upgrade import normalised
 from builder.spec.reader import nearest
 
 _SELF = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*\[([^\]]*)\]\s*(?:;(.*))?", re.DOTALL)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from builder.errors import EnvbuildError
+from builder.fetch.project_name import normalised
 from builder.lock.artifact import Sdist
 from builder.lock.interface import BuildRoot, Target
 from builder.lock.pypi.edges import parsed
 from builder.lock.pypi.metadata import Metadata
 from builder.lock.pypi.tags import best_wheel, marker_environment
-from builder.lock.upgrade import normalised
 
 
 def is_pure(file_name: str) -> bool:

@@ -255,7 +255,8 @@ WHEEL_URL = f"https://files.pythonhosted.org/packages/{HASH_PATH}/My_Pkg-1.0-py3
 @pytest.mark.parametrize(
     "page",
     [
-        '{{"files": [{{"url": "x", "hashes": {{}}}}, {{"url": "../../f/w?a=1&b=2", "hashes": {{"sha256": "{0}"}}}}]}}',
+        '{{"files": [{{"filename": "x", "url": "x", "hashes": {{}}}}, '
+        '{{"filename": "w", "url": "../../f/w?a=1&b=2", "hashes": {{"sha256": "{0}"}}}}]}}',
         '<a href="../../f/w?a=1&amp;b=2#sha256={0}">w</a>',
         "<A class='x' HREF = '../../f/w?a=1&amp;b=2#sha256={0}'>w</A>",
     ],
@@ -437,8 +438,11 @@ def test_progress_is_told_of_every_byte(server: Any, store: Store) -> None:
 
 
 def test_the_json_page_of_an_index_may_be_large(server: Any, store: Store) -> None:
-    files = [{"url": f"{n}", "hashes": {"sha256": hashlib.sha256(str(n).encode()).hexdigest()}} for n in range(5000)]
-    files.append({"url": "/f", "hashes": {"sha256": Digest.of(DATA).hex}})
+    files = [
+        {"filename": f"{n}", "url": f"{n}", "hashes": {"sha256": hashlib.sha256(str(n).encode()).hexdigest()}}
+        for n in range(5000)
+    ]
+    files.append({"filename": "f", "url": "/f", "hashes": {"sha256": Digest.of(DATA).hex}})
     server.files |= {"/simple/my-pkg/": json.dumps({"files": files}).encode(), "/f": DATA}
     mirrors = Mirrors.from_environment({"UV_INDEX_URL": f"{server.url}/simple/"})
     assert Fetcher(store, mirrors).blob(source(WHEEL_URL)).read_bytes() == DATA
