@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from builder.errors import DigestMismatchError, EnvbuildError
@@ -56,6 +56,8 @@ class WheelBuilder:
     """Gets each line that a build prints."""
     unavailable: Callable[[], str | None] = lambda: EmbeddedEngine().unavailable()
     """Why no container can be run here, or None."""
+    failed: dict[str, EnvbuildError] = field(default_factory=dict, repr=False)
+    """Builds that have failed, by key: the same for another platform or environment would fail too."""
 
     def __call__(self, sdists: tuple[Sdist, ...], root: BuildRoot, known: tuple[Wheel, ...]) -> tuple[Wheel, ...]:
         """One wheel an sdist, sorted by name; one of `known` where it was built of the same before.
@@ -119,8 +121,11 @@ class WheelBuilder:
         if more is None:
             self._check_available(job)
             image = root_image(plan, self.workshop, job.name)
-            with called(job, "get_requires_for_build_wheel", image, self.detail) as outcome:
-                more = outcome.value
+            try:
+                with called(job, "get_requires_for_build_wheel", image, self.detail) as outcome:
+                    more = outcome.value
+            except EnvbuildError as error:
+                raise _hinted(error, plan, bool(root.build_debian)) from error
             if not isinstance(more, list) or not all(isinstance(text, str) for text in more):
                 raise EnvbuildError(f"{job.name} cannot be built", "its backend does not say what it asks for")
             self.workshop.store.keep_record(_REQUIREMENTS, key, more)
@@ -132,8 +137,10 @@ class WheelBuilder:
         if found is None:
             with store.locked(f"wheel-{key}"):
                 found = self._kept(key)
+                if key in self.failed:
+                    raise self.failed[key]
                 if found is None:
-                    found = self._make(job, plan, compilers)
+                    found = self._make(job, plan, compilers, key)
                     record = {"file": found.file_name, "digest": str(found.digest), "size": found.size}
                     store.keep_record(BUILT_WHEELS, key, {**record, "name": job.name})
         return found
@@ -145,7 +152,7 @@ class WheelBuilder:
         found = BuiltFile(str(record["file"]), Digest.parse(record["digest"]), int(record["size"]))
         return found if self.workshop.store.has(found.digest, found.size) else None
 
-    def _make(self, job: Job, plan: Plan, compilers: bool) -> BuiltFile:
+    def _make(self, job: Job, plan: Plan, compilers: bool, key: str) -> BuiltFile:
         self._check_available(job)
         self.say(f"building {job.name} from source for {plan.platform}")
         store = self.workshop.store
@@ -158,7 +165,8 @@ class WheelBuilder:
                 outcome.copy_file(name, folder / name)
                 digest, size = normalised_wheel(folder / name, store)
         except EnvbuildError as error:
-            raise EnvbuildError(error.what, error.why, error.hint or _hint(plan, compilers)) from error
+            self.failed[key] = _hinted(error, plan, compilers)
+            raise self.failed[key] from error
         _check_installable(store.path(digest), plan, name)
         return BuiltFile(name, digest, size)
 
@@ -250,11 +258,14 @@ def _check_installable(path: Path, plan: Plan, file_name: str) -> None:
         raise EnvbuildError(f"`{file_name}` was built, and cannot be installed", error.why or error.what) from error
 
 
-def _hint(plan: Plan, compilers: bool) -> str:
-    if compilers:
-        return "Run with `--verbose` to see all that it printed"
+def _hinted(error: EnvbuildError, plan: Plan, compilers: bool) -> EnvbuildError:
+    """An error of a build with what to do about it."""
     python = plan.interpreter.minor
-    return f"If it wants a compiler, name it: `build-debian: [gcc, libc6-dev, libpython{python}-dev]`; see `--verbose`"
+    hint = f"If it wants a compiler, name it: `build-debian: [gcc, libc6-dev, libpython{python}-dev]`"
+    if compilers:
+        hint = "If it wants a program or a header, name its Debian package under `build-debian`"
+    wheel = f"a version that has a wheel for {plan.platform} and Python {python} needs no build"
+    return EnvbuildError(error.what, error.why, error.hint or f"{hint}; {wheel}; `--verbose` shows all that it printed")
 
 
 def _foreign(sdist: Sdist, root: BuildRoot, why: str) -> EnvbuildError:

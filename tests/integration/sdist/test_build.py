@@ -187,6 +187,31 @@ def test_a_build_that_fails_says_what_it_printed(
     assert "looking for a compiler" in printed
 
 
+def test_a_build_that_has_failed_is_not_tried_again(
+    builder: WheelBuilder, odd: Callable[..., Sdist], plain_root: BuildRoot, said: list[str]
+) -> None:
+    sdist = odd("raise RuntimeError('never')")
+    errors = []
+    for root in (plain_root, replace(plain_root)):
+        with pytest.raises(EnvbuildError, match=r"^odd 1.0 cannot be built\n") as caught:
+            builder((sdist,), root, ())
+        errors.append(caught.value)
+    assert errors[0].why == errors[1].why
+    assert len(said) == 1
+
+
+def test_a_backend_that_cannot_say_what_it_asks_for_has_a_way_out_too(
+    builder: WheelBuilder, workshop: Workshop, tmp_path: Path, plain_root: BuildRoot
+) -> None:
+    files = own_backend("pass")
+    files["tools/backend.py"] += "\ndef get_requires_for_build_wheel(*_): raise RuntimeError('never')\n"
+    sdist = stored_sdist(workshop.store, tmp_path, "odd", "1.0", files)
+    with pytest.raises(EnvbuildError, match=r"^odd 1.0 cannot be built\n") as caught:
+        builder((sdist,), plain_root, ())
+    assert "a version that has a wheel for linux/amd64 and Python 3.11" in str(caught.value.hint)
+    assert "RuntimeError: never" in caught.value.why[1]
+
+
 @pytest.mark.parametrize(
     ("code", "why"),
     [
