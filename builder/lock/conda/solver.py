@@ -24,6 +24,7 @@ from builder.lock.conda.pins import take_pins
 from builder.lock.conda.records import package_of, with_dependencies
 from builder.lock.conda.settings import CondaSettings, read_settings
 from builder.lock.interface import CondaRequest, CondaTarget
+from builder.lock.named_lines import with_places
 from builder.oci.documents import Platform
 
 _LINUX = "5.10"
@@ -114,6 +115,25 @@ class CondaSolver:
         return folder
 
 
+_HINTS = (
+    (
+        r"error sending request|timed out|dns error|retries",
+        "Check the network, the proxy settings (`HTTPS_PROXY`) and the URL of the channel",
+    ),
+    (r"could not find subdir|\b404\b", "Check the name or the URL of the channel"),
+    (
+        r"\b40[13]\b",
+        "Give credentials of the channel in netrc, `.condarc` or `RATTLER_AUTH_FILE`",
+    ),
+    (
+        r"No candidates were found",
+        "Check the name, the version and the channels: the first channel that has a package is the only one for it",
+    ),
+    ("", "Change one of the requirements that are named"),
+)
+"""What to do, by what rattler's message holds; the first that fits."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Access:
     """How this machine reaches channels."""
@@ -196,7 +216,9 @@ def _explained(failures: Mapping[Platform, str], request: CondaRequest) -> Envbu
         shown = [line for line in text.strip().splitlines() if line.strip()][:_LINES]
         first = shown[0] if len(where) == len(failures) else f"{' and '.join(where)}: {shown[0]}"
         lines.append("\n".join([first, *shown[1:]]))
-    hint = None
-    if any("__cuda" in text for text in failures.values()) and not any(target.cuda for target in request.targets):
+    text = "\n".join(failures.values())
+    hint = next(hint for pattern, hint in _HINTS if re.search(pattern, text))
+    if "__cuda" in text and not any(target.cuda for target in request.targets):
         hint = 'If the hosts have a GPU, say which CUDA their driver supports: `cuda: "12.8"`'
-    return EnvbuildError(f"the conda packages cannot be solved for {names}", lines, hint)
+    asked = [line for platform in failures for line in request.sources.dependencies.get(platform, ())]
+    return with_places(EnvbuildError(f"the conda packages cannot be solved for {names}", lines, hint), asked)

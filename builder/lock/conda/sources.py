@@ -49,7 +49,7 @@ def read_conda_sources(conda: Conda, targets: Sequence[Platform], folder: Path, 
         return _of_locks(conda, targets, folder, shown)
     if conda.file:
         return _of_file(conda.file, targets, folder, shown)
-    return _of_spec(conda, targets, shown)
+    return _of_spec(conda, targets, _repository(folder, shown))
 
 
 def _repository(folder: Path, shown: str) -> Repository:
@@ -62,8 +62,9 @@ def _environment(repository: Repository, path: Path, text: str) -> EnvironmentFi
     return read_environment_file(text, lambda line, message, hint: repository.report(path, line, message, hint))
 
 
-def _of_spec(conda: Conda, targets: Sequence[Platform], shown: str) -> CondaSources:
+def _of_spec(conda: Conda, targets: Sequence[Platform], repository: Repository) -> CondaSources:
     """Of lists in the spec itself."""
+    shown = repository.spec
     problems: list[Problem] = []
     channels, dependencies = list[str](), list[Line]()
     for number, text in enumerate(conda.channels):
@@ -73,7 +74,7 @@ def _of_spec(conda: Conda, targets: Sequence[Platform], shown: str) -> CondaSour
     for number, text in enumerate(conda.dependencies):
         key = f"conda.dependencies[{number}]"
         spec = _checked(_check_spec, text, key, shown, problems)
-        dependencies.append(Line(spec or text, f"{shown}: `{key}`"))
+        dependencies.append(Line(spec or text, f"{shown}:{repository.spec_line(key)}"))
     if problems:
         raise SpecError(shown, problems)
     listed = tuple(dependencies)

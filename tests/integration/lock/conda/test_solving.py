@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,8 @@ def test_a_conflict_is_explained_by_the_solver_and_changes_no_file(place: Any, s
     assert "the conda packages cannot be solved for linux/amd64 and linux/arm64" in text
     assert "careful 1.0 would constrain" in text
     assert "small <2" in text
+    assert re.search(r"environment.yaml:\d+: `small >=2`", text)
+    assert caught.value.hint == "Change one of the requirements that are named"
     assert "Traceback" not in text
     assert place.files == before
 
@@ -182,13 +185,15 @@ def test_a_channel_that_is_not_there_is_told(place: Any, server: Any) -> None:
     with pytest.raises(EnvbuildError, match="cannot be solved") as caught:
         place.lock()
     assert f"{server.url}/nothing" in str(caught.value)
+    assert caught.value.hint == "Check the name or the URL of the channel"
 
 
 def test_an_unknown_package_is_told(place: Any, server: Any) -> None:
     place.write(wants(server, "python 3.11.*", "smaal"))
     with pytest.raises(EnvbuildError) as caught:
         place.lock()
-    assert "smaal" in str(caught.value)
+    assert re.search(r"environment.yaml:\d+: `smaal`", str(caught.value))
+    assert "Check the name" in str(caught.value.hint)
 
 
 def test_offline_the_indexes_that_are_known_are_enough(place: Any, server: Any) -> None:
