@@ -25,6 +25,7 @@ def main() -> None:
     limit(resource.RLIMIT_CORE, 0)
     limit(resource.RLIMIT_DATA, request["memory"])
     limit(resource.RLIMIT_FSIZE, request["largest"])
+    limit(resource.RLIMIT_NPROC, request["processes"])
     sort_directories()
     for name in ("home", "tmp", "out"):
         os.mkdir(os.path.join(WORK, name))

@@ -29,6 +29,8 @@ from builder.run.wheels.source import BuildSystem
 LIMIT_SECONDS = 2 * 3600
 LARGEST_FILE = 4 << 30
 """Bytes of one file that a build writes, and so of a wheel."""
+MOST_PROCESSES = 16384
+"""Of a build at once, its threads counted."""
 
 _USER = "65532:65532"
 _SHOWN = 40
@@ -115,6 +117,7 @@ def _question(job: Job, hook: str) -> dict[str, Any]:
         "subdirectory": job.subdirectory,
         "memory": _memory(),
         "largest": LARGEST_FILE,
+        "processes": MOST_PROCESSES,
     }
 
 

@@ -173,6 +173,42 @@ def test_a_build_has_no_network_no_root_and_nothing_of_the_machine(
     assert facts["listed"][0] == sorted(facts["listed"][0]) == facts["listed"][1]
 
 
+def test_a_build_can_neither_fill_the_machine_with_processes_nor_leave_files_or_privileges(
+    builder: WheelBuilder, workshop: Workshop, odd: Callable[[str], Sdist], plain_root: BuildRoot
+) -> None:
+    code = (
+        "import json, resource, subprocess\n"
+        "def attempt(what, *given):\n"
+        "    try:\n"
+        "        what(*given); return 'done'\n"
+        "    except OSError as error:\n"
+        "        return type(error).__name__\n"
+        "facts = {'processes': resource.getrlimit(resource.RLIMIT_NPROC)[1]}\n"
+        "facts['device'] = attempt(os.mknod, '/build/sda', 0o60666, os.makedev(8, 0))\n"
+        "facts['owner'] = attempt(os.chown, '/build/tmp', 0, 0)\n"
+        "facts['source'] = attempt(open, '/envbuild/source', 'ab')\n"
+        "facts['setuid'] = attempt(os.setuid, 0)\n"
+        f"facts['host'] = os.path.exists({__file__!r})\n"
+        "subprocess.Popen(['sleep', '987654'], start_new_session=True) if os.path.exists('/bin/sleep') else None\n"
+    )
+    code += packed().replace("return ", "files['odd.py'] = json.dumps(facts)\nreturn ")
+    (wheel,) = builder((odd(code),), plain_root, ())
+    with zipfile.ZipFile(workshop.store.path(wheel.digest)) as archive:
+        facts = json.loads(archive.read("odd.py"))
+    assert 0 < facts["processes"] <= 16384
+    assert [facts[name] for name in ("device", "owner", "setuid")] == ["PermissionError"] * 3
+    assert facts["source"] in ("OSError", "PermissionError")
+    assert not facts["host"]
+    assert not [each for each in Path("/proc").glob("[0-9]*/cmdline") if b"sleep\x00987654" in _content(each)]
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:  # it has ended
+        return b""
+
+
 def test_a_build_that_fails_says_what_it_printed(
     builder: WheelBuilder, odd: Callable[..., Sdist], plain_root: BuildRoot
 ) -> None:
