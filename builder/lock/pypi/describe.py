@@ -57,6 +57,13 @@ class Describer:
         files = list(found)
         return {file.name: known for file, known in zip(files, self._read_all(files), strict=True)}
 
+    def metadata_of(self, file: Found) -> Metadata:
+        """What one file says of itself; it is not fetched where that stands beside it.
+
+        Raises: EnvbuildError, if it cannot be had or read.
+        """
+        return self._without_file(file) or self._of_file(file, self.fetcher.blob(file.source))
+
     def _artifact(self, file: Found, url: str, asks: tuple[str, ...], license: str) -> Wheel | Sdist:  # noqa: A002
         size = file.size if file.size is not None else self.fetcher.blob(file.source).stat().st_size
         if file.is_wheel:

@@ -41,16 +41,31 @@ class Metadata:
     """Whether it asks for nothing else, whatever a build may say."""
 
     def to_record(self) -> dict[str, Any]:
-        """As it is kept."""
-        known = {"name": self.name, "version": self.version, "requires": list(self.requires), "license": self.license}
-        return known if self.complete else {**known, "incomplete": True}
+        """As it is kept, whole: what was read before must tell what is read anew."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "requires": list(self.requires),
+            "license": self.license,
+            "requires-python": self.requires_python,
+            "extras": list(self.extras),
+            "complete": self.complete,
+        }
 
     @classmethod
     def from_record(cls, record: object) -> Metadata | None:
         """As it was kept; None if it is something else."""
         match record:
-            case {"name": str(name), "version": str(version), "requires": list(requires), "license": str(text), **more}:
-                return cls(name, version, tuple(map(str, requires)), text, complete="incomplete" not in more)
+            case {
+                "name": str(name),
+                "version": str(version),
+                "requires": list(requires),
+                "license": str(text),
+                "requires-python": str(python),
+                "extras": list(extras),
+                "complete": bool(complete),
+            }:
+                return cls(name, version, tuple(map(str, requires)), text, python, tuple(map(str, extras)), complete)
         return None
 
 

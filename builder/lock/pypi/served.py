@@ -25,7 +25,7 @@ from builder.lock.pypi.describe import Describer
 from builder.lock.pypi.edges import parsed
 from builder.lock.pypi.found import Found
 from builder.lock.pypi.index import SimpleIndexes
-from builder.lock.pypi.metadata import METADATA_LIMIT, Metadata, parse_metadata, wheel_metadata
+from builder.lock.pypi.metadata import Metadata, parse_metadata
 from builder.lock.pypi.offers import Offer, metadata_for, offers
 from builder.lock.pypi.once import Once
 from builder.oci.digest import Digest
@@ -167,22 +167,12 @@ class ServedIndex:
         found = self._files[digest]
         if found.name in self.provided and not found.url:
             return metadata_for(Metadata(found.name, found.version), self.target)
-        data = metadata_for(self._told(found), self.target)
+        data = metadata_for(Describer(self.fetcher).metadata_of(found), self.target)
         for text in parse_metadata(data).requires:
             requirement = parsed(text)
             if requirement is not None and requirement.marker is None:
                 self._look_ahead(self._offers, normalised(requirement.name))
         return data
-
-    def _told(self, found: Found) -> Metadata:
-        if found.size is not None:
-            return Describer(self.fetcher).metadata([found])[found.name]
-        data = self.fetcher.beside(found.source, ".metadata", METADATA_LIMIT)  # the whole file is not wanted for it
-        if data is not None and found.metadata in (None, Digest.of(data)):
-            metadata = parse_metadata(data)
-            if metadata.name == found.name:
-                return metadata
-        return wheel_metadata(self.fetcher.blob(found.source), found.file_name)
 
     def _read_newest(self, name: str) -> None:
         """Read what pip will most likely ask for next of a project."""

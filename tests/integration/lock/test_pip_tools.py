@@ -286,6 +286,13 @@ def test_an_index_of_the_machine_comes_before_those_of_the_spec(
     assert pins(machine.both("shared", indexes=(Index("team", packages.url),))) == {"shared": "2.0"}
 
 
+def test_what_was_read_before_changes_nothing(packages: SimpleIndex, resolvers: Resolvers) -> None:
+    packages.add("app", "1.0")
+    packages.add("lib", "1.0")
+    packages.add("app", "2.0", "lib\nRequires-Python: >=4")  # which the index does not tell
+    assert [pins(resolvers.pip_tools("app")) for _ in range(2)] == [{"app": "1.0"}] * 2
+
+
 def test_no_secret_is_in_what_is_found_or_in_a_process(
     packages: SimpleIndex, resolvers: Resolvers, monkeypatch: pytest.MonkeyPatch
 ) -> None:

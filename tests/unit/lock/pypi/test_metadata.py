@@ -108,6 +108,11 @@ def test_no_bytes_make_it_fail(data: bytes) -> None:
     parse_metadata(data)
 
 
+def test_a_record_tells_all_that_was_read() -> None:
+    found = Metadata("app", "1.0", ("lib>=1",), "MIT", ">=3.8", ("fast",), complete=False)
+    assert Metadata.from_record(found.to_record()) == found
+
+
 @pytest.mark.parametrize("record", [None, 3, {}, {"name": 1}, [1], {"name": "a", "version": "1", "requires": "x"}])
 def test_a_record_of_another_form_is_none(record: object) -> None:
     assert Metadata.from_record(record) is None
