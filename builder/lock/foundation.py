@@ -14,6 +14,7 @@ from builder.lock.artifact import CondaPackage, DebianPackage
 from builder.lock.base_image import BaseImage
 from builder.lock.debian.suites import SUITES, interpreter_package, suites_with_python
 from builder.lock.document import Interpreter
+from builder.lock.named_lines import with_places
 from builder.lock.wish import Tools, Wish
 from builder.oci.documents import Platform
 from builder.spec import Environment
@@ -140,7 +141,10 @@ def _on_suite(wish: Wish, platform: Platform, bare: Foundation, tools: Tools) ->
     names = (*SEEDS, *python, *environment.debian)
 
     def resolved(more: tuple[str, ...]) -> tuple[tuple[DebianPackage, ...], tuple[str, ...]]:
-        resolution = tools.debian.resolve(bare.suite, platform.architecture, (*names, *more))
+        try:
+            resolution = tools.debian.resolve(bare.suite, platform.architecture, (*names, *more))
+        except EnvbuildError as error:
+            raise with_places(error, wish.debian) from error
         packages = (replace(package, urls=known.get(package.digest, package.urls)) for package in resolution.packages)
         return tuple(packages), resolution.roots
 

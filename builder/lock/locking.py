@@ -9,7 +9,7 @@ from pathlib import Path
 from builder.errors import EnvbuildError
 from builder.lock.document import Lock
 from builder.lock.folder import parse_lock, read_current_lock, read_lock, write_lock
-from builder.lock.interface import CondaSources, Sources
+from builder.lock.interface import CondaSources, Line, Sources
 from builder.lock.make import make_lock
 from builder.lock.upgrade import Upgrade
 from builder.lock.wish import Tools, Wish
@@ -62,6 +62,7 @@ def lock_environment(loaded: LoadedEnvironment, policy: Policy, tools: Callable[
         policy.upgrade,
         policy.sdists,
         _previous(loaded),
+        _debian_lines(loaded),
     )
     files = make_lock(wish, policy.layer_format, tools())
     before = {name: (loaded.lock_folder / name) for name in files}
@@ -94,6 +95,19 @@ def read_conda_sources_of(loaded: LoadedEnvironment) -> CondaSources | None:
     from builder.lock.conda.sources import read_conda_sources
 
     return read_conda_sources(conda, loaded.environment.targets, loaded.file.parent, str(loaded.file))
+
+
+def _debian_lines(loaded: LoadedEnvironment) -> tuple[Line, ...]:
+    """Every Debian package that the spec names, and where."""
+    from builder.lock.sources.repository import Repository
+
+    repository, environment = Repository(loaded.file.parent, str(loaded.file)), loaded.environment
+    named = {"debian": environment.debian, "build-debian": environment.build_debian}
+    return tuple(
+        Line(name, f"{repository.spec}:{repository.spec_line(f'{key}[{number}]')}")
+        for key, names in named.items()
+        for number, name in enumerate(names)
+    )
 
 
 def find_environments(folder: Path) -> tuple[Path, ...]:

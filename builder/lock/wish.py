@@ -14,6 +14,7 @@ from builder.lock.interface import (
     CondaSources,
     DebianResolver,
     ImageResolver,
+    Line,
     PythonResolver,
     SdistBuilder,
     Sources,
@@ -55,6 +56,8 @@ class Wish:
     """Whether wheels may be built of source."""
     previous: Lock | None = None
     """The lock before, of which everything is kept that need not move."""
+    debian: tuple[Line, ...] = ()
+    """Where the spec names Debian packages."""
 
     def kept(self, *keys: str) -> bool:
         """Whether the lock before was made for the same values of these keys of the spec."""

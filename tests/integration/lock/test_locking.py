@@ -20,6 +20,7 @@ from builder.fetch import Fetcher, Mirrors
 from builder.lock.document import LOCK_FILE
 from builder.lock.folder import parse_lock
 from builder.lock.interface import Line, Sources
+from builder.lock.locking import Policy, lock_environment
 from builder.lock.make import make_lock
 from builder.lock.programs import uv_program
 from builder.lock.pypi.tags import supported_tags
@@ -27,7 +28,7 @@ from builder.lock.pypi.uv import UvResolver
 from builder.lock.wish import Wish
 from builder.oci.documents import Platform
 from builder.oci.store import Store
-from builder.spec import Environment, PyPI
+from builder.spec import Environment, PyPI, load_environment
 
 ROOT = Path(__file__).parents[3]
 X86, ARM = "cp311-cp311-manylinux_2_28_x86_64", "cp311-cp311-manylinux_2_28_aarch64"
@@ -231,12 +232,13 @@ sys.path[:0] = [sys.argv[1], sys.argv[1] + "/tests"]
 import importlib.util
 from builder.fetch import Fetcher, Mirrors
 from builder.lock.interface import Line, Sources
+from builder.lock.locking import Policy, lock_environment
 from builder.lock.make import make_lock
 from builder.lock.pypi.uv import UvResolver
 from builder.lock.programs import uv_program
 from builder.lock.wish import Wish
 from builder.oci.store import Store
-from builder.spec import Environment, PyPI
+from builder.spec import Environment, PyPI, load_environment
 from lock_tools import tools_with
 spec = importlib.util.spec_from_file_location("made_up", sys.argv[2])
 made_up = importlib.util.module_from_spec(spec)
@@ -303,3 +305,15 @@ def test_supported_tags_are_those_of_the_packaging_library_on_such_a_machine() -
     assert sorted(ours) == sorted(theirs)
     portable = [tag for tag in ours if not tag.endswith("-linux_x86_64")]
     assert portable == [tag for tag in theirs if not tag.endswith("-linux_x86_64")], "the order is the same"
+
+
+def test_a_debian_package_that_there_is_not_is_told_with_its_line(tmp_path: Path) -> None:
+    class Debian:
+        def resolve(self, suite: str, architecture: str, names: tuple[str, ...]) -> Any:
+            raise EnvbuildError("1 Debian package cannot be found", "there is no package `libgmop1`")
+
+    spec = tmp_path / "environment.yaml"
+    spec.write_text('python: "3.11"\ndebian:\n  - libgomp1\n  - libgmop1\nbuild-debian: [gcc]\n')
+    with pytest.raises(EnvbuildError) as caught:
+        lock_environment(load_environment(tmp_path), Policy(1), lambda: tools_with(debian=Debian()))
+    assert caught.value.why == ("there is no package `libgmop1`", f"{spec}:4: `libgmop1`")
