@@ -51,7 +51,8 @@ def commit_archive(text: str, version: str, fetcher: Fetcher) -> Found:
     """
     from packaging.requirements import Requirement
 
-    from builder.lock.pypi.checkout import Checkout, checkout_archive
+    from builder.lock.pypi.checkout import Checkout
+    from builder.lock.pypi.checkout_archive import checkout_archive
 
     requirement = Requirement(text)
     checkout = Checkout.parse(str(requirement.url))

@@ -50,7 +50,7 @@ class UvResolver:
     def _fetched(self, file: Found | Commit) -> Found:
         if isinstance(file, Found):
             return file
-        from builder.lock.pypi.checkout import checkout_archive
+        from builder.lock.pypi.checkout_archive import checkout_archive
 
         digest, size = checkout_archive(file.url, self.fetcher.store)
         name = f"{file.name}-{file.version}.tar"

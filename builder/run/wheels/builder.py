@@ -14,7 +14,7 @@ from builder.layers.wheel import open_wheel
 from builder.layers.wheel_layout import WheelTarget
 from builder.lock.artifact import Build, DebianPackage, Sdist, Wheel
 from builder.lock.interface import BuildRoot, Line, Sources
-from builder.lock.pypi.checkout import checkout_archive
+from builder.lock.pypi.checkout_archive import checkout_archive
 from builder.lock.pypi.metadata import wheel_metadata
 from builder.lock.pypi.tags import best_wheel
 from builder.oci.canonical import canonical_json

@@ -16,7 +16,8 @@ import git_repositories as repositories
 import pytest
 
 from builder.errors import EnvbuildError
-from builder.lock.pypi.checkout import Checkout, checkout_archive
+from builder.lock.pypi.checkout import Checkout
+from builder.lock.pypi.checkout_archive import checkout_archive
 from builder.oci.store import Store
 
 FILES = {
