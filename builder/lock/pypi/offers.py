@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -50,18 +50,40 @@ def offers(listed: Iterable[Listed], target: Target, *, sdists: bool) -> tuple[d
     return found, hidden
 
 
-def metadata_for(metadata: Metadata, target: Target) -> bytes:
-    """The core metadata with each marker decided for a target, so that it reads the same on every machine."""
-    headers = ["Metadata-Version: 2.1", f"Name: {metadata.name}", f"Version: {metadata.version}"]
-    if not meets(metadata.requires_python, target.python):
-        headers.append(f"Requires-Python: {metadata.requires_python}, <{target.python}")
+def metadata_for(metadata: Metadata, target: Target, host: Mapping[str, str] | None = None) -> bytes:
+    """The core metadata with each marker decided for a target, so that it reads the same on every machine.
+
+    As it is where it reads alike on the host, given by the values of markers there: what is installed to build with
+    is compared with what its wheel has inside.
+    """
     environment = marker_environment(target.python, target.machine)
-    named = {extra for text in metadata.requires for extra in _EXTRA.findall(text)}
-    extras = sorted({normalised(extra) for extra in named.union(metadata.extras)})
+    extras = {normalised(extra) for text in metadata.requires for extra in _EXTRA.findall(text)}
+    told = {normalised(extra) for extra in metadata.extras}
+    if host and extras <= told and _reads_alike(metadata, environment, host):
+        return _document(metadata, metadata.requires_python, metadata.extras, metadata.requires)
+    every = sorted(extras | told)
+    python = "" if meets(metadata.requires_python, target.python) else f"{metadata.requires_python}, <{target.python}"
+    decided = (one for text in metadata.requires for one in _decided(text, every, environment))
+    return _document(metadata, python, every, decided)
+
+
+def _document(metadata: Metadata, python: str, extras: Iterable[str], requires: Iterable[str]) -> bytes:
+    headers = ["Metadata-Version: 2.1", f"Name: {metadata.name}", f"Version: {metadata.version}"]
+    headers += [f"Requires-Python: {python}"] if python else []
     headers += [f"Provides-Extra: {extra}" for extra in extras]
-    for text in metadata.requires:
-        headers += [f"Requires-Dist: {decided}" for decided in _decided(text, extras, environment)]
+    headers += [f"Requires-Dist: {text}" for text in requires]
     return ("\n".join(headers) + "\n\n").encode()
+
+
+def _reads_alike(metadata: Metadata, environment: dict[str, str], host: Mapping[str, str]) -> bool:
+    """Whether each requirement applies in the same cases in both environments."""
+    there = dict(host)
+    pythons = {meets(metadata.requires_python, one["python_full_version"]) for one in (environment, there)}
+    return len(pythons) == 1 and all(
+        parsed(text) is not None
+        and [*_decided(text, metadata.extras, environment)] == [*_decided(text, metadata.extras, there)]
+        for text in metadata.requires
+    )
 
 
 def decided_requirement(text: str, target: Target) -> str | None:

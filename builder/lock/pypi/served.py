@@ -167,7 +167,7 @@ class ServedIndex:
         found = self._files[digest]
         if found.name in self.provided and not found.url:
             return metadata_for(Metadata(found.name, found.version), self.target)
-        data = metadata_for(Describer(self.fetcher).metadata_of(found), self.target)
+        data = metadata_for(Describer(self.fetcher).metadata_of(found), self.target, _host_markers())
         for text in parse_metadata(data).requires:
             requirement = parsed(text)
             if requirement is not None and requirement.marker is None:
@@ -189,6 +189,13 @@ class ServedIndex:
         """Ask for something before pip does, which asks for one thing after the other; it learns of failures itself."""
         with suppress(RuntimeError):  # nothing more is looked for once pip is done
             self._pool.submit(ask, name)
+
+
+def _host_markers() -> dict[str, str]:
+    """The values of markers where pip runs."""
+    from packaging.markers import default_environment
+
+    return {name: str(value) for name, value in default_environment().items()}
 
 
 def shown_name(found: Found) -> str:

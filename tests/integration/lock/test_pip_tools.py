@@ -15,7 +15,9 @@ from typing import Any
 
 import pytest
 from git_repositories import make_repository
-from simple_index import SimpleIndex, make_sdist, serve_index
+from simple_index import File, SimpleIndex, make_sdist, serve_index
+from source_packages import make_sdist as source_sdist
+from source_packages import own_backend, packed
 
 from builder.cli.machine import machine_variables
 from builder.errors import EnvbuildError
@@ -202,6 +204,17 @@ def test_a_source_distribution_is_asked_what_it_needs(packages: SimpleIndex, res
     assert isinstance(source, Sdist)
     assert (source.version, source.dependencies, shared.name) == ("1.0", ("shared",), "shared")
     assert pins(resolvers.pip_tools("source", sdists=False)) == {"source": "0.9"}
+
+
+def test_a_backend_of_an_index_is_installed_to_ask_a_source_distribution(
+    packages: SimpleIndex, resolvers: Resolvers
+) -> None:
+    python = "Requires-Python: >=3.8\nProvides-Extra: tests"
+    packages.add("helper", "1.0", 'backport; python_version < "3"', f'checks; extra == "tests"\n{python}')
+    project = own_backend("import helper\n" + packed("source", requires="Requires-Dist: shared\n"), "'helper'")
+    packages.projects["source"] = {"source-1.0.tar.gz": File(source_sdist("source", "1.0", project)[1])}
+    packages.add("shared", "1.0")
+    assert pins(resolvers.both("source")) == {"shared": "1.0", "source": "1.0"}
 
 
 def test_a_wheel_goes_before_a_source_distribution_of_its_version(packages: SimpleIndex, resolvers: Resolvers) -> None:
