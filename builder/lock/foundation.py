@@ -14,7 +14,9 @@ from builder.lock.artifact import CondaPackage, DebianPackage
 from builder.lock.base_image import BaseImage
 from builder.lock.debian.suites import SUITES, interpreter_package, suites_with_python
 from builder.lock.document import Interpreter
+from builder.lock.interface import Target
 from builder.lock.named_lines import with_places
+from builder.lock.pypi.pylock import MACHINES
 from builder.lock.wish import Tools, Wish
 from builder.oci.documents import Platform
 from builder.spec import Environment
@@ -50,6 +52,22 @@ class Foundation:
         text = self.image.glibc if self.image else SUITES[self.suite].glibc
         major, minor = text.split(".")[:2]
         return int(major), int(minor)
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What stands below the wheels of one platform."""
+
+    foundation: Foundation
+    interpreter: Interpreter
+    conda: tuple[CondaPackage, ...]
+    """Sorted by name."""
+
+    @property
+    def target(self) -> Target:
+        """What wheels must run on."""
+        platform = self.foundation.platform
+        return Target(platform, MACHINES[platform.architecture], self.interpreter.version, self.foundation.glibc)
 
 
 def lay_foundation(wish: Wish, platform: Platform, tools: Tools) -> Foundation:

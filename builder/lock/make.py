@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TypeVar
 
 from builder.errors import EnvbuildError
@@ -21,32 +20,18 @@ from builder.lock.document import (
     LOCK_FILE,
     CondaDetail,
     CondaReference,
-    Interpreter,
     LockDocument,
     PlatformLock,
 )
-from builder.lock.foundation import Foundation, find_interpreter, lay_foundation
+from builder.lock.foundation import Foundation, Ground, find_interpreter, lay_foundation
 from builder.lock.interface import CondaRequest, CondaTarget
 from builder.lock.pypi.pylock import MACHINES, pylock_name, write_pylock
-from builder.lock.python_packages import Ground, lock_python_packages
+from builder.lock.python_packages import lock_python_packages
 from builder.lock.wish import Tools, Wish
 from builder.oci.digest import Digest
 from builder.oci.documents import Platform
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    """One platform, before its files are written."""
-
-    foundation: Foundation
-    interpreter: Interpreter
-    conda: tuple[CondaPackage, ...]
-
-
-def _ground(draft: _Draft) -> Ground:
-    return draft.foundation, draft.interpreter, draft.conda
 
 
 def make_lock(wish: Wish, layer_format: int, tools: Tools) -> dict[str, bytes]:
@@ -55,30 +40,24 @@ def make_lock(wish: Wish, layer_format: int, tools: Tools) -> dict[str, bytes]:
     Raises: EnvbuildError, with every platform's explanation, if something cannot be resolved.
     """
     wish.check()
-    targets = wish.environment.targets
-    foundations = {platform: lay_foundation(wish, platform, tools) for platform in targets}
-    conda = _conda_packages(wish, foundations, tools)
-    drafts = {
-        platform: _Draft(
-            foundation, find_interpreter(wish, foundation, conda.get(platform, ()), tools), conda.get(platform, ())
-        )
-        for platform, foundation in foundations.items()
-    }
-    wheels = _of_each(
-        targets,
-        lambda platform: lock_python_packages(
-            wish,
-            *_ground(drafts[platform]),
-            tools,
-            [_ground(draft) for other, draft in drafts.items() if other != platform],
-        ),
-    )
-    files = _siblings(wish, drafts, wheels)
-    platforms = {platform: _platform_lock(platform, draft, files) for platform, draft in drafts.items()}
+    grounds = _grounds(wish, tools)
+    wheels = _of_each(wish.environment.targets, lambda platform: lock_python_packages(wish, platform, grounds, tools))
+    files = _siblings(wish, grounds, wheels)
+    platforms = {platform: _platform_lock(platform, ground, files) for platform, ground in grounds.items()}
     pypi = wish.environment.pypi
     created = (pypi.exclude_newer if pypi else None) or DEFAULT_CREATED
     document = LockDocument(wish.environment.content, wish.inputs, layer_format, created, platforms)
     return {LOCK_FILE: document.to_bytes(), **files}
+
+
+def _grounds(wish: Wish, tools: Tools) -> dict[Platform, Ground]:
+    foundations = {platform: lay_foundation(wish, platform, tools) for platform in wish.environment.targets}
+    conda = _conda_packages(wish, foundations, tools)
+    found = {}
+    for platform, foundation in foundations.items():
+        packages = conda.get(platform, ())
+        found[platform] = Ground(foundation, find_interpreter(wish, foundation, packages, tools), packages)
+    return found
 
 
 def _conda_packages(
@@ -108,29 +87,29 @@ def _conda_packages(
 
 
 def _siblings(
-    wish: Wish, drafts: Mapping[Platform, _Draft], wheels: Mapping[Platform, tuple[Wheel, ...]]
+    wish: Wish, grounds: Mapping[Platform, Ground], wheels: Mapping[Platform, tuple[Wheel, ...]]
 ) -> dict[str, bytes]:
     files = {
         pylock_name(platform): write_pylock(
-            wheels[platform], draft.interpreter.version, MACHINES[platform.architecture]
+            wheels[platform], ground.interpreter.version, MACHINES[platform.architecture]
         )
-        for platform, draft in drafts.items()
+        for platform, ground in grounds.items()
     }
     if wish.conda is not None:
-        packages = {platform: draft.conda for platform, draft in drafts.items()}
+        packages = {platform: ground.conda for platform, ground in grounds.items()}
         files[CONDA_LOCK_FILE] = write_conda_lock(wish.conda, packages, wheels)
     return files
 
 
-def _platform_lock(platform: Platform, draft: _Draft, files: Mapping[str, bytes]) -> PlatformLock:
-    base, name = draft.foundation, pylock_name(platform)
+def _platform_lock(platform: Platform, ground: Ground, files: Mapping[str, bytes]) -> PlatformLock:
+    base, name = ground.foundation, pylock_name(platform)
     conda = None
     if CONDA_LOCK_FILE in files:
-        details = {package.name: CondaDetail(package.size, package.license) for package in draft.conda}
+        details = {package.name: CondaDetail(package.size, package.license) for package in ground.conda}
         conda = CondaReference(CONDA_LOCK_FILE, Digest.of(files[CONDA_LOCK_FILE]), details)
     return PlatformLock(
         base.suite,
-        draft.interpreter,
+        ground.interpreter,
         base.debian,
         name,
         Digest.of(files[name]),

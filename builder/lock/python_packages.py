@@ -3,85 +3,59 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from builder.errors import EnvbuildError
 from builder.fetch.project_name import normalised
 from builder.lock.artifact import CondaPackage, Sdist, Wheel
-from builder.lock.document import Interpreter
-from builder.lock.foundation import Foundation
+from builder.lock.foundation import Ground
 from builder.lock.interface import BuildRoot, CondaSources, Line, PythonResolver, Request, Sources, Target
 from builder.lock.named_lines import with_places
-from builder.lock.pypi.pylock import MACHINES
 from builder.lock.wish import Tools, Wish
 from builder.oci.documents import Platform
 
-Ground = tuple[Foundation, Interpreter, Sequence[CondaPackage]]
-"""What stands below the wheels of a platform."""
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+"""What a requirement begins with."""
 
 
 def lock_python_packages(
-    wish: Wish,
-    base: Foundation,
-    interpreter: Interpreter,
-    conda: Sequence[CondaPackage],
-    tools: Tools,
-    others: Sequence[Ground] = (),
+    wish: Wish, platform: Platform, grounds: Mapping[Platform, Ground], tools: Tools
 ) -> tuple[Wheel, ...]:
-    """The wheels of a platform, sorted by name; `others` is what stands below those of the other platforms.
+    """The wheels of a platform, sorted by name; `grounds` are what stands below the wheels of every platform.
 
     Raises: EnvbuildError, if they cannot be resolved or built.
     """
-    sources = _sources(wish, base.platform, conda)
+    ground = grounds[platform]
+    sources = _sources(wish, platform, ground.conda)
     if sources is None:
         return ()
-    kept = _kept(wish, base, interpreter)
+    kept = _kept(wish, ground)
     if kept is not None:
         return kept
-    target = target_of(base, interpreter)
     pypi = wish.environment.pypi
-    resolver = tools.python[pypi.resolver if pypi else "uv"]
-    request = Request(
+    resolver, request = tools.python[pypi.resolver if pypi else "uv"], _request(wish, sources, platform)
+    files = _resolved(resolver, request, ground.target, _moved(wish, platform))
+    wheels = tuple(file for file in files if isinstance(file, Wheel))
+    sdists = tuple(file for file in files if isinstance(file, Sdist))
+    if not sdists:
+        return wheels
+    roots = _Roots(resolver, request, _built_may_ask_for(sources, files))
+    elsewhere = tuple(roots.on(other) for name, other in grounds.items() if name != platform)
+    built = tools.build(sdists, replace(roots.on(ground), elsewhere=elsewhere), _known(wish, ground))
+    return tuple(sorted((*wheels, *built)))
+
+
+def _request(wish: Wish, sources: Sources, platform: Platform) -> Request:
+    pypi = wish.environment.pypi
+    return Request(
         sources,
         wish.indexes,
         pypi.exclude_newer if pypi else None,
         pypi.exclude_newer_package if pypi else {},
-        _preferences(wish, base.platform),
+        _preferences(wish, platform),
         wish.sdists,
     )
-    files = _resolved(resolver, request, target, _moved(wish, base.platform))
-    sdists = tuple(file for file in files if isinstance(file, Sdist))
-    if not sdists:
-        return tuple(file for file in files if isinstance(file, Wheel))
-
-    overridden = {normalised(_NAME.split(line.text.strip())[0]) for line in sources.overrides}
-    locked = {**sources.provided, **{file.name: file.version for file in files}, **dict.fromkeys(overridden)}
-
-    def root_of(ground: Ground) -> BuildRoot:
-        below, python, packages = ground
-        machine = target_of(below, python)
-
-        def resolve(wanted: Sources) -> tuple[Wheel, ...]:
-            found = resolver(replace(request, sources=wanted, preferences={}, sdists=False), machine)
-            return tuple(file for file in found if isinstance(file, Wheel))
-
-        return BuildRoot(
-            machine,
-            below.suite,
-            python,
-            tuple(sorted((*below.debian, *below.build_debian))),
-            below.build_debian,
-            resolve,
-            below.image,
-            tuple(packages),
-            locked,
-            tuple(request.index_urls.items()),
-        )
-
-    root = replace(root_of((base, interpreter, conda)), elsewhere=tuple(map(root_of, others)))
-    built = tools.build(sdists, root, _known(wish, base, interpreter))
-    return tuple(sorted((*(file for file in files if isinstance(file, Wheel)), *built)))
 
 
 def _resolved(
@@ -117,21 +91,50 @@ def _versions(wish: Wish) -> dict[str, Line]:
     }
 
 
-_NAME = re.compile(r"[^A-Za-z0-9._-]")
+def _built_may_ask_for(sources: Sources, files: Iterable[Wheel | Sdist]) -> dict[str, str | None]:
+    """As `BuildRoot.locked`: what is overridden may be of any version."""
+    overridden = {normalised(match[0]) for line in sources.overrides if (match := _NAME.search(line.text))}
+    return {**sources.provided, **{file.name: file.version for file in files}, **dict.fromkeys(overridden)}
 
 
-def _known(wish: Wish, base: Foundation, interpreter: Interpreter) -> tuple[Wheel, ...]:
+@dataclass(frozen=True, slots=True)
+class _Roots:
+    """Where wheels are built of what one request led to."""
+
+    resolver: PythonResolver
+    request: Request
+    locked: Mapping[str, str | None]
+
+    def on(self, ground: Ground) -> BuildRoot:
+        """The root of one platform."""
+        below, target = ground.foundation, ground.target
+
+        def resolve(wanted: Sources) -> tuple[Wheel, ...]:
+            asked = replace(self.request, sources=wanted, preferences={}, sdists=False)
+            return tuple(file for file in self.resolver(asked, target) if isinstance(file, Wheel))
+
+        return BuildRoot(
+            target,
+            below.suite,
+            ground.interpreter,
+            tuple(sorted((*below.debian, *below.build_debian))),
+            below.build_debian,
+            resolve,
+            below.image,
+            ground.conda,
+            self.locked,
+            tuple(self.request.index_urls.items()),
+        )
+
+
+def _known(wish: Wish, ground: Ground) -> tuple[Wheel, ...]:
     """The wheels that were built on the same base for the lock before, apart from those that are to move."""
+    base = ground.foundation
     before = wish.before(base.platform)
     if wish.previous is None or before is None or (before.suite, before.image) != (base.suite, base.image):
         return ()
-    wheels = wish.previous.wheels.get(base.platform, ()) if before.interpreter == interpreter else ()
+    wheels = wish.previous.wheels.get(base.platform, ()) if before.interpreter == ground.interpreter else ()
     return tuple(wheel for wheel in wheels if wheel.built and wish.upgrade.keeps(wheel.name))
-
-
-def target_of(base: Foundation, interpreter: Interpreter) -> Target:
-    """What the wheels of a platform must run on."""
-    return Target(base.platform, MACHINES[base.platform.architecture], interpreter.version, base.glibc)
 
 
 def _sources(wish: Wish, platform: Platform, conda: Sequence[CondaPackage]) -> Sources | None:
@@ -160,13 +163,14 @@ def _asks_pip(conda: CondaSources | None, platform: Platform) -> bool:
     return conda is not None and bool(conda.pip.requirements or conda.pip.vcs or conda.pip_pins.get(platform))
 
 
-def _kept(wish: Wish, base: Foundation, interpreter: Interpreter) -> tuple[Wheel, ...] | None:
+def _kept(wish: Wish, ground: Ground) -> tuple[Wheel, ...] | None:
     """The wheels of the lock before, unless what they follow from has changed."""
+    base = ground.foundation
     before, previous = wish.before(base.platform), wish.previous
     if previous is None or before is None or wish.upgrade:
         return None
     same_base = (before.suite, before.image, before.build_debian) == (base.suite, base.image, base.build_debian)
-    if not same_base or before.interpreter != interpreter or previous.document.inputs != wish.inputs:
+    if not same_base or before.interpreter != ground.interpreter or previous.document.inputs != wish.inputs:
         return None
     if not wish.kept("pypi", "conda"):
         return None
