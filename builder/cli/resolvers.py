@@ -23,13 +23,14 @@ def make_tools(fetcher: Fetcher, output: Output) -> Tools:
     from builder.lock.conda.solver import CondaSolver
     from builder.lock.debian.archive import Archives
     from builder.lock.programs import uv_program
+    from builder.lock.pypi.once import Once
     from builder.lock.pypi.pip_tools import Host, PipToolsResolver
     from builder.lock.pypi.uv import UvResolver
     from builder.lock.standalone import StandaloneInterpreters
 
     variables = machine_variables()
     workshop = Workshop(fetcher.store, fetcher, os.cpu_count() or 1, output.progress() or Silent())
-    uv = UvResolver(variables, uv_program(), fetcher)
+    uv = UvResolver(variables, uv_program(), fetcher, Once[str, None](lambda text: output.say(f"warning: {text}")))
     return Tools(
         debian=Archives(fetcher, datetime.now(UTC), records=fetcher.store),
         python={"uv": uv, "pip-tools": PipToolsResolver(variables, fetcher, Host.this(), uv)},

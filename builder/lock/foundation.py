@@ -138,6 +138,8 @@ def _on_image(wish: Wish, reference: str, platform: Platform, tools: Tools) -> F
         interpreter = before.interpreter if source == "base" else None
         return Foundation(platform, source, image=before.image, image_interpreter=interpreter)
     image, interpreter = tools.image(reference, platform, wish.environment.version, source == "base")
+    if platform == wish.environment.targets[0]:
+        tools.say("on an image, an environment can be locked, compared, exported and synced, and not built yet")
     return Foundation(platform, source, image=image, image_interpreter=interpreter)
 
 

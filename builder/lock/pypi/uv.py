@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from builder.lock.pypi.found import Found
 from builder.lock.pypi.from_pylock import Commit, Selection, refused_commit, select_files
 from builder.lock.pypi.provided import write_stand_ins
 from builder.lock.pypi.tags import marker_environment
-from builder.lock.pypi.uv_messages import failure
+from builder.lock.pypi.uv_messages import failure, warnings
 from builder.lock.pypi.uv_process import run_uv, uv_variables
 from builder.lock.pypi.uv_project import PROVIDED, Project
 
@@ -34,6 +34,8 @@ class UvResolver:
     program: str
     """The path of uv."""
     fetcher: Fetcher
+    warn: Callable[[str], None] = lambda _: None
+    """Gets what uv warns of, once for each target."""
 
     def __call__(self, request: Request, target: Target) -> tuple[Wheel | Sdist, ...]:
         """The files, sorted by name; none of what is provided.
@@ -42,7 +44,7 @@ class UvResolver:
         """
         check_python(request, target)
         fetcher = self.fetcher.with_indexes(request.index_urls)
-        run = _Run(request, target, self.variables, self.program, fetcher)
+        run = _Run(request, target, self.variables, self.program, fetcher, self.warn)
         files = [self._fetched(file) for file in run.files() if file.name not in request.sources.provided]
         asked = [line.text for line in (*request.sources.requirements, *request.sources.vcs)]
         return Describer(fetcher)(files, asked, target, request.index_urls.values())
@@ -85,6 +87,7 @@ class _Run:
     variables: Mapping[str, str]
     program: str
     fetcher: Fetcher
+    warn: Callable[[str], None]
 
     def files(self) -> tuple[Found | Commit, ...]:
         """One a package."""
@@ -164,6 +167,8 @@ class _Run:
             finished = run_uv([self.program, *project.arguments(sys.executable)], folder, variables)
             if finished.returncode != 0:
                 raise failure(finished.stderr, self.target, sdists=self.request.sdists)
+            for text in warnings(finished.stderr):
+                self.warn(text)
             document = tomllib.loads((folder / "pylock.toml").read_text("utf-8"))
         directs = {name: url for line in project.requirements for name, url in _direct(line)}
         provided = self.request.sources.provided

@@ -64,8 +64,20 @@ _NOT_OURS = re.compile(r"^(\s*)fatal: (?:remote error: |git )?(?=upload-pack: no
 """What git and its other end say at the same time, in any order."""
 
 
+_BEGIN = re.compile(r"^error: ", re.MULTILINE)
+"""Where the error begins, behind what uv says of its progress."""
+_WARNING = re.compile(r"^warning: (.*(?:is yanked|does not have an extra named).*)$", re.MULTILINE)
+"""What is of concern to the one who wrote a requirement; other warnings are of uv's own settings."""
+
+
+def warnings(stderr: str) -> list[str]:
+    """What uv warns of, though it has found an answer."""
+    return _WARNING.findall(without_credentials_in(stderr[:_LONGEST]))
+
+
 def failure(stderr: str, target: Target, *, sdists: bool) -> EnvbuildError:
     """Why uv failed, in its own words."""
+    stderr = stderr[match.start() :] if (match := _BEGIN.search(stderr)) else stderr
     text = _NOISE.sub("", without_credentials_in(stderr[:_LONGEST]))
     text = "\n".join(dict.fromkeys(_NOT_OURS.sub(r"\1fatal: ", text).splitlines()))
     causes, hints = explanation(text)

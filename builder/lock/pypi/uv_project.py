@@ -83,7 +83,7 @@ class Project:
             *(word for name in ("constraints", "overrides", "excludes") if f"{name}.txt" in files
               for word in (f"--{name}", f"{name}.txt")),
             "--config-file", "uv.toml", "--output-file", "pylock.toml", "--format", "pylock.toml",
-            "--no-header", "--quiet", "--color", "never",
+            "--no-header", "--no-progress", "--color", "never",
             "--python", python, "--python-version", target.python, "--no-python-downloads",
             "--python-platform", f"{target.machine}-manylinux_2_{glibc}",
             *([] if self.request.sdists else ["--only-binary", ":all:"]),

@@ -309,7 +309,7 @@ def test_supported_tags_are_those_of_the_packaging_library_on_such_a_machine() -
 
 def test_a_debian_package_that_there_is_not_is_told_with_its_line(tmp_path: Path) -> None:
     class Debian:
-        def resolve(self, suite: str, architecture: str, names: tuple[str, ...]) -> Any:
+        def resolve(self, *_: object) -> Any:
             raise EnvbuildError("1 Debian package cannot be found", "there is no package `libgmop1`")
 
     spec = tmp_path / "environment.yaml"

@@ -103,6 +103,21 @@ def test_extras_that_are_asked_for_from_outside_are_followed(pypi: SimpleIndex, 
     assert resolve("app", "more")["app"].dependencies == ()
 
 
+def test_what_uv_warns_of_is_told(pypi: SimpleIndex, tmp_path: Path) -> None:
+    pypi.add("app", "1.0", yanked=True)
+    pypi.add("other", "1.0")
+    store = Store(tmp_path / "store")
+    store.create()
+    environment, told = {**os.environ, "UV_DEFAULT_INDEX": pypi.url}, list[str]()
+    fetcher = Fetcher(store, Mirrors.from_environment(environment))
+    resolver = UvResolver(environment, uv_program(), fetcher, told.append)
+    files = resolver(Request(Sources(lines("app==1.0", "other[nope]"))), AMD64)
+    assert [file.name for file in files] == ["app", "other"]
+    assert [text.partition(" is ")[0].partition(" does ")[0] for text in sorted(told)] == [
+        "The package `other==1.0`", "`app==1.0`",
+    ]  # fmt: skip
+
+
 def test_constraints_bind_and_bring_nothing(pypi: SimpleIndex, resolve: Resolve) -> None:
     for version in ("1.0", "2.0"):
         pypi.add("app", version)

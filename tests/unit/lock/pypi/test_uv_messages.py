@@ -25,3 +25,8 @@ def test_the_same_cause_has_the_same_words_on_every_platform() -> None:
     assert "repository" in str(one.hint)
     waits = [f"error: Request failed after 3 retries in {time}\n" for time in ("11.5s", "80ms")]
     assert len({failure(text, AMD64, sdists=True).why for text in waits}) == 1
+
+
+def test_an_error_begins_behind_what_was_said_before_it() -> None:
+    said = "warning: `a==1` is yanked\n   Updating file:///a (0)\nerror: No solution found\n  cause: because\n"
+    assert failure(said, AMD64, sdists=True).why == ("No solution found", "because")
