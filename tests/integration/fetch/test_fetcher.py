@@ -255,8 +255,10 @@ WHEEL_URL = f"https://files.pythonhosted.org/packages/{HASH_PATH}/My_Pkg-1.0-py3
 @pytest.mark.parametrize(
     "page",
     [
-        '{{"files": [{{"filename": "x", "url": "x", "hashes": {{}}}}, '
-        '{{"filename": "w", "url": "../../f/w?a=1&b=2", "hashes": {{"sha256": "{0}"}}}}]}}',
+        (
+            '{{"files": [{{"filename": "x", "url": "x", "hashes": {{}}}}, '
+            '{{"filename": "w", "url": "../../f/w?a=1&b=2", "hashes": {{"sha256": "{0}"}}}}]}}'
+        ),
         '<a href="../../f/w?a=1&amp;b=2#sha256={0}">w</a>',
         "<A class='x' HREF = '../../f/w?a=1&amp;b=2#sha256={0}'>w</A>",
     ],
