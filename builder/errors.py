@@ -5,6 +5,7 @@ Owns what an error says; only `builder.cli` prints errors and exits.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from enum import IntEnum
 
@@ -64,3 +65,8 @@ class NotMeasuredError(EnvbuildError):
     """A check could not run, which is not a pass."""
 
     exit_code = ExitCode.NOT_MEASURED
+
+
+def command_text(*words: object) -> str:
+    """A command line of envbuild for a message, in backquotes, as a shell takes it."""
+    return f"`envbuild {shlex.join(map(str, words))}`"

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from builder.cli.output import print_json, printable, size_text
-from builder.errors import EnvbuildError
+from builder.errors import EnvbuildError, command_text
 from builder.spec.load import PROJECT_FILE
 
 
@@ -22,7 +22,9 @@ def command(target: Path, with_layers: bool, as_json: bool) -> None:
     from builder.bundle.summary import summarise
 
     if (target / PROJECT_FILE).is_file():
-        raise EnvbuildError(f"`{target}` is a project, not a bundle", hint=f"Make one with `envbuild bundle {target}`")
+        raise EnvbuildError(
+            f"`{target}` is a project, not a bundle", hint=f"Make one with {command_text('bundle', target)}"
+        )
     summary = summarise(open_bundle(target))
     if as_json:
         print_json(summary)

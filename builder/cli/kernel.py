@@ -14,7 +14,7 @@ from builder.cli.machine import current_lock, host_platform, make_workshop
 from builder.cli.options import offline_option, path_argument
 from builder.cli.output import Output
 from builder.cli.running import engine_option
-from builder.errors import EnvbuildError
+from builder.errors import EnvbuildError, command_text
 from builder.spec.load import find_spec, load_environment
 
 
@@ -41,7 +41,7 @@ def install(output: Output, path: Path, name: str | None, engine: str | None) ->
     if not any(wheel.name == "ipykernel" for wheel in lock.wheels.get(platform, ())):
         raise EnvbuildError(
             f"`{environment.file}` has no `ipykernel` for {platform}",
-            hint=f"Add it to the requirements and run `envbuild lock {environment.file.parent}`",
+            hint=f"Add it to the requirements and run {command_text('lock', environment.file.parent)}",
         )
     file = find_spec(path).resolve()
     kernel = re.sub(r"[^a-z0-9._-]+", "-", (name or file.parent.name).lower()).strip("-") or "envbuild"

@@ -69,7 +69,8 @@ class Export:
             write_atomically(self.file, data)
         except OSError as error:
             raise EnvbuildError(f"`{self.file}` cannot be written", error.strerror or str(error)) from error
-        output.say(f"the packages for {chosen} are in `{self.file}`")
+        whose = "every platform" if self.form == "conda-lock.yml" else chosen
+        output.say(f"the packages for {whose} are in `{self.file}`")
         return 0
 
 

@@ -11,7 +11,7 @@ from builder.cli.machine import current_lock, host_platform, make_workshop
 from builder.cli.options import json_option, offline_option, path_argument
 from builder.cli.output import Output, print_json
 from builder.cli.wheels import ensure_built_wheels
-from builder.errors import CheckFailedError, EnvbuildError
+from builder.errors import CheckFailedError, EnvbuildError, command_text
 from builder.spec import load_environment
 from builder.spec.load import find_spec
 
@@ -66,5 +66,5 @@ def command(
     for note in local.notes() if not check or not found else ():
         output.say(f"note: {note}")
     if check and found:
-        hint = f"Run `envbuild sync {path}`"
+        hint = f"Run {command_text('sync', path)}"
         raise CheckFailedError(f"`{folder}` differs from the lock in `{loaded.lock_folder}`", found, hint)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from builder.errors import EnvbuildError
+from builder.errors import EnvbuildError, command_text
 from builder.lock.artifact import CondaPackage
 from builder.lock.document import CONDA_LOCK_FILE, LOCK_FILE, Lock, LockDocument, PlatformLock
 from builder.lock.integrity import AGAIN, TamperedLockError, check_merged
@@ -34,7 +34,9 @@ def read_lock(folder: Path, *, verify: bool = True) -> Lock:
     ConflictedLockError.
     """
     if not (folder / LOCK_FILE).is_file():
-        raise EnvbuildError(f"there is no lock in `{folder}`", hint=f"Make one with `envbuild lock {folder.parent}`")
+        raise EnvbuildError(
+            f"there is no lock in `{folder}`", hint=f"Make one with {command_text('lock', folder.parent)}"
+        )
     files = {LOCK_FILE: (folder / LOCK_FILE).read_bytes()}
     document = LockDocument.from_bytes(files[LOCK_FILE], f"the lock in `{folder}`", verify=verify)
     for name in siblings(document):
@@ -123,7 +125,7 @@ def read_current_lock(loaded: LoadedEnvironment, layer_format: int) -> Lock:
         raise StaleLockError(
             f"the lock in `{loaded.lock_folder}` does not match `{loaded.file}`",
             reasons,
-            f"To update it, run `envbuild lock {loaded.file.parent}`",
+            f"To update it, run {command_text('lock', loaded.file.parent)}",
         )
     return lock
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,7 +68,16 @@ def lock_environment(loaded: LoadedEnvironment, policy: Policy, tools: Callable[
     files = make_lock(wish, policy.layer_format, tools())
     before = {name: (loaded.lock_folder / name) for name in files}
     changed = any(not path.is_file() or path.read_bytes() != files[name] for name, path in before.items())
-    write_lock(loaded.lock_folder, files)
+    try:
+        write_lock(loaded.lock_folder, files)
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        raise EnvbuildError(
+            f"the lock cannot be written to `{loaded.lock_folder}`",
+            error.strerror or str(error),
+            "Lock where the folder can be written to; `envbuild lock --check` needs to read only",
+        ) from error
     return Locked(parse_lock(files, str(loaded.lock_folder)), changed, reasons)
 
 

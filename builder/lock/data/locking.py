@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from builder.errors import DigestMismatchError, EnvbuildError
+from builder.errors import DigestMismatchError, EnvbuildError, command_text
 from builder.fetch import Fetcher
 from builder.lock.data.document import DataLock, read_data_lock
 from builder.lock.data.download import Downloader
@@ -99,7 +99,7 @@ def entries(loaded: LoadedProject, read: DataLock | None = None) -> DataLock:
         raise EnvbuildError(
             f"there is no data lock in `{shown(lock_folder(loaded))}`",
             f"the spec gives no hash for {names}",
-            f"Make one with `envbuild lock {shown(loaded.folder)}`",
+            f"Make one with {command_text('lock', shown(loaded.folder))}",
         )
     lock = lock or DataLock()
     reasons = [reason for name in sorted(locked) for reason in _spec_differences(name, wanted[name], lock, loaded)]
@@ -286,5 +286,5 @@ def _stale(loaded: LoadedProject, reasons: list[str]) -> StaleLockError:
     return StaleLockError(
         f"the data of `{shown(loaded.file)}` is not as it was locked",
         shortened(reasons),
-        f"To take it as it is now, run `envbuild lock {shown(loaded.folder)}`",
+        f"To take it as it is now, run {command_text('lock', shown(loaded.folder))}",
     )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import getpass
 import json
 import os
@@ -317,3 +318,17 @@ def test_a_debian_package_that_there_is_not_is_told_with_its_line(tmp_path: Path
     with pytest.raises(EnvbuildError) as caught:
         lock_environment(load_environment(tmp_path), Policy(1), lambda: tools_with(debian=Debian()))
     assert caught.value.why == ("there is no package `libgmop1`", f"{spec}:4: `libgmop1`")
+
+
+def test_a_folder_that_cannot_be_written_to_is_told(
+    tmp_path: Path, debian: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", "lock/.envbuild.lock.json-0")
+
+    (tmp_path / "environment.yaml").write_text('python: "3.11"\n')
+    monkeypatch.setattr("builder.lock.locking.write_lock", refused)
+    with pytest.raises(EnvbuildError, match="the lock cannot be written to") as caught:
+        lock_environment(load_environment(tmp_path), Policy(1), lambda: tools_with(debian=debian))
+    assert caught.value.why == ("Permission denied",)
+    assert caught.value.hint

@@ -332,3 +332,10 @@ def test_a_check_does_not_go_with_an_upgrade(words: tuple[str, ...], locked: Pat
 def test_the_sizes_of_the_store_stand_in_columns(envbuild: Any) -> None:
     lines = envbuild("cache", "size")[1].splitlines()
     assert len({len(line) for line in lines}) == 1
+
+
+def test_a_hint_can_be_pasted_into_a_shell(work: Path, envbuild: Any) -> None:
+    (work / "my env").mkdir()
+    (work / "my env/environment.yaml").write_text('python: "3.11"\n')
+    for words in (("lock", "--check"), ("sync",), ("build",)):
+        assert "run `envbuild lock 'my env'`" in envbuild(*words, "my env")[2].replace("Make one with", "run")
