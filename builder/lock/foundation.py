@@ -146,7 +146,6 @@ def _on_image(wish: Wish, reference: str, platform: Platform, tools: Tools) -> F
 def _on_suite(wish: Wish, platform: Platform, bare: Foundation, tools: Tools) -> Foundation:
     """With the Debian packages: those of the lock before, unless what they follow from has changed."""
     before, environment = wish.before(platform), wish.environment
-    known = {package.digest: package.urls for package in (*before.debian, *before.build_debian)} if before else {}
     named = wish.upgrade.packages.keys() & {package.name for package in before.debian} if before else set()
     same = wish.kept("python", "base", "debian", "build-debian") and not wish.upgrade.everything and not named
     if before and same and before.suite == bare.suite and before.interpreter.source == bare.source:
@@ -159,32 +158,44 @@ def _on_suite(wish: Wish, platform: Platform, bare: Foundation, tools: Tools) ->
         )
     python = (interpreter_package(bare.suite, _wanted(environment)),) if bare.source == "debian" else ()
     names = (*SEEDS, *python, *environment.debian)
+    debian, roots = _debian_packages(wish, bare, names, tools)
+    found = replace(bare, debian=debian, debian_roots=roots)
+    if not environment.build_debian:
+        return found
+    return _with_build_packages(
+        found, *_debian_packages(wish, bare, (*names, *BUILD_SEEDS, *environment.build_debian), tools)
+    )
 
-    def resolved(more: tuple[str, ...]) -> tuple[tuple[DebianPackage, ...], tuple[str, ...]]:
-        try:
-            resolution = tools.debian.resolve(bare.suite, platform.architecture, (*names, *more))
-        except EnvbuildError as error:
-            raise with_places(error, wish.debian) from error
-        packages = (replace(package, urls=known.get(package.digest, package.urls)) for package in resolution.packages)
-        return tuple(packages), resolution.roots
 
-    debian, roots = resolved(())
-    wanted = environment.build_debian
-    build, build_roots = resolved((*BUILD_SEEDS, *wanted)) if wanted else (debian, roots)
-    changed = {package.name for package in debian} - {package.name for package in build if package in debian}
+def _debian_packages(
+    wish: Wish, bare: Foundation, names: tuple[str, ...], tools: Tools
+) -> tuple[tuple[DebianPackage, ...], tuple[str, ...]]:
+    """What `names` lead to, and which of it is there for itself; files of the lock before keep the URLs they have."""
+    before = wish.before(bare.platform)
+    known = {package.digest: package.urls for package in (*before.debian, *before.build_debian)} if before else {}
+    try:
+        resolution = tools.debian.resolve(bare.suite, bare.platform.architecture, names)
+    except EnvbuildError as error:
+        raise with_places(error, wish.debian) from error
+    packages = (replace(package, urls=known.get(package.digest, package.urls)) for package in resolution.packages)
+    return tuple(packages), resolution.roots
+
+
+def _with_build_packages(base: Foundation, packages: tuple[DebianPackage, ...], roots: tuple[str, ...]) -> Foundation:
+    """With what is there only to build; `packages` are those of the image with it. Raises: EnvbuildError."""
+    present = {*base.debian}
+    changed = {package.name for package in present - {*packages}}
     if changed:
         raise EnvbuildError(
-            f"`build-debian` changes packages of the image for {platform}",
+            f"`build-debian` changes packages of the image for {base.platform}",
             sorted(f"`{name}` would be another version or missing while wheels are built" for name in changed),
             "Leave out what asks for them, or list them under `debian`",
         )
-    present = {*debian}
+    names = {package.name for package in present}
     return replace(
-        bare,
-        debian=debian,
-        debian_roots=roots,
-        build_debian=tuple(package for package in build if package not in present),
-        build_debian_roots=tuple(sorted({*build_roots} - {package.name for package in debian})),
+        base,
+        build_debian=tuple(package for package in packages if package not in present),
+        build_debian_roots=tuple(sorted({*roots} - names)),
     )
 
 

@@ -23,25 +23,26 @@ def direct_file(line: Line, fetcher: Fetcher) -> Found | None:
     requirement = parsed(line.text)
     if requirement is None or not requirement.url or requirement.url.startswith("git+"):
         return None
-    plain, _, fragment = requirement.url.partition("#")
-    parts = dict(part.partition("=")[::2] for part in fragment.split("&"))
-    if "sha256" not in parts:
-        raise EnvbuildError(
-            f"{line.place}: the URL of `{requirement.name}` has no hash", hint="Write `name @ URL#sha256=…`"
-        )
-    name = normalised(requirement.name)
-    file_name = unquote(urlsplit(plain).path.rpartition("/")[2])
-    found = Found(
-        name,
-        version_of(file_name, name) or "",
-        file_name,
-        Digest(parts["sha256"]),
-        None,
-        plain,
-        parts.get("subdirectory", ""),
-        direct=True,
-    )
+    found = file_at(normalised(requirement.name), requirement.url, line.place)
     return found if found.version else _with_version(found, line, fetcher)
+
+
+def file_at(name: str, url: str, place: str, hashes: frozenset[str] = frozenset()) -> Found:
+    """The file that a URL names, of which no index knows; without a version where its name does not tell it.
+
+    `hashes` are those that were given beside the URL, in hexadecimal; `place` is where it was written, for messages.
+
+    Raises: EnvbuildError, unless the URL's fragment or the hashes tell one SHA-256.
+    """
+    plain, _, fragment = url.partition("#")
+    parts = dict(part.partition("=")[::2] for part in fragment.split("&"))
+    digests = {parts["sha256"]} if "sha256" in parts else {*hashes}
+    if len(digests) != 1:
+        hint = "Write `--hash=sha256:…` of just this file" if hashes else "Write `name @ URL#sha256=…`"
+        raise EnvbuildError(f"{place}: the URL of `{name}` needs one sha256", hint=hint)
+    file_name = unquote(urlsplit(plain).path.rpartition("/")[2])
+    version, subdirectory = version_of(file_name, name) or "", parts.get("subdirectory", "")
+    return Found(name, version, file_name, Digest(digests.pop()), None, plain, subdirectory, direct=True)
 
 
 def commit_archive(text: str, version: str, fetcher: Fetcher) -> Found:

@@ -34,11 +34,6 @@ class Once(Generic[K, V]):
             raise
         return mine.result()
 
-    def __contains__(self, key: K) -> bool:
-        """Whether the value was asked for."""
-        with self._lock:
-            return key in self._values
-
     def put(self, key: K, value: V) -> None:
         """Give the value of a key."""
         with self._lock:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from urllib.parse import unquote, urlsplit
+from dataclasses import replace
 
 from builder.errors import EnvbuildError
-from builder.fetch.project_name import normalised
 from builder.lock.interface import Pin, Request, Target
 from builder.lock.pypi.choose import choose
+from builder.lock.pypi.direct import file_at
 from builder.lock.pypi.found import Found
-from builder.lock.pypi.index import SimpleIndexes, version_of
+from builder.lock.pypi.index import SimpleIndexes
 from builder.lock.pypi.tags import marker_environment
-from builder.oci.digest import Digest
 
 _MOST_NAMED = 6
 """Versions that a message lists."""
@@ -75,7 +74,9 @@ def _holds(pin: Pin, marker: str, environment: dict[str, str]) -> bool:
 
 def _choose(pin: Pin, request: Request, target: Target, indexes: SimpleIndexes) -> Found:
     if pin.url is not None:
-        return choose([_direct(pin, pin.url)], target, sdists=request.sdists, place=pin.place)
+        found = file_at(pin.name, pin.url, pin.place, pin.hashes)
+        found = replace(found, version=pin.version or found.version)
+        return choose([found], target, sdists=request.sdists, place=pin.place)
     listed = indexes.listed(pin.name)
     if listed is None:
         raise EnvbuildError(
@@ -92,21 +93,6 @@ def _choose(pin: Pin, request: Request, target: Target, indexes: SimpleIndexes) 
             "The files were replaced, the hashes were edited, or they are of another index; lock again",
         )
     return choose(hashed, target, sdists=request.sdists, place=pin.place)
-
-
-def _direct(pin: Pin, url: str) -> Found:
-    """The file of a direct reference, of which the index knows nothing."""
-    plain, _, fragment = url.partition("#")
-    parts = dict(part.partition("=")[::2] for part in fragment.split("&"))
-    digests = {parts["sha256"]} if "sha256" in parts else set(pin.hashes)
-    if len(digests) != 1:
-        raise EnvbuildError(
-            f"{pin.place}: the URL of `{pin.name}` needs one sha256", hint="Write `--hash=sha256:…` of just this file"
-        )
-    file_name = unquote(urlsplit(plain).path.rpartition("/")[2])
-    version = pin.version or version_of(file_name, normalised(pin.name)) or ""
-    digest = Digest(digests.pop())
-    return Found(pin.name, version, file_name, digest, None, plain, parts.get("subdirectory", ""), direct=True)
 
 
 def _no_version(pin: Pin, versions: Iterable[str], indexes: SimpleIndexes) -> EnvbuildError:
