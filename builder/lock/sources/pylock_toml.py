@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from builder.fetch.project_name import normalised
@@ -24,8 +24,8 @@ def pylock_sources(repository: Repository, file: TomlFile, pypi: PyPI) -> Source
     pylock = parsed_pylock(repository, file, file.document)
     if pylock is None:
         return Sources()
-    extras = _chosen(repository, pypi.extras, pylock.extras or (), "extra")
-    groups = _chosen(repository, pypi.groups, pylock.dependency_groups or (), "dependency group")
+    extras = chosen_names(repository, pypi.extras, pylock.extras or (), "extra")
+    groups = chosen_names(repository, pypi.groups, pylock.dependency_groups or (), "dependency group")
     groups = tuple(dict.fromkeys((*(pylock.default_groups or ()), *groups)))
     check_packages(repository, file, pylock)
     return Sources(pylock=file.document, extras=extras, groups=groups)
@@ -60,8 +60,11 @@ def line_of_package(file: TomlFile, name: str) -> int:
     return file.text.count("\n", 0, found.end()) + 1 if found else 1
 
 
-def _chosen(repository: Repository, asked: tuple[str, ...], known: Any, what: str) -> tuple[str, ...]:
-    """The names of extras or groups as the lock has them."""
+def chosen_names(repository: Repository, asked: tuple[str, ...], known: Iterable[str], what: str) -> tuple[str, ...]:
+    """The names of extras or groups as the lock has them; those that it does not know are reported.
+
+    `what` is `extra` or `dependency group`.
+    """
     names = {normalised(name): name for name in known}
     key = "pypi.extras" if what == "extra" else "pypi.groups"
     for number, name in enumerate(asked):

@@ -17,11 +17,10 @@ from builder.errors import EnvbuildError
 from builder.fetch.project_name import normalised
 from builder.lock.interface import Sources
 from builder.lock.programs import run_program, uv_program
-from builder.lock.sources.pylock_toml import check_packages, parsed_pylock
+from builder.lock.sources.pylock_toml import check_packages, chosen_names, parsed_pylock
 from builder.lock.sources.repository import Repository, shown_text
 from builder.lock.sources.toml_file import TomlFile, strings, table
 from builder.spec.environment import PyPI
-from builder.spec.reader import nearest
 
 _VERSION, _REVISION = 1, 5
 """What is known of uv's format."""
@@ -37,8 +36,12 @@ def uv_lock_sources(repository: Repository, file: TomlFile, pypi: PyPI) -> Sourc
     root = _root(repository, file)
     if root is None:
         return Sources()
-    extras = _chosen(repository, pypi.extras, root, "optional-dependencies", "extra")
-    groups = _chosen(repository, pypi.groups, root, "dev-dependencies", "dependency group")
+    metadata = table(root.get("metadata"))
+    # Those without any requirement stand in the metadata alone.
+    known_extras = (*table(root.get("optional-dependencies")), *(strings(metadata.get("provides-extras")) or ()))
+    known_groups = (*table(root.get("dev-dependencies")), *table(metadata.get("requires-dev")))
+    extras = chosen_names(repository, pypi.extras, known_extras, "extra")
+    groups = chosen_names(repository, pypi.groups, known_groups, "dependency group")
     if repository.problems:
         return Sources()
     document = _exported(repository, file, str(root["name"]), extras, groups)
@@ -82,21 +85,6 @@ def _root(repository: Repository, file: TomlFile) -> Mapping[str, Any] | None:
     else:
         repository.report(file.path, 1, "the project that it was made for is not in it", f"run {_EXPORT}")
     return None
-
-
-def _chosen(
-    repository: Repository, asked: tuple[str, ...], root: Mapping[str, Any], key: str, what: str
-) -> tuple[str, ...]:
-    """The names of extras or groups as the lock has them."""
-    metadata = table(root.get("metadata"))
-    told = strings(metadata.get("provides-extras")) if what == "extra" else tuple(table(metadata.get("requires-dev")))
-    known = {normalised(name): name for name in (*table(root.get(key)), *(told or ()))}
-    for number, name in enumerate(asked):
-        if normalised(name) not in known:
-            hint = nearest(name, known.values()) if known else f"it has no {what} at all"
-            spec_key = f"pypi.{'extras' if what == 'extra' else 'groups'}[{number}]"
-            repository.report_spec(spec_key, f"the lock has no {what} `{name}`", hint)
-    return tuple(known[normalised(name)] for name in asked if normalised(name) in known)
 
 
 def _exported(
