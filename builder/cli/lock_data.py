@@ -98,9 +98,6 @@ class DataWork:
 
     def one(self, path: Path) -> DataOutcome:
         """Lock or check the data of the project in `path`; nothing, where an environment is."""
-        from builder.lock.data.locking import DataTools, check_data, entries, make_data_lock
-        from builder.lock.data.online import look_up_data
-
         try:
             file = find_spec(path)
             if file.name != PROJECT_FILE:
@@ -108,6 +105,9 @@ class DataWork:
             loaded = load_project(file)
         except EnvbuildError:
             return DataOutcome()  # whoever locks the environment says it
+        from builder.lock.data.locking import DataTools, check_data, entries, make_data_lock
+        from builder.lock.data.online import look_up_data
+
         outcome = DataOutcome(loaded, writes=not self.check)
         try:
             hasher, fetcher, progress = self._tools()
