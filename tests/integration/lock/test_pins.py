@@ -103,6 +103,24 @@ def test_dependencies_and_licenses_are_told_though_nothing_is_resolved(
     assert [(wheel.name, wheel.dependencies) for wheel in wheels] == [("native", ("shared",)), ("shared", ())]
 
 
+@pytest.mark.parametrize("resolver", ["uv", "pip-tools"])
+def test_the_index_url_of_a_lock_is_asked_in_place_of_pypi(
+    packages: SimpleIndex, lock: Any, tmp_path: Path, resolver: str
+) -> None:
+    write_pins(tmp_path, packages, "shared", "zeta")
+    file = tmp_path / "requirements.txt"
+    pinned = f"--index-url {packages.url}\n{file.read_text()}"
+    file.write_text(pinned)
+    with serve_index() as pypi:
+        pypi.add("zeta", "1.0", "stranger")
+        (first, *_) = lock(pypi, resolver)[Platform("amd64")]
+        assert first.url.startswith(f"http://{packages.host}/")
+        file.write_text(f"{pinned}gone==1 --hash=sha256:{'a' * 64}\n")
+        with pytest.raises(EnvbuildError, match="`gone` is on no index"):
+            lock(pypi, resolver)
+        assert pypi.asked == []
+
+
 def write_pins(folder: Path, index: SimpleIndex, *names: str) -> None:
     pins = [
         f"{name}==1.0 " + " ".join(f"--hash=sha256:{file.sha256}" for file in index.projects[name].values())
