@@ -9,11 +9,17 @@ import importlib
 import json
 import os
 import resource
+import shlex
+import shutil
 import sys
+import sysconfig
 import tarfile
 import zipfile
 from typing import Any, Callable, Iterable, Iterator
 
+TOOLS = {"CC": "cc", "CXX": "c++", "AR": "ar"}
+"""What an interpreter names for building, and the usual program for it."""
+ONLY_CLANG = "-fdebug-default-version="
 REQUEST, SOURCE, WORK = "/envbuild/request.json", "/envbuild/source", "/build"
 
 
@@ -27,6 +33,7 @@ def main() -> None:
     limit(resource.RLIMIT_FSIZE, request["largest"])
     limit(resource.RLIMIT_NPROC, request["processes"])
     sort_directories()
+    choose_tools()
     for name in ("home", "tmp", "out"):
         os.mkdir(os.path.join(WORK, name))
     os.chdir(os.path.join(unpack(os.path.join(WORK, "src")), request["subdirectory"]))
@@ -37,6 +44,22 @@ def main() -> None:
         result = list(getattr(backend, request["hook"], list)())
     with open(os.path.join(WORK, "result.json"), "w", encoding="utf-8") as file:
         json.dump(result, file)
+
+
+def choose_tools() -> None:
+    """Have the compiler that is there used where the interpreter was made with one that is not.
+
+    python-build-standalone's names clang, one of its flags with it, and conda's may name its own compilers.
+    """
+    told = sysconfig.get_config_vars()
+    for variable, usual in TOOLS.items():
+        program, *options = shlex.split(str(told.get(variable) or usual))
+        if not shutil.which(program) and shutil.which(usual):
+            os.environ[variable] = " ".join([usual, *options])
+    if "CC" in os.environ:
+        for variable, value in told.items():
+            if isinstance(value, str) and ONLY_CLANG in value:
+                told[variable] = " ".join(word for word in value.split() if not word.startswith(ONLY_CLANG))
 
 
 class SortedScan:

@@ -41,6 +41,7 @@ LIBRARIES = {
 """conda's name to the deb that the files are of."""
 _NEEDS = {"ncurses": ("tinfo",), "readline": ("tinfo",)}
 _PYTHON = ("libpython3.11-minimal", "libpython3.11-stdlib", "python3.11-minimal")
+_HEADERS = "libpython3.11-dev"
 _DROPPED = ("/nis.", "/_dbm.", "/test/", "/_test", "/_distutils_system_mod.", "/EXTERNALLY-MANAGED")
 _SITE_FILE = "lib/python3.11/dist-packages/site-packages.pth"
 _SITE = b"import os, site, sys; site.addsitedir(os.path.join(sys.prefix, 'lib/python3.11/site-packages'))\n"
@@ -141,9 +142,9 @@ def _prefixed(subdir: str) -> Iterator[Package]:
 
 def _of_platform(subdir: str, debian: Archives, fetcher: Fetcher) -> Iterator[Package]:
     architecture = {"linux-64": "amd64", "linux-aarch64": "arm64"}[subdir]
-    closure = debian.resolve("bookworm", architecture, (*_PYTHON, *LIBRARIES.values())).packages
+    closure = debian.resolve("bookworm", architecture, (*_PYTHON, *LIBRARIES.values(), _HEADERS)).packages
     debs = {package.name: package for package in closure}
-    paths = fetcher.blobs(debs[name].source for name in (*_PYTHON, *LIBRARIES.values()))
+    paths = fetcher.blobs(debs[name].source for name in (*_PYTHON, *LIBRARIES.values(), _HEADERS))
     for name, deb in LIBRARIES.items():
         files = {
             f"lib/{path.name}": _relocatable(file, "$ORIGIN")
@@ -158,6 +159,8 @@ def _of_platform(subdir: str, debian: Archives, fetcher: Fetcher) -> Iterator[Pa
     python_depends = (*sorted(LIBRARIES), "__glibc >=2.36")
     version = _version(debs["python3.11-minimal"].version)
     yield Package("python", version, subdir, "0_cpython", depends=python_depends, license="PSF-2.0", files=files)
+    headers = dict(_headers(paths[debs[_HEADERS].digest]))
+    yield Package("python-headers", version, subdir, depends=(f"python {version}",), license="PSF-2.0", files=headers)
     modules = dict(_wheel_files(_wheel(fetcher, *_NUMPY_WHEELS[subdir]), SITE_PACKAGES))
     needs = ("python >=3.11,<3.12.0a0",)
     yield Package("numpy", NUMPY, subdir, "py311_0", depends=needs, license="BSD-3-Clause", files=modules)
@@ -197,6 +200,16 @@ def _python_files(deb: Path) -> Iterator[tuple[str, File]]:
             yield name, _relocatable(file, "$ORIGIN/../..")
         else:
             yield name, _at_home(name, file)
+
+
+def _headers(deb: Path) -> Iterator[tuple[str, File]]:
+    """conda's own Python has them inside; here only those who compile fetch them."""
+    for path, file in _unpacked(deb):
+        name = str(path).removeprefix("usr/")
+        if name.startswith("include/python3.11/") and name != "include/python3.11/pyconfig.h":
+            yield name, file
+        elif name.endswith("-linux-gnu/python3.11/pyconfig.h"):
+            yield "include/python3.11/pyconfig.h", file
 
 
 def _at_home(name: str, file: File) -> File:

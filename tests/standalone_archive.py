@@ -97,7 +97,28 @@ def _real(minor: str) -> Iterator[Entry]:
         )
         for name in sorted(names):
             source = Path(root, name)
-            yield file(f"lib/python{minor}/{source.relative_to(library)}", source.read_bytes(), 0o664)
+            data = source.read_bytes()
+            if name.startswith("_sysconfigdata"):
+                data = _as_published(data)
+            yield file(f"lib/python{minor}/{source.relative_to(library)}", data, 0o664)
+    headers = Path(sysconfig.get_path("include"))
+    for source in sorted(headers.rglob("*.h")):
+        yield file(f"include/python{minor}/{source.relative_to(headers)}", source.read_bytes(), 0o664)
+
+
+def _as_published(data: bytes) -> bytes:
+    """What the interpreter was built with, as the publisher's say it: a compiler and folders of the publisher."""
+    told = {
+        "CC": "clang -pthread",
+        "CXX": "clang++ -pthread",
+        "LDSHARED": "clang -pthread -shared -Wl,--exclude-libs,ALL",
+        "LDCXXSHARED": "clang++ -pthread -shared",
+        "AR": "/tools/clang-linux64/bin/llvm-ar",
+        "CFLAGS": "-Wsign-compare -DNDEBUG -g -fwrapv -O3 -Wall -fPIC -fdebug-default-version=4",
+        "INCLUDEPY": "/install/include",
+        "LIBDIR": "/install/lib",
+    }
+    return data + f"\nbuild_time_vars.update({told!r})\n".encode()
 
 
 def _moved(folder: bytes) -> tuple[bytes, bytes]:
