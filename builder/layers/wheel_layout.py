@@ -12,7 +12,7 @@ from email.parser import HeaderParser
 from typing import NamedTuple
 
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from builder.errors import EnvbuildError
 from builder.layers.archive_names import clash, parents
@@ -217,7 +217,7 @@ def _split_stem(info: str) -> tuple[str, str]:
 def _same_version(found: str, expected: str) -> bool:
     try:
         return Version(found.replace("_", "-")) == Version(expected.replace("_", "-"))
-    except InvalidVersion:
+    except ValueError:  # it is none, or has thousands of digits
         return found == expected
 
 

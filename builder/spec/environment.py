@@ -26,6 +26,8 @@ def _check_requirement(text: str) -> None:
         requirement = Requirement(text)
     except InvalidRequirement as error:
         raise ValueError(str(error).splitlines()[0]) from error
+    except RecursionError as error:
+        raise ValueError("its marker nests too deep") from error
     if requirement.url and "#sha256=" not in requirement.url and not _COMMIT.fullmatch(requirement.url):
         raise ValueError("a direct URL needs its hash: `name @ https://…/file.whl#sha256=…`")
 

@@ -100,6 +100,8 @@ def pattern_of(url: str) -> re.Pattern[str] | None:
 
 
 def _regex(pattern: str) -> re.Pattern[str]:
+    while "**/**/" in pattern or "***" in pattern:  # means no more, and would be tried in ever so many ways
+        pattern = pattern.replace("**/**/", "**/").replace("***", "**")
     parts = re.split(r"(\*\*/|\*\*|\*)", pattern)
     regexes = {"**/": "(?:.+/)?", "**": ".+", "*": "[^/]*"}
     return re.compile("".join(regexes.get(part, re.escape(part)) for part in parts), re.DOTALL)

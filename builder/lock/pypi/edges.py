@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -11,6 +12,9 @@ from builder.lock.pypi.metadata import Metadata
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
+
+_NO_NUMBER = re.compile(r"[0-9]{1000}")
+"""What stands in no version; Python refuses to read a number of several thousand digits."""
 
 Extras = Mapping[str, frozenset[str]]
 """Normalised extras by the normalised name of their package."""
@@ -79,9 +83,11 @@ def parsed(text: str) -> Requirement | None:
     """A requirement (PEP 508), or None if it is none: what was uploaded years ago may be of any form."""
     from packaging.requirements import InvalidRequirement, Requirement
 
+    if _NO_NUMBER.search(text):
+        return None
     try:
         return Requirement(text)
-    except InvalidRequirement:
+    except (InvalidRequirement, RecursionError):
         return None
 
 

@@ -21,6 +21,7 @@ from builder.lock.indexes import folder_of, is_pypi
 from builder.lock.interface import Request
 from builder.lock.pypi.found import Found
 from builder.lock.pypi.once import Once
+from builder.lock.pypi.tags import LONGEST_NAME
 from builder.oci.digest import Digest
 
 _PARALLEL = 16
@@ -172,7 +173,7 @@ def _usable(name: str, index: str, entries: Iterable[PageFile]) -> tuple[Listed,
 
 def version_of(file_name: str, project: str) -> str | None:
     """The normalised version in the name of a file; None if this is no file of the project that can be taken."""
-    if "/" in file_name or "\\" in file_name or not file_name.isprintable():
+    if len(file_name) > LONGEST_NAME or "/" in file_name or "\\" in file_name or not file_name.isprintable():
         return None
     if file_name.endswith(".whl"):
         parts = file_name.removesuffix(".whl").split("-")

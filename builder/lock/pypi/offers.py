@@ -94,11 +94,11 @@ def decided_requirement(text: str, target: Target) -> str | None:
 @lru_cache(maxsize=1 << 12)
 def meets(specifier: str, version: str) -> bool:
     """Whether a version is among those that are specified; of what cannot be read nothing is held against it."""
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+    from packaging.specifiers import SpecifierSet
 
     try:
         return SpecifierSet(specifier).contains(version, prereleases=True)
-    except InvalidSpecifier:
+    except ValueError:
         return True
 
 

@@ -62,11 +62,11 @@ def active_pins(pins: Iterable[Pin], target: Target) -> tuple[Pin, ...]:
 
 
 def _holds(pin: Pin, marker: str, environment: dict[str, str]) -> bool:
-    from packaging.markers import InvalidMarker, Marker, UndefinedComparison, UndefinedEnvironmentName
+    from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName
 
     try:
         return Marker(marker).evaluate({**environment, "extra": ""})
-    except (InvalidMarker, UndefinedComparison, UndefinedEnvironmentName) as error:
+    except (ValueError, RecursionError, UndefinedComparison, UndefinedEnvironmentName) as error:
         raise EnvbuildError(
             f"{pin.place}: the marker of `{pin.name}` cannot be read", str(error).splitlines()[0]
         ) from error
@@ -108,11 +108,11 @@ def _no_version(pin: Pin, versions: Iterable[str], indexes: SimpleIndexes) -> En
 
 
 def _same_version(one: str, other: str) -> bool:
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     try:
         return Version(one) == Version(other)
-    except InvalidVersion:
+    except ValueError:
         return one == other
 
 

@@ -21,7 +21,7 @@ MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 """What Linux and Python call an architecture."""
 _Table = dict[str, Any]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]*")
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]{0,250}")
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][^/\\\x00-\x1f\x7f-\x9f]{0,250}")
 _WHEEL_NAME = re.compile(_FILE_NAME.pattern + r"\.whl")
 

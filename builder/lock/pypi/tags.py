@@ -52,6 +52,10 @@ def marker_environment(python: str, machine: str) -> dict[str, str]:
     }
 
 
+LONGEST_NAME = 300
+"""Characters of the name of a file. A longer one can stand for more tags than there is memory."""
+
+
 def best_wheel(file_names: Iterable[str], target: Target) -> str | None:
     """The name of the wheel that suits a target best, or None if none runs there.
 
@@ -62,6 +66,8 @@ def best_wheel(file_names: Iterable[str], target: Target) -> str | None:
     ranks = _ranks(target.python, target.machine, target.glibc)
     found = []
     for name in file_names:
+        if len(name) > LONGEST_NAME:
+            continue
         try:
             _, _, build, tags = parse_wheel_filename(name)
         except InvalidWheelFilename:

@@ -11,6 +11,7 @@ from data_projects import DataProject
 
 from builder.errors import DigestMismatchError, EnvbuildError, ExitCode
 from builder.lock.data.hashing import walk
+from builder.lock.data.local import pattern_of
 from builder.lock.data.locking import check_model, entries
 from builder.lock.folder import StaleLockError
 from builder.lock.integrity import TamperedLockError
@@ -362,3 +363,11 @@ def test_a_thousand_files_are_hashed_and_compared_quickly(project: DataProject) 
     assert len(project.lock().data["train"].files) == 1000
     project.check()
     assert len(project.reads) == 1
+
+
+def test_a_glob_that_repeats_itself_means_no_more_and_takes_no_longer() -> None:
+    pattern = pattern_of(f"data/{'**/' * 30}*{'*' * 30}.csv")
+    assert pattern is not None
+    assert pattern.fullmatch("a/b/c.csv")
+    assert pattern.fullmatch("c.csv")
+    assert not pattern.fullmatch("a/" * 200 + "c.txt")
