@@ -1,4 +1,4 @@
-"""Ctrl-C while threads wait for programs and servers: what was started ends at once, and so does this process."""
+"""Ctrl-C, or a signal to end, while threads wait: what was started ends at once, and so does this process."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from types import FrameType
 from typing import NoReturn
 
 from builder.cli.output import show_error
-from builder.errors import EnvbuildError, ExitCode
+from builder.errors import EnvbuildError
 
 _PATIENCE = 3.0
 """Seconds that the main thread has to clean up."""
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""A user's, a scheduler's and a terminal's; the exit code is 128 and the number, of Ctrl-C 130."""
 _GRACE = 1.0
 """Seconds that other threads then have to do the same, those whose program was ended."""
 
@@ -33,25 +35,27 @@ def interruptible() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    interrupted = False
+    interrupted = 0
 
-    def interrupt(_: int, __: FrameType | None) -> None:
+    def interrupt(number: int, _: FrameType | None) -> None:
         nonlocal interrupted
         if not interrupted:
-            interrupted = True
+            interrupted = number
             end_programs()
-            timer = threading.Timer(_PATIENCE, _leave)
+            timer = threading.Timer(_PATIENCE, _leave, [number])
             timer.daemon = True
             timer.start()
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGINT, interrupt)
+    wanted = [each for each in _SIGNALS if each == signal.SIGINT or signal.getsignal(each) != signal.SIG_IGN]
+    before = {each: signal.signal(each, interrupt) for each in wanted}
     try:
         yield
     finally:
         if interrupted:
-            _leave()
-        signal.signal(signal.SIGINT, before)
+            _leave(interrupted)
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def end_programs() -> None:
@@ -79,8 +83,8 @@ def _others() -> set[int]:
     return {*sys._current_frames()} - endless - {threading.main_thread().ident, threading.get_ident()}  # noqa: SLF001
 
 
-def _leave() -> NoReturn:
-    """End with what an interpreter's end does, but for waiting for threads."""
+def _leave(number: int) -> NoReturn:
+    """End with what an interpreter's end does, but for waiting for threads; `number` is the signal's."""
     end_programs()
     show_error(EnvbuildError("interrupted"))
     latest = time.monotonic() + _GRACE
@@ -92,4 +96,4 @@ def _leave() -> NoReturn:
         sys.stdout.flush()
     with suppress(OSError, ValueError):
         sys.stderr.flush()
-    os._exit(ExitCode.INTERRUPTED)
+    os._exit(128 + number)

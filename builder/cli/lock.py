@@ -241,7 +241,7 @@ def _print_all(outcomes: dict[Path, _Outcome], as_json: bool, output: Output) ->
     failed = {file.parent: outcome.error for file, outcome in outcomes.items() if outcome.error}
     for folder, error in failed.items():
         show_error(_of_folder(error, str(folder)))
-    output.say(f"{len(outcomes) - len(failed)} of {len(outcomes)} environments are locked")
+    output.say(f"{len(outcomes) - len(failed)} of {len(outcomes)} environments have a current lock")
     return max((int(error.exit_code) for error in failed.values()), default=0)
 
 

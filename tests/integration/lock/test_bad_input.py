@@ -279,9 +279,20 @@ def test_a_disk_that_is_full_while_the_lock_is_written(project: Project, tmp_pat
     assert same
 
 
-@pytest.mark.parametrize("resolver", ["uv", "pip-tools"])
-@pytest.mark.parametrize("whole_group", [True, False], ids=["as a terminal does", "to the command alone"])
-def test_ctrl_c_in_the_middle(project: Project, resolver: str, whole_group: bool) -> None:
+@pytest.mark.parametrize(
+    ("resolver", "number", "whole_group"),
+    [
+        ("uv", signal.SIGINT, True),
+        ("uv", signal.SIGINT, False),
+        ("pip-tools", signal.SIGINT, True),
+        ("pip-tools", signal.SIGINT, False),
+        ("uv", signal.SIGTERM, False),
+        ("uv", signal.SIGHUP, True),
+    ],
+)
+def test_ctrl_c_or_a_signal_to_end_in_the_middle(
+    project: Project, resolver: str, number: signal.Signals, whole_group: bool
+) -> None:
     project.write("pure", "more", more=f"  resolver: {resolver}\nplatforms: [linux/amd64]\n")
     asked, go_on = threading.Event(), threading.Event()
 
@@ -294,14 +305,14 @@ def test_ctrl_c_in_the_middle(project: Project, resolver: str, whole_group: bool
     process = project.start(UV_HTTP_TIMEOUT="90")
     try:
         assert asked.wait(60)
-        (os.killpg if whole_group else os.kill)(process.pid, signal.SIGINT)
+        (os.killpg if whole_group else os.kill)(process.pid, number)
         out, err = process.communicate(timeout=30)
         left = running(process.pid)
     finally:
         go_on.set()
         process.kill()
     assert left == []
-    project.check(before, process.returncode, out, err, 130)
+    project.check(before, process.returncode, out, err, 128 + number)
     assert err == "error: interrupted\n"
 
 
