@@ -15,13 +15,13 @@ from urllib.parse import urlsplit, urlunsplit
 
 from builder.errors import DigestMismatchError, EnvbuildError, NotMeasuredError
 from builder.fetch.download import Download, hash_of, partial_file
-from builder.fetch.failure import NETWORK_HINT, hint_for
+from builder.fetch.failure import NETWORK_HINT, TransportError, hint_for
 from builder.fetch.mirrors import PYPI_FILES, Mirrors
 from builder.fetch.project_name import normalised
 from builder.fetch.redaction import without_credentials_in
 from builder.fetch.simple_page import ACCEPTED, PAGE_LIMIT, PageError, parse_page
 from builder.fetch.source import Source
-from builder.fetch.transport import Transport, TransportError
+from builder.fetch.transport import Transport
 from builder.oci.digest import Digest
 from builder.oci.layout import CHUNK
 from builder.oci.store import Store

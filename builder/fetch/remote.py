@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
+from builder.fetch.failure import InterruptedTransferError, TransportError
 from builder.fetch.redaction import without_secrets_in
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
-    from builder.fetch.transport import Body
+    from builder.fetch.body import Body
 
 T = TypeVar("T")
 
@@ -120,8 +121,6 @@ def _listing(system: AbstractFileSystem, path: str, url: str) -> tuple[RemoteFil
 
 def _asked(url: str, ask: Callable[[AbstractFileSystem, str], T]) -> T:
     """What `ask` gets of the file system of `url` and the path there; without credentials where none are found."""
-    from builder.fetch.transport import TransportError
-
     library = _LIBRARIES[url.partition("://")[0]]
     try:
         importlib.import_module(library.module)
@@ -170,8 +169,6 @@ class _RemoteBody:
 
 def _as_transport_error(error: Exception, library: _Library, *, interrupted: bool = False) -> Exception:
     """What a library raised, as one of two errors, with a text that holds no secret."""
-    from builder.fetch.transport import InterruptedTransferError, TransportError
-
     if isinstance(error, TransportError):
         return error
     status = getattr(getattr(error, "response", None), "status_code", None)

@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import unquote, urlsplit
 
+from builder.fetch.body import Body
 from builder.fetch.connections import Connections, reason
 from builder.fetch.failure import InterruptedTransferError, RangeError, TransportError
 from builder.fetch.mirrors import Mirrors
@@ -20,22 +21,8 @@ from builder.fetch.remote import open_remote, reads
 if TYPE_CHECKING:
     import urllib3
 
-__all__ = ["Body", "InterruptedTransferError", "RangeError", "Transport", "TransportError"]
-
 _RECEIVED = 1 << 16
 """Bytes to receive at a time; when a connection breaks, what came of the last such piece is lost."""
-
-
-class Body(Protocol):
-    """The bytes of an answer."""
-
-    offset: int
-    """Where in the whole file the first byte stands."""
-    size: int | None
-    """Bytes of the whole file, where it is told beforehand."""
-
-    def read(self, amount: int) -> bytes:
-        """The next bytes; empty at the end. Raises: TransportError."""
 
 
 class Transport:

@@ -10,9 +10,10 @@ from urllib.parse import quote
 
 from builder.errors import EnvbuildError
 from builder.fetch import Fetcher, Source
+from builder.fetch.failure import InterruptedTransferError, TransportError
 from builder.fetch.redaction import without_credentials_in
 from builder.fetch.remote import RemoteFile, list_remote, pinned_revision
-from builder.fetch.transport import InterruptedTransferError, Transport, TransportError
+from builder.fetch.transport import Transport
 from builder.lock.data.entry import DataEntry, LockedFile, check_manifest, check_path, folder_entry
 from builder.lock.data.local import pattern_of
 from builder.oci.digest import Digest
