@@ -33,8 +33,9 @@ MINOR = ".".join(HERE.split(".")[:2])
 LIBRARIES = "zlib1g, libssl3, libffi8, libbz2-1.0, liblzma5, libexpat1"
 """What the interpreter in the archive of the tests is linked with."""
 STANDALONE = f"python: {{version: '{MINOR}', source: standalone}}\ndebian: [{LIBRARIES}]\n"
-CONDA = "conda: {{channels: [https://conda.example.com/team], dependencies: [python 3.11.*, {}]}}\n"
+CONDA = "conda: {channels: [https://conda.example.com/team], dependencies: [python 3.11.*, python-headers]}\n"
 COMPILER = "build-debian: [gcc, libc6-dev]\n"
+ANSWER = "import sys, tiny_ext; print(tiny_ext.answer(), sys.version.split()[0])"
 
 
 @dataclass(frozen=True)
@@ -122,31 +123,38 @@ def built_wheels(folder: Path, platform: Platform = AMD64) -> dict[str, Wheel]:
     return {wheel.name: wheel for wheel in read_lock(folder / "lock").wheels[platform] if wheel.built}
 
 
-@pytest.mark.parametrize(
-    "below",
-    [
-        pytest.param(f"platforms: [linux/amd64]\n{STANDALONE}{COMPILER}", id="standalone"),
-        pytest.param(f"platforms: [linux/amd64]\n{CONDA.format('python-headers')}{COMPILER}", id="conda"),
-    ],
-)
-def test_an_extension_is_built_for_the_interpreter_and_goes_the_whole_way(
-    project: Callable[..., Path], machine: Machine, workplace: Path, below: str
+def test_an_extension_for_a_standalone_interpreter_goes_the_whole_way(
+    project: Callable[..., Path], machine: Machine, workplace: Path
 ) -> None:
-    folder = project(below, ["tiny-ext"], "import sys, tiny_ext; print(tiny_ext.answer(), sys.version.split()[0])")
+    folder = project(f"platforms: [linux/amd64]\n{STANDALONE}{COMPILER}", ["tiny-ext"], ANSWER)
     machine("lock", folder)
     before = locked(folder)
-    version = read_lock(folder / "lock").document.platforms[AMD64].interpreter.version
-    assert machine("run", folder, "go").stdout == f"42 {version}\n"
+    assert machine("run", folder, "go").stdout == f"42 {HERE}\n"
     assert "the same digest" in machine("verify", "--rebuild", folder).stderr
 
     machine("lock", "--upgrade", folder)
     assert locked(folder) == before
-    machine("lock", "--check", folder)
+    machine("lock", "--check", "--online", folder)
 
     bundle = workplace / "bundle.tar"
     machine("bundle", folder, "--platform", "linux/amd64", "-o", bundle)
     elsewhere = replace(machine, store=workplace / "elsewhere")
-    assert elsewhere("run", "--offline", bundle, "go").stdout == f"42 {version}\n"
+    assert elsewhere("run", "--offline", bundle, "go").stdout == f"42 {HERE}\n"
+
+    spec = folder / "envbuild.yaml"
+    spec.write_text(spec.read_text().replace("[linux/amd64]", "[linux/amd64, linux/arm64]"))
+    refused = machine("lock", folder, code=1).stderr
+    assert "tiny-ext 1.0 has no wheel for linux/arm64" in refused
+    assert "it is compiled: on linux/amd64 it gives" in refused
+    assert locked(folder) == before
+
+
+def test_an_extension_beside_conda_packages_is_in_image_and_prefix(
+    project: Callable[..., Path], machine: Machine
+) -> None:
+    folder = project(f"platforms: [linux/amd64]\n{CONDA}{COMPILER}", ["tiny-ext"], ANSWER)
+    machine("lock", folder)
+    assert machine("run", folder, "go").stdout.startswith("42 3.11.")
 
     (wheel,) = built_wheels(folder).values()
     with zipfile.ZipFile(Store(machine.store).path(wheel.digest)) as archive:
@@ -154,3 +162,29 @@ def test_an_extension_is_built_for_the_interpreter_and_goes_the_whole_way(
     machine("sync", folder)
     (synced,) = (folder / ".venv").rglob("tiny_ext*.so")
     assert synced.read_bytes() == library
+
+    tree = machine("tree", folder).stdout
+    assert all(name in tree for name in ("tiny-ext 1.0", "python-headers 3.11.", "libzlib 1."))
+    assert "python-headers" in machine("why", "libzlib", folder).stdout
+    assert "python-headers-3.11." in machine("lock", "--export", "explicit", folder).stdout
+
+
+def test_pip_tools_builds_what_has_no_wheel_as_uv_does(
+    project: Callable[..., Path], machine: Machine, workplace: Path
+) -> None:
+    files = flit_project("git-thing", "2.1", more=f"# {secrets.token_hex()}")
+    commit = make_repository(workplace / "thing.git", {name: text.encode() for name, text in files.items()})
+    wanted = ["small-thing", f"git-thing @ git+file://{workplace}/thing.git@{commit}"]
+    code = "import git_thing, six, small_thing; print(git_thing.__version__)"
+    folder = project(f"platforms: [linux/amd64]\n{STANDALONE}", wanted, code, "pip-tools")
+    assert machine("lock", folder).stderr.count("from source") == 2
+    found = read_lock(folder / "lock").wheels[AMD64]
+    assert machine("run", folder, "go").stdout == "2.1\n"
+
+    spec = folder / "envbuild.yaml"
+    both = "platforms: [linux/amd64, linux/arm64]"
+    spec.write_text(spec.read_text().replace("pip-tools", "uv").replace("platforms: [linux/amd64]", both))
+    assert "from source" not in machine("lock", "--upgrade", folder).stderr
+    wheels = read_lock(folder / "lock").wheels
+    assert wheels[AMD64] == found
+    assert [wheel.digest for wheel in wheels[ARM64]] == [wheel.digest for wheel in found]
