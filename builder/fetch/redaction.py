@@ -7,9 +7,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 _LOGIN = re.compile(r"(?<=://)(?!git@[^\s/@]+(?:[/\s]|$))[^\s/]+@")
 """A password may hold an `@` of its own; git's own user is no secret, and part of the address."""
-_TOKEN = re.compile(r"(https?://(?:(?!/pool/)\S)*?/t/)[^\s/]+")
-"""As conda's channels have it. In the pool of a Debian archive, `t` is the folder of packages with that letter."""
-_QUERY = re.compile(r"(://[^\s?#]*)\?[^\s#]*")
+_TOKEN = re.compile(r"(https?://(?:(?!/pool/|https?://)\S)*?/t/)[^/\s]+")
+"""As conda's channels have it. In the pool of a Debian archive, `t` is the folder of packages with that letter.
+A URL ends where the next begins, here and below, so that each is looked at once."""
+_QUERY = re.compile(r"(://(?:(?!://)[^\s?#])*)\?[^\s#]*")
 
 
 def without_credentials(url: str) -> str:

@@ -24,7 +24,7 @@ SELECTORS = {
 }
 """Which selectors hold on a platform (conda-lock: `filter_platform_selectors`)."""
 _ELSEWHERE = frozenset({"ppc64le", "osx64", "osx", "arm64", "win", "win64"})
-_SELECTOR = re.compile(r"(.+?)\s*(#.*)\[([^\[\]]+)\](?(2)[^\(\)]*)$")
+_BRACKETS = re.compile(r"\[([^\[\]]+)\]")
 _KEYS = ("name", "channels", "dependencies", "platforms", "prefix", "category")
 _REFUSED = {
     "variables": ("environment variables are not part of a lock", "set them in the commands of `envbuild.yaml`"),
@@ -90,15 +90,22 @@ def read_environment_file(text: str, report: Report) -> EnvironmentFile:
 def _selected(text: str, platform: Platform, report: Report) -> Iterator[str]:
     """The lines that hold on a platform; the others are empty, so that each keeps its number."""
     for number, line in enumerate(text.splitlines(), 1):
-        match = None if line.lstrip().startswith("#") else _SELECTOR.match(line)
-        if match is None:
+        selector = _selector(line)
+        if selector is None:
             yield line
             continue
         known = SELECTORS[platform] | _ELSEWHERE | {name for names in SELECTORS.values() for name in names}
-        if match[3] not in known:
+        if selector not in known:
             listed = ", ".join(f"`{name}`" for name in sorted(known))
-            report(number, f"`[{match[3][:40]}]` is not a selector of a platform", f"known are {listed}")
-        yield line if match[3] in SELECTORS[platform] else ""
+            report(number, f"`[{selector[:40]}]` is not a selector of a platform", f"known are {listed}")
+        yield line if selector in SELECTORS[platform] else ""
+
+
+def _selector(line: str) -> str | None:
+    """The last brackets of the comment behind a line's text, with no parentheses after them (conda-lock's rule)."""
+    text, _, comment = line.partition("#")
+    found = list(_BRACKETS.finditer(comment)) if text.strip() else []
+    return found[-1][1] if found and not re.search(r"[()]", comment[found[-1].end() :]) else None
 
 
 def _wanted(text: str, report: Report) -> Wanted:

@@ -45,7 +45,7 @@ class Downloader:
             file = self.file(source, url, digest)
             return DataEntry(url, "file", file.digest, file.size, pinned=pinned)
         pattern = pattern_of(source)
-        wanted = [file for file in found if pattern is None or pattern.fullmatch(file.path)]
+        wanted = [file for file in found if pattern is None or pattern.matches(file.path)]
         if not wanted:
             raise EnvbuildError(f"`{url}` matches no file")
         entry = folder_entry(url, "folder" if pattern is None else "glob", self._files(wanted, url))

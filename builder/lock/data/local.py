@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 from builder.errors import EnvbuildError
 from builder.lock.data.entry import DataEntry, LockedFile, folder_entry
+from builder.lock.data.glob import Glob
 from builder.lock.data.hashing import Found, Hasher, identity_of, shown, walk
 from builder.spec.data_url import is_glob, is_path, split_glob
 
@@ -81,9 +81,9 @@ def differences(before: DataEntry, after: DataEntry) -> list[str]:
     ]
 
 
-def _hash_folder(root: Path, pattern: re.Pattern[str] | None, hasher: Hasher) -> tuple[LockedFile, ...]:
+def _hash_folder(root: Path, pattern: Glob | None, hasher: Hasher) -> tuple[LockedFile, ...]:
     def files() -> list[Found]:
-        return [file for file in walk(root) if pattern is None or pattern.fullmatch(file.path)]
+        return [file for file in walk(root) if pattern is None or pattern.matches(file.path)]
 
     before = files()
     hashed, read = hasher.hash(root, before, shown(root))
@@ -94,14 +94,6 @@ def _hash_folder(root: Path, pattern: re.Pattern[str] | None, hasher: Hasher) ->
     return hashed
 
 
-def pattern_of(url: str) -> re.Pattern[str] | None:
-    """What the paths below the folder of a glob must match: `*` within a part, `**` across parts; None for others."""
-    return _regex(split_glob(url)[1]) if is_glob(url) else None
-
-
-def _regex(pattern: str) -> re.Pattern[str]:
-    while "**/**/" in pattern or "***" in pattern:  # means no more, and would be tried in ever so many ways
-        pattern = pattern.replace("**/**/", "**/").replace("***", "**")
-    parts = re.split(r"(\*\*/|\*\*|\*)", pattern)
-    regexes = {"**/": "(?:.+/)?", "**": ".+", "*": "[^/]*"}
-    return re.compile("".join(regexes.get(part, re.escape(part)) for part in parts), re.DOTALL)
+def pattern_of(url: str) -> Glob | None:
+    """What the paths below the folder of a glob must match; None for others."""
+    return Glob(split_glob(url)[1]) if is_glob(url) else None

@@ -89,3 +89,28 @@ def test_a_bomb_of_aliases_is_refused_at_once() -> None:
     _, problems = read("\n".join(lines))
     assert problems[0][1].startswith("an alias")
     assert time.perf_counter() - start < 5
+
+
+@pytest.mark.parametrize(
+    ("comment", "holds"),
+    [
+        ("# [linux64] or so", True),
+        ("#[linux64]", True),
+        ("# [osx] [linux64]", True),
+        ("# [linux64] (as ever)", None),
+        ("# (as ever) [osx]", False),
+        ("# []", None),
+    ],
+)
+def test_the_last_brackets_of_a_comment_are_its_selector(comment: str, holds: bool | None) -> None:
+    found, problems = read(f"channels: [a]\ndependencies:\n  - idna\n  - attrs {comment}\n")
+    assert not problems
+    texts = {platform: len(wanted.dependencies) == 2 for platform, wanted in found.platforms.items()}
+    assert texts == {AMD: holds is not False, ARM: holds is None}
+
+
+@pytest.mark.parametrize("filling", [" " * 20_000, " #[" * 7000, "[x] (" * 4000])
+def test_a_long_line_takes_no_longer_than_it_is(filling: str) -> None:
+    start = time.process_time()
+    read(f"channels: [a]\ndependencies: [b]\nname: a{filling}x\n")
+    assert time.process_time() - start < 2

@@ -368,6 +368,6 @@ def test_a_thousand_files_are_hashed_and_compared_quickly(project: DataProject) 
 def test_a_glob_that_repeats_itself_means_no_more_and_takes_no_longer() -> None:
     pattern = pattern_of(f"data/{'**/' * 30}*{'*' * 30}.csv")
     assert pattern is not None
-    assert pattern.fullmatch("a/b/c.csv")
-    assert pattern.fullmatch("c.csv")
-    assert not pattern.fullmatch("a/" * 200 + "c.txt")
+    assert pattern.matches("a/b/c.csv")
+    assert pattern.matches("c.csv")
+    assert not pattern.matches("a/" * 200 + "c.txt")
