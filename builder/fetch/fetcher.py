@@ -15,7 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from builder.errors import DigestMismatchError, EnvbuildError, NotMeasuredError
 from builder.fetch.download import Download, hash_of, partial_file
-from builder.fetch.failure import NETWORK_HINT, TransportError, hint_for
+from builder.fetch.failure import NETWORK_HINT, RangeError, TransportError, hint_for
 from builder.fetch.mirrors import PYPI_FILES, Mirrors
 from builder.fetch.project_name import normalised
 from builder.fetch.redaction import without_credentials_in
@@ -113,7 +113,7 @@ class Fetcher:
         return None
 
     def probe(self, source: Source) -> None:
-        """Ask whether a file can still be had, without fetching it.
+        """Ask whether a file can still be had: for its last byte, so that the connection can serve the next question.
 
         Raises: EnvbuildError, if every URL answers that it is gone or another one; NotMeasuredError, if one does not
         answer at all, so that nobody knows.
@@ -122,10 +122,14 @@ class Fetcher:
         for url in source.urls:
             try:
                 for place in self._candidates(url, source):
-                    with self._transport.open(place) as body:
+                    with self._transport.open(place, max((source.size or 0) - 1, 0)) as body:
                         if source.size is not None and body.size not in (None, source.size):
                             raise TransportError(f"it has {body.size} bytes, where {source.size} are expected", 404)
+                        if body.offset:
+                            body.read(1)
                     return
+            except RangeError:
+                failures.append(TransportError(f"it has less than the {source.size} bytes that are expected", 404))
             except TransportError as error:
                 failures.append(error)
         silent = any(error.status not in (404, 410) for error in failures)
