@@ -11,6 +11,7 @@ from pathlib import Path
 from builder.errors import EnvbuildError
 
 _LOOKING = threading.Lock()
+_RESOLVER_SECONDS = 3600.0
 
 
 def uv_program() -> str:
@@ -62,6 +63,30 @@ def run_program(
             if process.poll() is None:
                 process.kill()
     return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+
+def run_resolver(
+    command: Sequence[str],
+    folder: Path,
+    variables: Mapping[str, str],
+    *,
+    name: str,
+    hint: str,
+    memory: int | None = None,
+    joined: bool = False,
+) -> subprocess.CompletedProcess[str]:
+    """Run a resolver, whose `name` messages tell, as `run_program` does; `hint` says what may hold it up.
+
+    Raises: EnvbuildError, if it does not come to an end within an hour.
+    """
+    try:
+        return run_program(command, folder, variables, seconds=_RESOLVER_SECONDS, memory=memory, joined=joined)
+    except subprocess.TimeoutExpired as error:
+        raise EnvbuildError(
+            "the Python packages could not be resolved in time",
+            f"{name} was still at it after {_RESOLVER_SECONDS / 60:.0f} minutes",
+            hint,
+        ) from error
 
 
 def _limit_memory(pid: int, size: int) -> None:

@@ -18,7 +18,7 @@ from builder.fetch import Fetcher
 from builder.fetch.project_name import normalised
 from builder.lock.artifact import Sdist, Wheel
 from builder.lock.interface import Line, Pin, PythonResolver, Request, Sources, Target
-from builder.lock.programs import run_program
+from builder.lock.programs import run_resolver
 from builder.lock.pypi.choose import choose
 from builder.lock.pypi.describe import Describer
 from builder.lock.pypi.direct import commit_archive, direct_file
@@ -201,8 +201,12 @@ def _check_overrides(sources: Sources) -> None:
 def _run_python(
     arguments: Sequence[str], folder: Path, variables: Mapping[str, str]
 ) -> subprocess.CompletedProcess[str]:
-    """Run a module of this interpreter in a folder; what it says is all in its output."""
-    return run_program([sys.executable, *arguments], folder, variables, joined=True)
+    """Run a module of this interpreter in a folder; what it says is all in its output.
+
+    Raises: EnvbuildError, if it does not come to an end within an hour.
+    """
+    hint = "Look whether an index is very slow, and pin what has very many versions"
+    return run_resolver([sys.executable, *arguments], folder, variables, name="pip-tools", hint=hint, joined=True)
 
 
 def _applying(lines: Iterable[Line], target: Target) -> list[Line]:

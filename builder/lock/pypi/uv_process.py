@@ -7,10 +7,9 @@ import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from builder.errors import EnvbuildError
 from builder.fetch.access import Access, Login, variable_name
 from builder.fetch.redaction import without_credentials
-from builder.lock.programs import run_program
+from builder.lock.programs import run_resolver
 
 _PASSED = re.compile(
     r"(?!UV_|PIP_|RUST_LOG).*|UV_(DEFAULT_INDEX|INDEX|INDEX_URL|EXTRA_INDEX_URL|INDEX_\w+_(USERNAME|PASSWORD)|CACHE_DIR|"
@@ -20,7 +19,6 @@ _PASSED = re.compile(
 """Which variables uv sees: those that say how to reach an index, none that changes what it chooses."""
 _DEFAULTS = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
 """Which variables name what stands in place of PyPI, best first."""
-_SECONDS = 3600.0
 _MEMORY = 8 << 30
 """Bytes of its address space; a page that does not end must not take the machine with it."""
 
@@ -71,11 +69,5 @@ def run_uv(command: Sequence[str], folder: Path, variables: Mapping[str, str]) -
 
     Raises: EnvbuildError, if it does not come to an end within an hour.
     """
-    try:
-        return run_program(command, folder, variables, seconds=_SECONDS, memory=_MEMORY)
-    except subprocess.TimeoutExpired as error:
-        raise EnvbuildError(
-            "the Python packages could not be resolved in time",
-            f"uv was still at it after {_SECONDS / 60:.0f} minutes",
-            "Look whether an index is very slow; `UV_HTTP_TIMEOUT` and `UV_HTTP_RETRIES` say how long uv waits",
-        ) from error
+    hint = "Look whether an index is very slow; `UV_HTTP_TIMEOUT` and `UV_HTTP_RETRIES` say how long uv waits"
+    return run_resolver(command, folder, variables, name="uv", hint=hint, memory=_MEMORY)

@@ -135,6 +135,16 @@ def test_the_lock_is_uvs(packages: SimpleIndex, resolvers: Resolvers) -> None:
     assert next(file for file in found if file.name == "app").dependencies == ("native", "shared", "speed")
 
 
+def test_it_is_stopped_where_it_does_not_come_to_an_end(
+    packages: SimpleIndex, resolvers: Resolvers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("builder.lock.programs._RESOLVER_SECONDS", 0.05)
+    packages.add("app", "1.0")
+    error = resolvers.refusal("app")
+    assert "in time" in error.what
+    assert "pip-tools was still at it" in error.why[0]
+
+
 def test_constraints_and_preferences_are_kept_to(packages: SimpleIndex, resolvers: Resolvers) -> None:
     names = ("kept", "limited", "outgrown", "gone", "upgraded")
     for name in names:

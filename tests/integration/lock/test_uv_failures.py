@@ -251,7 +251,7 @@ def test_sources_whose_metadata_cannot_be_built_say_why(pypi: SimpleIndex, refus
 
 
 def test_uv_is_stopped_where_it_does_not_come_to_an_end(refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uv_process, "_SECONDS", 0.5)
+    monkeypatch.setattr("builder.lock.programs._RESOLVER_SECONDS", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         error = refused(f"http://127.0.0.1:{silent.getsockname()[1]}/simple/", "app")
     assert "in time" in error.what
