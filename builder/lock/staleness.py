@@ -18,8 +18,14 @@ def differences(locked: Any, wanted: Any, path: str = "") -> Iterator[str]:
             yield f"`{path}` was put in another order"
     elif isinstance(locked, (list, Mapping)) or isinstance(wanted, (list, Mapping)):
         yield from _whole(locked, wanted, path)
-    elif locked != wanted:
-        yield f"`{path}` was changed from {_shown(locked)} to {_shown(wanted)}"
+    elif locked == wanted:
+        return
+    elif locked is None:
+        yield f"`{path}` was set to `{wanted}`"
+    elif wanted is None:
+        yield f"`{path}` was removed; it was `{locked}`"
+    else:
+        yield f"`{path}` was changed from `{locked}` to `{wanted}`"
 
 
 def changed_inputs(locked: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
@@ -42,7 +48,3 @@ def _whole(locked: Any, wanted: Any, path: str) -> Iterator[str]:
         yield from differences(locked or {}, wanted or {}, path)
     else:
         yield f"`{path}` was changed"
-
-
-def _shown(value: Any) -> str:
-    return "the default" if value is None else f"`{value}`"

@@ -67,5 +67,5 @@ def test_platforms_spec_and_base_are_told() -> None:
     found = diff_locks(before, after)
     assert found.added == (ARM64,)
     assert [setting.name for setting in found.settings] == ["base"]
-    assert found.spec == ("`base.suite` was changed from the default to `trixie`",)
+    assert found.spec == ("`base.suite` was set to `trixie`",)
     assert found.sizes[ARM64] == (0, 1500)

@@ -195,7 +195,7 @@ def test_a_lock_of_other_layer_rules_is_stale(loaded: LoadedEnvironment) -> None
         (replace(SPEC, pypi=PyPI(("pandas", "numpy", "numpy"))), ("the spec was changed",)),
         (replace(SPEC, python="3.12"), ("`python` was changed from `3.11` to `3.12`",)),
         (replace(SPEC, debian=("libgomp1",)), ("`libgomp1` was added to `debian`",)),
-        (replace(SPEC, base=Base("trixie")), ("`base.suite` was changed from the default to `trixie`",)),
+        (replace(SPEC, base=Base("trixie")), ("`base.suite` was set to `trixie`",)),
         (replace(SPEC, platforms=("linux/arm64",)), ("`linux/arm64` was added to `platforms`",)),
         (
             replace(SPEC, python="3.13", pypi=None),
@@ -204,7 +204,7 @@ def test_a_lock_of_other_layer_rules_is_stale(loaded: LoadedEnvironment) -> None
         ),
         (
             replace(SPEC, pypi=replace(SPEC.pypi, exclude_newer="2026-01-01T00:00:00Z")),  # type: ignore[type-var]
-            ("`pypi.exclude-newer` was changed from the default to `2026-01-01T00:00:00Z`",),
+            ("`pypi.exclude-newer` was set to `2026-01-01T00:00:00Z`",),
         ),
     ],
 )  # fmt: skip
@@ -221,6 +221,14 @@ json_values = st.recursive(
     st.none() | st.text(max_size=3), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
         st.sampled_from("abc"), inner, max_size=3), max_leaves=8,
 )  # fmt: skip
+
+
+def test_a_key_that_is_gone_is_told_as_removed() -> None:
+    before, after = {"conda": {"file": "environment.yml", "lockfile": None}}, {"conda": {"lockfile": "conda-lock.yml"}}
+    assert list(differences(before, after)) == [
+        "`conda.file` was removed; it was `environment.yml`",
+        "`conda.lockfile` was set to `conda-lock.yml`",
+    ]
 
 
 @given(json_values, json_values)
