@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from builder.errors import EnvbuildError
 from builder.oci.documents import Platform
-from builder.spec.fields import Form, as_document, key, keys
+from builder.spec.fields import Form, as_document, key, keys, missing_file
 
 Suite = Literal["bookworm", "trixie", "forky", "sid"]
 
@@ -54,10 +53,6 @@ def _check_image(text: str) -> None:
         raise ValueError(error.why[0] if error.why else error.what) from error
 
 
-def _missing_file(folder: Path, path: str) -> str | None:
-    return None if (folder / path).is_file() else f"the file `{path}` is not there"
-
-
 _COMMIT = re.compile(r"git\+\S+@[0-9a-f]{40}(?:#\S*)?")
 _PACKAGE = Form(r"[a-z0-9][a-z0-9+.-]+", "the name of a Debian package")
 _REQUIREMENT = Form(r"[^\n]+", "a requirement (PEP 508)", _check_requirement)
@@ -67,7 +62,7 @@ _LIMIT = Form(rf"none|{_TIME}", "`none`, or a full time in UTC like 2026-11-01T0
 _PYTHON = Form(r"3\.\d{1,2}", "a Python version like 3.11")
 _PYTHON_VERSION = Form(r"3\.\d{1,2}(?:\.\d{1,2})?", "a Python version like 3.11 or 3.11.9")
 _NAME = Form(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", "a name of letters, digits, `.`, `_` and `-`")
-_FILE = Form(r"(?!/).+", "a path from the folder of this file", missing_file=_missing_file)
+_FILE = Form(r"(?!/).+", "a path from the folder of this file", missing_file=missing_file)
 _INDEX = Form(r"(?:https?|file)://\S+", "the URL of a simple index (PEP 503)", _check_index, confidential=True)
 _IMAGE = Form(
     r"[^\s@]+(?:@sha256:[0-9a-f]{64})?", "the reference of an image like registry.example/team/base:1",

@@ -32,6 +32,14 @@ class Form:
     """Whether the text may hold a credential, so that no message may repeat it."""
 
 
+def missing_file(folder: Path, path: str) -> str | None:
+    """Says that there is no file of this path, for a Form."""
+    place = folder / path
+    if place.is_file():
+        return None
+    return f"`{path}` is a folder, not a file" if place.is_dir() else f"the file `{path}` is not there"
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     """One key of a document."""

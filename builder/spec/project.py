@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from builder.spec.data_url import check_url, is_path
 from builder.spec.environment import ENVIRONMENT_FILE, Environment
-from builder.spec.fields import Form, key
+from builder.spec.fields import Form, key, missing_file
 
 _NAME = Form(r"[a-z0-9]+(?:[._-][a-z0-9]+)*", "a name of lower-case letters, digits and single `.`, `_`, `-` between")
 _VERSION = Form(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", "a version that an image tag can hold")
@@ -20,10 +20,6 @@ _READY = Form(r"/\S*", "a URL path that starts with `/`")
 _VARIABLE = Form(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable")
 
 
-def _missing_file(folder: Path, path: str) -> str | None:
-    return None if (folder / path).is_file() else f"the file `{path}` is not there"
-
-
 def _missing_environment(folder: Path, path: str) -> str | None:
     is_there = (folder / path / ENVIRONMENT_FILE).is_file()
     return None if is_there else f"`{path}` has no `{ENVIRONMENT_FILE}`"
@@ -31,7 +27,7 @@ def _missing_environment(folder: Path, path: str) -> str | None:
 
 _PATH_PATTERN = r"(?!/)(?!.*(?:^|/)\.\.(?:/|$)).+"
 _PATH = Form(_PATH_PATTERN, "a path inside the project")
-_FILE = Form(_PATH_PATTERN, "a path inside the project", missing_file=_missing_file)
+_FILE = Form(_PATH_PATTERN, "a path inside the project", missing_file=missing_file)
 _FOLDER = Form(r".+", "the folder of an environment", missing_file=_missing_environment)
 _URL = Form(r"\S(?:.*\S)?", "a path or URL of a data file", check_url, confidential=True)
 

@@ -258,5 +258,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 def _close(name: str, known: Iterable[str]) -> str | None:
-    close = difflib.get_close_matches(name, list(known), 1)
+    known = list(known)
+    letters = [text for text in known if sorted(text) == sorted(name)]
+    close = letters or difflib.get_close_matches(name, known, 1)
     return f"did you mean `{close[0]}`?" if close else None

@@ -67,6 +67,8 @@ WRONG = {
     b"python: '3.11'\nbase: {image: a/b:1}\ndebian: [gcc]": "`debian`: Debian packages are installed on a suite",
     b"base: {suite: sid}": "`python`: it is missing",
     MINIMAL + b"conda: {file: e.yml}": "`conda.file`: the file `e.yml` is not there",
+    MINIMAL + b"pipy: {requirements: [a]}": "`pipy`: this key is not known (did you mean `pypi`?)",
+    MINIMAL + b"pypi: {file: .}": "`pypi.file`: `.` is a folder, not a file",
     MINIMAL + b"conda: {channels: [a]}": "`conda`: the key `file` is missing, or else `dependencies` or `lockfile`",
     MINIMAL + b"conda: {dependencies: [a]}": "`conda`: `channels` and `dependencies` belong together",
     MINIMAL + b"conda: {channels: [https://u:p@h/c], dependencies: [a]}": "holds credentials",
