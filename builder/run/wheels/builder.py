@@ -261,7 +261,8 @@ def _check_installable(path: Path, plan: Plan, file_name: str) -> None:
 def _hinted(error: EnvbuildError, plan: Plan, compilers: bool) -> EnvbuildError:
     """An error of a build with what to do about it."""
     python = plan.interpreter.minor
-    hint = f"If it wants a compiler, name it: `build-debian: [gcc, libc6-dev, libpython{python}-dev]`"
+    headers = f", libpython{python}-dev" if plan.interpreter.source == "debian" else ""  # others bring them
+    hint = f"If it wants a compiler, name it: `build-debian: [gcc, libc6-dev{headers}]`"
     if compilers:
         hint = "If it wants a program or a header, name its Debian package under `build-debian`"
     wheel = f"a version that has a wheel for {plan.platform} and Python {python} needs no build"

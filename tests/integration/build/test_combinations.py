@@ -149,6 +149,13 @@ def test_an_extension_for_a_standalone_interpreter_goes_the_whole_way(
     assert locked(folder) == before
 
 
+def test_what_a_build_lacks_is_named_as_the_interpreter_needs_it(
+    project: Callable[..., Path], machine: Machine
+) -> None:
+    folder = project(f"platforms: [linux/amd64]\n{STANDALONE}", ["tiny-ext"], ANSWER)
+    assert "`build-debian: [gcc, libc6-dev]`" in machine("lock", folder, code=1).stderr
+
+
 def test_an_extension_beside_conda_packages_is_in_image_and_prefix(
     project: Callable[..., Path], machine: Machine
 ) -> None:
