@@ -249,7 +249,7 @@ class Fetcher:
                     failures.append(f"{without_credentials_in(place)}: {error.what}")
         gone = all(error.status in (404, 410) for error in errors)
         kind = DigestMismatchError if wrong else MissingDocumentError if gone else EnvbuildError
-        raise kind(f"{source.name} could not be fetched", failures, None if wrong else hint_for(errors))
+        raise kind(f"{source.name} could not be fetched", failures, None if wrong else hint_for(errors, source.urls))
 
     def _candidates(self, url: str, source: Source) -> Iterable[str]:
         if url.startswith(PYPI_FILES) and self._mirrors.python_index:
