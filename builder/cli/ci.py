@@ -7,13 +7,14 @@ from pathlib import Path
 
 import click
 
+from builder.cli.options import Existing
 from builder.cli.output import Output
 from builder.errors import EnvbuildError
 
 
 @click.command("ci", short_help="Write a CI workflow that checks, builds and pushes environments.")
 @click.argument("service", type=click.Choice(["github", "gitlab"]))
-@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False), default=Path("environments"))
+@click.argument("folder", type=Existing(file_okay=False), default=Path("environments"))
 @click.option("--registry", metavar="HOST/PATH", help="Where images are pushed [default: the service's own registry].")
 @click.option("--branch", default="main", show_default=True, help="The branch whose images are pushed.")
 @click.option(

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from builder.cli.machine import current_lock, host_platform, make_workshop
-from builder.cli.options import offline_option, path_argument
+from builder.cli.options import Existing, offline_option, path_argument
 from builder.cli.output import Output
 from builder.cli.running import engine_option
 from builder.errors import EnvbuildError, command_text
@@ -56,7 +56,7 @@ def install(output: Output, path: Path, name: str | None, engine: str | None) ->
 
 @command.command("start", hidden=True)
 @path_argument
-@click.option("-f", "connection_file", type=click.Path(exists=True, path_type=Path), required=True)
+@click.option("-f", "connection_file", type=Existing(), required=True)
 @engine_option
 @offline_option
 @click.pass_obj

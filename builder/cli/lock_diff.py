@@ -7,16 +7,14 @@ from pathlib import Path
 import click
 
 from builder.cli.opened_lock import open_lock, open_present
-from builder.cli.options import json_option
+from builder.cli.options import Existing, json_option
 from builder.cli.output import Output, print_json
 
 
 @click.command("diff", short_help="Show what differs between two locks.")
 @click.argument("before", metavar="A")
 @click.argument("after", metavar="[B]", required=False)
-@click.option(
-    "--path", type=click.Path(path_type=Path, exists=True), help="Whose lock a bare revision means [default: .]."
-)
+@click.option("--path", type=Existing(), help="Whose lock a bare revision means [default: .].")
 @json_option
 @click.option("--markdown", is_flag=True, help="Print Markdown, for a pull request.")
 @click.option("--exit-code", "with_exit_code", is_flag=True, help="Exit 1 if they differ.")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 import click
+
+from builder.errors import EnvbuildError
 
 path_argument = click.argument("path", type=click.Path(path_type=Path), default=Path())
 platform_option = click.option(
@@ -34,3 +38,24 @@ class Size(click.ParamType):  # type: ignore[type-arg]
         if not number.isdecimal() or unit not in _UNITS:
             self.fail(f"`{value}` is not a size like 512m or 2g", param, ctx)
         return int(number) * _UNITS[unit]
+
+
+class Existing(click.Path):
+    """The path of something that is there. Where it is not, the user's state is wrong, not the usage."""
+
+    def __init__(self, *, file_okay: bool = True) -> None:
+        super().__init__(exists=True, file_okay=file_okay, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path. Raises: EnvbuildError, if it cannot be taken."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            kind = "file or folder" if self.file_okay else "folder"
+            problem = f"is no {kind} that can be read" if os.path.exists(value) else "is not there"
+            hint = f"Name a {kind} that is there as {_shown(param)}" if param else None
+            raise EnvbuildError(f"`{os.fspath(value)}` {problem}", hint=hint) from error
+
+
+def _shown(parameter: click.Parameter) -> str:
+    return f"`{parameter.opts[-1]}`" if isinstance(parameter, click.Option) else (parameter.name or "").upper()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from builder.cli.machine import current_lock, host_platform, make_workshop
-from builder.cli.options import Size, offline_option
+from builder.cli.options import Existing, Size, offline_option
 from builder.cli.output import Output
 from builder.cli.running import (
     engine_option,
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 @click.option("--out", "out", type=click.Path(path_type=Path), help="Where outputs go [default: out].")
 @publish_option
 @environment_option
-@click.option("--env-file", type=click.Path(exists=True, path_type=Path), help="A file of NAME=VALUE lines.")
+@click.option("--env-file", type=Existing(), help="A file of NAME=VALUE lines.")
 @click.option("--memory", type=Size(), help="Memory that it may use at most: 512m, 2g.")
 @click.option("--shm-size", type=Size(), help="Size of /dev/shm.")
 @network_option

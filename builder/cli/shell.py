@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from builder.cli.machine import host_platform, make_workshop
-from builder.cli.options import offline_option
+from builder.cli.options import Existing, offline_option
 from builder.cli.output import Output
 from builder.cli.running import (
     engine_option,
@@ -40,7 +40,7 @@ class _CommandBehindDashes(click.Command):
 @click.argument("arguments", nargs=-1)
 @click.option(
     "--work",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=Existing(file_okay=False),
     help="The folder to mount at /app [default: the project's; of an environment, the current one].",
 )
 @engine_option

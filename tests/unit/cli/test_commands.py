@@ -339,3 +339,28 @@ def test_a_hint_can_be_pasted_into_a_shell(work: Path, envbuild: Any) -> None:
     (work / "my env/environment.yaml").write_text('python: "3.11"\n')
     for words in (("lock", "--check"), ("sync",), ("build",)):
         assert "run `envbuild lock 'my env'`" in envbuild(*words, "my env")[2].replace("Make one with", "run")
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("ci", "github"), "a folder that is there as FOLDER"),
+        (("ci", "github", "nowhere"), "a folder that is there as FOLDER"),
+        (("inspect", "nowhere"), "a file or folder that is there as TARGET"),
+        (("lock", "diff", "HEAD", "--path", "nowhere"), "as `--path`"),
+        (("shell", "--work", "nowhere"), "as `--work`"),
+        (("run", ".", "train", "--env-file", "nowhere"), "as `--env-file`"),
+    ],
+)
+def test_a_path_that_is_not_there_is_no_wrong_usage(words: tuple[str, ...], named: str, envbuild: Any) -> None:
+    code, out, error = envbuild(*words)
+    assert (code, out) == (1, "")
+    assert re.match("error: `(nowhere|environments)` is not there\n\nhint: Name a", error)
+    assert named in error
+
+
+def test_a_file_in_place_of_a_folder_is_told(envbuild: Any, work: Path) -> None:
+    (work / "a").touch()
+    code, _, error = envbuild("ci", "github", "a")
+    assert code == 1
+    assert error.startswith("error: `a` is no folder that can be read\n")
