@@ -56,12 +56,15 @@ class Export:
         Raises: EnvbuildError, if it is stale, or has nothing of this form.
         """
         from builder.cli.machine import current_lock
-        from builder.lock.export import export_lock
+        from builder.lock.export import export_lock, left_out
         from builder.oci.layout import write_atomically
 
         lock = current_lock(load_environment(path))
         chosen = _platform(lock.platforms, self.platform, self.form)
         data = export_lock(lock, chosen, self.form)
+        missing = left_out(lock, chosen, self.form)
+        if missing:
+            output.say(f"note: `{self.form}` has no place for {_listed(missing)}")
         if self.file is None:
             click.echo(data, nl=False)
             return 0
@@ -72,6 +75,11 @@ class Export:
         whose = "every platform" if self.form == "conda-lock.yml" else chosen
         output.say(f"the packages for {whose} are in `{self.file}`")
         return 0
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    shown = ", ".join(f"`{name}`" for name in names[:5])
+    return shown if len(names) <= 5 else f"{shown} and {len(names) - 5} more"
 
 
 def _platform(locked: tuple[Platform, ...], wanted: str | None, form: str) -> Platform:

@@ -24,6 +24,13 @@ def export_lock(lock: Lock, platform: Platform, form: str) -> bytes:
     return _EXPORTERS[form](lock, platform)
 
 
+def left_out(lock: Lock, platform: Platform, form: str) -> tuple[str, ...]:
+    """The names of the packages of a platform, but for Debian's, that this form has no place for."""
+    if form in ("requirements.txt", "pylock.toml"):
+        return tuple(package.name for package in lock.conda.get(platform, ()))
+    return tuple(wheel.name for wheel in lock.wheels[platform] if wheel.built or form == "explicit")
+
+
 def _requirements(lock: Lock, platform: Platform) -> bytes:
     """A requirements file with hashes: one file a package, as pip installs it with `--require-hashes`."""
     locked = lock.document.platforms[platform]

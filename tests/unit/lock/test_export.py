@@ -15,7 +15,7 @@ from wheels import make_wheel
 from builder.errors import EnvbuildError
 from builder.lock.artifact import Build, CondaPackage, Sdist, Wheel
 from builder.lock.document import CONDA_LOCK_FILE, DEFAULT_CREATED, Interpreter, Lock, LockDocument, PlatformLock
-from builder.lock.export import FORMS, export_lock
+from builder.lock.export import FORMS, export_lock, left_out
 from builder.lock.pypi.pylock import pylock_name, write_pylock
 from builder.oci.digest import Digest
 from builder.oci.documents import Platform
@@ -127,6 +127,16 @@ def test_siblings_are_exported_as_they_are(tmp_path: Path) -> None:
     assert pylock == lock.files[pylock_name(AMD64)]
     assert [package.name for package in Pylock.from_dict(tomllib.loads(pylock.decode())).packages] == ["alpha", "beta"]
     assert export_lock(lock, AMD64, "conda-lock.yml") == lock.files[CONDA_LOCK_FILE]
+
+
+def test_what_a_form_has_no_place_for_is_told(tmp_path: Path) -> None:
+    sdist = Sdist("gamma", "1.0", "gamma-1.0.tar.gz", Digest.of(b"s"), 5, f"{PYPI}/gamma-1.0.tar.gz")
+    gamma = Wheel("gamma", "1.0", "gamma-1.0-py3-none-any.whl", Digest.of(b"w"), 9, "", built=Build(sdist, ()))
+    lock = make_lock((*make_wheels(tmp_path, on_pypi=True), gamma), (conda("a"),))
+    assert left_out(lock, AMD64, "explicit") == ("alpha", "beta", "gamma")
+    assert left_out(lock, AMD64, "conda-lock.yml") == ("gamma",)
+    assert left_out(lock, AMD64, "requirements.txt") == left_out(lock, AMD64, "pylock.toml") == ("a",)
+    assert left_out(make_lock(lock.wheels[AMD64]), AMD64, "pylock.toml") == ()
 
 
 def test_an_explicit_list_has_each_package_after_what_it_needs() -> None:
