@@ -64,8 +64,9 @@ def namespaces() -> None:
 def packages() -> Iterator[SimpleIndex]:
     """An index with sources that no earlier run has built."""
     with serve_index() as index:
+        extension = {name: text for name, text in extension_project().items() if "/part" not in name}
         for name, files in (
-            ("tiny-ext", extension_project()),
+            ("tiny-ext", extension),
             ("small-thing", flit_project("small-thing", "1.0", "six>=1; python_version > '3'")),
         ):
             file, data = make_sdist(name, "1.0", {**files, "told-apart": secrets.token_hex()})
