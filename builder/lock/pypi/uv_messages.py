@@ -81,7 +81,8 @@ def failure(stderr: str, target: Target, *, sdists: bool) -> EnvbuildError:
     text = _NOISE.sub("", without_credentials_in(stderr[:_LONGEST]))
     text = "\n".join(dict.fromkeys(_NOT_OURS.sub(r"\1fatal: ", text).splitlines()))
     causes, hints = explanation(text)
-    advice = next((hint for pattern, hint in _HINTS if re.search(pattern, text)), None)
+    unwrapped = " ".join(text.split())  # uv breaks lines where they get too long
+    advice = next((hint for pattern, hint in _HINTS if re.search(pattern, unwrapped)), None)
     if advice:
         hints.append(advice.format(platform=target.platform))
     refused = None if sdists else _refused(text, target)

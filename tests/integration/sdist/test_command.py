@@ -68,7 +68,7 @@ def test_a_commit_is_built_locked_and_built_again_elsewhere(environment: Path, s
 
     place = environment.parent / "place"
     filled = envbuild(store, "cache", "wheels", str(environment), "-o", str(place))
-    assert "wrote 1 wheels to" in filled.stderr, filled.stderr
+    assert "wrote 1 wheel to" in filled.stderr, filled.stderr
     Store(store).discard(wheel.digest)
     taken = envbuild(store, "build", "--platform", "linux/amd64", str(environment), ENVBUILD_WHEELS=str(place))
     assert (taken.stdout, "from source" in taken.stderr) == (images[0].stdout, False)

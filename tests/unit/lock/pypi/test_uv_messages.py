@@ -30,3 +30,9 @@ def test_the_same_cause_has_the_same_words_on_every_platform() -> None:
 def test_an_error_begins_behind_what_was_said_before_it() -> None:
     said = "warning: `a==1` is yanked\n   Updating file:///a (0)\nerror: No solution found\n  cause: because\n"
     assert failure(said, AMD64, sdists=True).why == ("No solution found", "because")
+
+
+def test_a_hint_is_given_wherever_uv_breaks_its_lines() -> None:
+    said = "error: No solution found\n  cause: Because app needs numpy>=2 and you require it, your requirements are"
+    for space in (" ", "\n" + " " * 9):
+        assert failure(f"{said}{space}unsatisfiable.\n", AMD64, sdists=True).hint
