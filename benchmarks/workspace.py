@@ -24,7 +24,6 @@ from builder.lock.pypi.pylock import MACHINES, write_pylock
 from builder.oci.digest import Digest
 from builder.oci.documents import Platform
 from builder.spec import load_environment
-from builder.spec.fields import as_document
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE, ENVIRONMENT = "examples/penguins", "environments/sklearn"
@@ -138,7 +137,7 @@ class Workspace:
         pylock = write_pylock(wheels, locked.interpreter.version, MACHINES[self.platform.architecture])
         document = replace(
             self.lock.document,
-            spec=as_document(load_environment(folder).environment),
+            spec=load_environment(folder).environment.content,
             platforms={self.platform: replace(locked, pylock_digest=Digest.of(pylock))},
         )
         (folder / "lock" / locked.pylock).write_bytes(pylock)
