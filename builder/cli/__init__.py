@@ -24,27 +24,24 @@ def invoke(arguments: Sequence[str]) -> int:
     import click
 
     from builder.cli.commands import envbuild
-    from builder.cli.output import show_error, show_usage_error
+    from builder.cli.output import Output, show_failure, show_usage_error
 
+    output = Output()
     try:
-        result = envbuild.main(args=list(arguments), prog_name="envbuild", standalone_mode=False)
+        result = envbuild.main(args=list(arguments), prog_name="envbuild", standalone_mode=False, obj=output)
     except EnvbuildError as error:
-        show_error(error)
-        return error.exit_code
+        return show_failure(error, error.exit_code, output)
     except (click.exceptions.Abort, KeyboardInterrupt):
-        show_error(EnvbuildError("interrupted"))
-        return ExitCode.INTERRUPTED
+        return show_failure(EnvbuildError("interrupted"), ExitCode.INTERRUPTED, output)
     except click.ClickException as error:
-        show_usage_error(error)
-        return ExitCode.USAGE
+        return show_usage_error(error, arguments, output)
     except BrokenPipeError:
         return ExitCode.OK
     except OSError as error:
-        show_error(_system_error(error))
-        return ExitCode.USER if error.errno in _USERS_ERRORS else ExitCode.USAGE
+        code = ExitCode.USER if error.errno in _USERS_ERRORS else ExitCode.USAGE
+        return show_failure(_system_error(error), code, output)
     except Exception as error:  # noqa: BLE001 - the last place where anything can be said
-        show_error(_unexpected(error))
-        return ExitCode.USAGE
+        return show_failure(_unexpected(error), ExitCode.USAGE, output)
     return result if isinstance(result, int) else ExitCode.OK
 
 

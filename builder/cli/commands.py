@@ -85,7 +85,8 @@ def envbuild(context: click.Context, quiet: bool, verbose: bool) -> None:
 
     Exit codes: 0 ok, 1 the input or state is wrong, 2 wrong usage or something unexpected, 3 a check failed,
     5 a digest is wrong, 6 could not be measured, 130 interrupted; `run` returns the command's own.
-    """
-    from builder.cli.output import Output
 
-    context.obj = Output(quiet=quiet, verbose=verbose)
+    A command that fails with `--json` prints {"error": {"what", "why", "hint", "exit-code"}}, if it has not printed
+    its result.
+    """
+    context.obj = replace(context.obj, quiet=quiet, verbose=verbose)

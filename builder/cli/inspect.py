@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from builder.cli.options import Existing
+from builder.cli.options import Existing, json_option
 from builder.cli.output import print_json, printable, size_text
 from builder.errors import EnvbuildError, command_text
 from builder.spec.load import PROJECT_FILE
@@ -16,7 +16,7 @@ from builder.spec.load import PROJECT_FILE
 @click.command("inspect", short_help="Show what is in a bundle.")
 @click.argument("target", type=Existing())
 @click.option("--layers", "with_layers", is_flag=True, help="Show each layer too.")
-@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+@json_option
 def command(target: Path, with_layers: bool, as_json: bool) -> None:
     """Show what is in the bundle file or folder TARGET: commands, data, model, platforms, digests."""
     from builder.bundle.reader import open_bundle

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from builder.cli.interrupt import interruptible
-from builder.cli.lock_data import DataWork, rehash_option
+from builder.cli.lock_data import DataWork, failure_as_json, rehash_option
 from builder.cli.lock_diff import command as diff
 from builder.cli.lock_export import Export, export_options
 from builder.cli.options import json_option, path_argument
@@ -94,7 +94,7 @@ class _Outcome:
 
     def as_json(self) -> dict[str, Any]:
         if self.error:
-            return {"current": False, "problem": self.error.what, "reasons": list(self.error.why)}
+            return failure_as_json(self.error)
         return {"current": True, "digest": self.digest, "changed": self.changed, "platforms": _counts(self.lock)}
 
 

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 rehash_option = click.option("--rehash", is_flag=True, help="Read all data, also what seems not to have changed.")
 
 
+def failure_as_json(error: EnvbuildError) -> dict[str, Any]:
+    """What `--json` says of a lock that is not current or could not be made."""
+    return {"current": False, "problem": error.what, "reasons": list(error.why), "hint": error.hint}
+
+
 @dataclass(slots=True)
 class DataOutcome:
     """What came of the data of one project; nothing of it is written before `finish`."""
@@ -45,7 +50,7 @@ class DataOutcome:
     def as_json(self) -> dict[str, Any]:
         """For `--json`, as of environments."""
         if self.error:
-            return {"current": False, "problem": self.error.what, "reasons": list(self.error.why)}
+            return failure_as_json(self.error)
         counts = {"entries": len(list(self.lock.places())), "size": _size(self.lock)} if self.lock else {"entries": 0}
         return {"current": True, "digest": self.digest, "changed": self.changed, **counts}
 

@@ -20,7 +20,18 @@ workers_option = click.option(
 
 
 offline_option = click.option("--offline", is_flag=True, help="Fetch nothing; fail if something is not in the store.")
-json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+
+
+def _ask_for_json(context: click.Context, _: click.Parameter, value: bool) -> bool:
+    """A failure is to be printed as JSON too; asked before other options can fail."""
+    if value and context.obj is not None:
+        context.obj.answer.as_json = True
+    return value
+
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, is_eager=True, callback=_ask_for_json, help="Print the result as JSON."
+)
 
 _UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 

@@ -10,15 +10,25 @@ import shutil
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 import click
 
-from builder.errors import EnvbuildError
+from builder.errors import EnvbuildError, ExitCode
 
 _UNPRINTABLE = re.compile(r"[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 """Of what JSON leaves as it is: C1 controls, and what turns the direction of text."""
+
+
+@dataclass(slots=True)
+class Answer:
+    """What standard output is to hold: where JSON is asked for, one document, whether the command fails or not."""
+
+    as_json: bool = False
+    given: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +37,7 @@ class Output:
 
     quiet: bool = False
     verbose: bool = False
+    answer: Answer = field(default_factory=Answer)
 
     def say(self, text: str) -> None:
         """A line for a person, on standard error."""
@@ -47,6 +58,23 @@ def print_json(value: Any) -> None:
     """A value as JSON on standard output; characters that could be commands to a terminal are escaped."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
     click.echo(_UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
+    context = click.get_current_context(silent=True)
+    if context is not None and isinstance(context.obj, Output):
+        context.obj.answer.given = True
+
+
+def show_failure(error: EnvbuildError, code: ExitCode, output: Output) -> ExitCode:
+    """The error on standard error, and as JSON on standard output where that is still to come; the exit code."""
+    show_error(error)
+    _answer_failure(error, code, output)
+    return code
+
+
+def _answer_failure(error: EnvbuildError, code: ExitCode, output: Output) -> None:
+    if output.answer.as_json and not output.answer.given:
+        value = {"what": error.what, "why": list(error.why), "hint": error.hint, "exit-code": int(code)}
+        with suppress(OSError):  # nobody reads it, and the error has been told
+            print_json({"error": value})
 
 
 def show_error(error: EnvbuildError) -> None:
@@ -60,16 +88,18 @@ def show_error(error: EnvbuildError) -> None:
         click.echo(f"\nhint: {printable(error.hint)}", err=True)
 
 
-def show_usage_error(error: click.ClickException) -> None:
-    """A command line that cannot be understood, on standard error."""
+def show_usage_error(error: click.ClickException, arguments: Sequence[str], output: Output) -> ExitCode:
+    """As `show_failure`, of a command line that cannot be understood."""
     context = getattr(error, "ctx", None)
     if type(error).__name__ == "NoArgsIsHelpError":  # of click 8.2; its message is the help
         click.echo(error.format_message(), err=True)
-        return
+        return ExitCode.USAGE
     if context is not None:
         click.echo(context.get_usage(), err=True)
         click.echo(f"Try `{context.command_path} --help` for help.\n", err=True)
-    show_error(EnvbuildError(error.format_message()))
+        known = any(parameter.name == "as_json" for parameter in context.command.params)
+        output.answer.as_json |= known and "--json" in arguments  # of what could not be read whole
+    return show_failure(EnvbuildError(error.format_message()), ExitCode.USAGE, output)
 
 
 def printable(text: str) -> str:

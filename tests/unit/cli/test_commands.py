@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -282,7 +283,10 @@ def test_a_stale_lock_is_told_as_json_too(envbuild: Any, work: Path) -> None:
     envbuild("init", "new", "--template", "plain")
     code, out, _ = envbuild("lock", "--check", "--json", "new")
     assert code == 1
-    assert json.loads(out)["current"] is False
+    found = json.loads(out)
+    assert list(found) == ["current", "problem", "reasons", "hint", "data"]
+    assert found["current"] is False
+    assert "envbuild lock new" in found["hint"]
 
 
 def test_a_project_is_told_from_a_bundle(envbuild: Any, work: Path) -> None:
@@ -364,3 +368,65 @@ def test_a_file_in_place_of_a_folder_is_told(envbuild: Any, work: Path) -> None:
     code, _, error = envbuild("ci", "github", "a")
     assert code == 1
     assert error.startswith("error: `a` is no folder that can be read\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("lock",), 1),
+        (("lock", "--online"), 2),
+        (("lock", "--nonsense"), 2),
+        (("lock", "diff", "nowhere", "nothing"), 1),
+        (("lock", "diff", "HEAD", "--path", "nowhere"), 1),
+        (("tree", "nowhere"), 1),
+        (("why", "numpy", "nowhere"), 1),
+        (("build", "nowhere"), 1),
+        (("bundle", "nowhere"), 1),
+        (("inspect", "nowhere"), 1),
+        (("sync", "nowhere"), 1),
+        (("verify", "nowhere"), 1),
+        (("cache", "wheels", "nowhere", "-o", "x"), 1),
+    ],
+)
+def test_with_json_a_failure_is_json_too(words: tuple[str, ...], code: int, envbuild: Any) -> None:
+    found, out, error = envbuild(*words, "--json")
+    document = json.loads(out)["error"]
+    assert list(document) == ["what", "why", "hint", "exit-code"]
+    assert found == document["exit-code"] == code
+    assert f"error: {document['what']}\n" in error
+    assert (document["hint"] or "") in error
+    assert envbuild(*words)[:2] == (code, "")
+
+
+def test_what_has_been_printed_as_json_is_not_followed_by_more(envbuild: Any, locked: Path) -> None:
+    if sys.platform == "linux":
+        code, out, error = envbuild("sync", "--check", "--json", "env")
+        assert code == 3
+        assert json.loads(out)["synced"] is False
+        assert "differs from the lock" in error
+
+
+def test_an_interrupt_and_a_fault_are_json_too(envbuild: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for error, code in ((KeyboardInterrupt(), 130), (OSError(28, "No space left on device"), 1)):
+
+        def fail(*_: object, error: BaseException = error) -> None:
+            raise error
+
+        monkeypatch.setattr("builder.cli.cache.open_store", fail)
+        found, out, _ = envbuild("cache", "size", "--json")
+        assert found == json.loads(out)["error"]["exit-code"] == code
+
+
+def test_every_command_with_json_tells_failures_so() -> None:
+    import importlib
+
+    def below(command: Any) -> Iterator[Any]:
+        yield command
+        for one in (*getattr(command, "commands", {}).values(), *getattr(command, "subcommands", {}).values()):
+            yield from below(one)
+
+    modules = [importlib.import_module(f"builder.cli.{name}") for name in COMMANDS]
+    options = [option for module in modules for one in below(module.command) for option in one.params]
+    found = [option for option in options if "--json" in option.opts]
+    assert len(found) > 10
+    assert all(option.name == "as_json" and option.is_eager and option.callback for option in found)
