@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -58,24 +60,41 @@ def test_every_command_of_the_workflow_is_one_of_envbuild(service: str, capsys: 
         assert all(re.search(rf"(^|[ ,]){option}\b", known, re.MULTILINE) for option in options), command
 
 
-@pytest.mark.parametrize("service", SERVICES)
-def test_an_environment_that_the_base_does_not_have_is_told_as_new(service: str, tmp_path: Path) -> None:
+def told(service: str, folder: Path, change: Callable[[Path], object]) -> str:
+    """What the workflow tells of a pull request, whose base has a lock of `plain`, and which makes a change."""
+
     def git(*words: str) -> str:
         command = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", *words]
-        return subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout.strip()
+        return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
 
     git("init", "-q")
-    lock = tmp_path / "environments/plain/lock/envbuild.lock.json"
+    lock = folder / "environments/plain/lock/envbuild.lock.json"
     lock.parent.mkdir(parents=True)
     lock.write_text("{}")
     git("add", ".")
     git("commit", "-qm", "base")
+    change(folder / "environments")
     scripts = [text for text in texts(yaml.safe_load(rendered(service))) if "envbuild lock diff" in text]
-    script = "\n".join(["envbuild() { echo diff of $5; }", *scripts])
-    base, summary = git("rev-parse", "HEAD"), tmp_path / "changes.md"
+    script = "\n".join(['envbuild() { test -e "$5" && echo diff of $5; }', *scripts])
+    base, summary = git("rev-parse", "HEAD"), folder / "changes.md"
     variables = {"BASE": base, "CI_MERGE_REQUEST_DIFF_BASE_SHA": base, "GITHUB_STEP_SUMMARY": str(summary)}
-    subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, env={**os.environ, **variables}, check=True)
-    assert summary.read_text() == "diff of environments/plain\n### New: environments/data\n"
+    subprocess.run(["bash", "-e", "-c", script], cwd=folder, env={**os.environ, **variables}, check=True)
+    return summary.read_text()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_an_environment_that_the_base_does_not_have_is_told_as_new(service: str, tmp_path: Path) -> None:
+    text = told(service, tmp_path, lambda folder: (folder / "data").mkdir())
+    assert text == "diff of environments/plain\n### New: environments/data\n"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_an_environment_that_is_removed_is_told_and_fails_nothing(service: str, tmp_path: Path) -> None:
+    def change(folder: Path) -> None:
+        shutil.rmtree(folder / "plain")
+        (folder / "data").mkdir()
+
+    assert told(service, tmp_path, change) == "### Removed: environments/plain\n### New: environments/data\n"
 
 
 @pytest.mark.parametrize("service", SERVICES)
