@@ -14,7 +14,6 @@ from builder.bundle.model import packed_model
 from builder.bundle.parameters import read_parameters
 from builder.errors import EnvbuildError
 from builder.fetch import Fetcher
-from builder.image.assemble import build_environment
 from builder.image.config import bundle_config
 from builder.image.kept import Image, kept_image, kept_layer, write_image
 from builder.image.skeleton import BUNDLE, CODE, MODEL
@@ -58,6 +57,8 @@ def build_environments(name: str, lock: Lock, platforms: Sequence[Platform], wor
 
     Raises: EnvbuildError, DigestMismatchError.
     """
+    from builder.image.assemble import build_environment
+
     images = [build_environment(make_plan(lock, platform), workshop) for platform in sorted(platforms)]
     return _built(workshop.store, f"{name}:latest", images)
 
@@ -114,6 +115,8 @@ def _build_one(
     }
 
     def make() -> Image:
+        from builder.image.assemble import build_environment  # slow, and not needed where the image is there
+
         environment = build_environment(plan, workshop)
         added = [
             ("model", _layer(workshop.store, below(MODEL, contents.model), MODEL, compress=False)),

@@ -93,7 +93,7 @@ def _conda(platform: Platform, lock: PlatformLock, files: Mapping[str, bytes]) -
     """The conda packages of a platform, with what the index keeps of them."""
     if lock.conda is None:
         return ()
-    from builder.lock.conda import read_conda_lock
+    from builder.lock.conda.lock_file import read_conda_lock
 
     found = read_conda_lock(files[lock.conda.file], lock.conda.file).get(platform, ())
     details = lock.conda.details

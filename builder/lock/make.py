@@ -13,7 +13,7 @@ from typing import TypeVar
 from builder.errors import EnvbuildError
 from builder.fetch.project_name import normalised
 from builder.lock.artifact import CondaPackage, Wheel
-from builder.lock.conda import write_conda_lock
+from builder.lock.conda.lock_file import write_conda_lock
 from builder.lock.document import (
     CONDA_LOCK_FILE,
     DEFAULT_CREATED,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from builder.errors import EnvbuildError
 from builder.lock.artifact import CondaPackage, Wheel
-from builder.lock.conda import read_conda_lock, write_conda_lock
+from builder.lock.conda.lock_file import read_conda_lock, write_conda_lock
 from builder.lock.conda.lock_lines import LinesRefusedError, packages_of_lines
 from builder.lock.interface import CondaSources
 from builder.oci.digest import Digest
