@@ -36,6 +36,7 @@ def command(
     """
     from builder.lock.programs import uv_program
     from builder.run.local import local_environment
+    from builder.run.local_wheels import not_there
 
     loaded = load_environment(path)
     lock = current_lock(loaded)
@@ -60,7 +61,7 @@ def command(
     if as_json:
         print_json({"venv": str(folder), "synced": not (check and found), "differences": found})
     elif not check:
-        for sentence in found:
+        for sentence in found if found != [not_there(folder)] else [f"made `{folder}`"]:
             output.say(sentence)
         click.echo(str(folder))
     for note in local.notes() if not check or not found else ():

@@ -21,9 +21,11 @@ from builder.oci.digest import Digest
 from builder.oci.documents import Platform
 from builder.run.local_prefix import LocalPrefix
 from builder.run.local_wheels import (
+    Installed,
     call,
     changed_wheels,
     installed_wheels,
+    not_there,
     offer_wheels,
     record_wheels,
     recorded_wheels,
@@ -52,12 +54,11 @@ class LocalEnvironment:
     def differences(self) -> list[str]:
         """What must be changed, a sentence each, sorted by package; none where it agrees with the lock."""
         if not (self.folder / "pyvenv.cfg").is_file():
-            return [f"`{self.folder}` is not there"]
+            return [not_there(self.folder)]
         version = _version(self.folder)
         if ".".join(version.split(".")[:2]) != self.minor:
             return [f"its Python is {version}, the lock's is {self.python}"]
-        installed = installed_wheels(self.folder / "lib" / f"python{self.minor}" / "site-packages")
-        return wheel_differences(installed, self.wheels, recorded_wheels(self.folder))
+        return wheel_differences(self._installed(), self.wheels, recorded_wheels(self.folder))
 
     def notes(self) -> list[str]:
         """What differs from the image and cannot be changed here."""
@@ -85,11 +86,14 @@ class LocalEnvironment:
 
     def _install(self, paths: Mapping[Digest, Path], scratch: Path, uv: str) -> None:
         options = offer_wheels(self.wheels, paths, scratch)
-        for name in changed_wheels(self.wheels, recorded_wheels(self.folder)):
+        for name in changed_wheels(self._installed(), self.wheels, recorded_wheels(self.folder)):
             options += ["--reinstall-package", name]
         line = [uv, "pip", "sync", "--quiet", "--python", str(self.folder / "bin" / "python"), *options]
         line += ["--allow-empty-requirements", str(scratch / "requirements.txt")]
         call(line, "the virtual environment could not be filled")
+
+    def _installed(self) -> dict[str, Installed]:
+        return installed_wheels(self.folder / "lib" / f"python{self.minor}" / "site-packages")
 
 
 def local_environment(lock: Lock, platform: Platform, folder: Path) -> LocalEnvironment | LocalPrefix:

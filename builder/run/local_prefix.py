@@ -23,9 +23,11 @@ from builder.oci.canonical import readable_json
 from builder.oci.digest import Digest
 from builder.oci.layout import write_atomically
 from builder.run.local_wheels import (
+    Installed,
     call,
     changed_wheels,
     installed_wheels,
+    not_there,
     offer_wheels,
     record_wheels,
     recorded_wheels,
@@ -56,7 +58,7 @@ class LocalPrefix:
     def differences(self) -> list[str]:
         """What must be changed, a sentence each, conda packages first; none where it agrees with the lock."""
         if not (self.folder / _META).is_dir():
-            return [f"`{self.folder}` is not there"]
+            return [not_there(self.folder)]
         records = self._records()
         wanted = {package.name: package for package in self.conda}
         conda = [
@@ -138,18 +140,19 @@ class LocalPrefix:
     def _install(self, paths: Mapping[Digest, Path], scratch: Path, uv: str) -> None:
         python = ["--quiet", "--break-system-packages", "--python", str(self.folder / "bin" / "python")]
         wanted = {wheel.name for wheel in self.wheels}
-        gone = sorted(self._installed(self._records()).keys() - wanted)
+        installed = self._installed(self._records())
+        gone = sorted(installed.keys() - wanted)
         if gone:
             call([uv, "pip", "uninstall", "--no-config", *python, *gone], "wheels could not be removed")
         if not self.wheels:
             return
         options = offer_wheels(self.wheels, paths, scratch)
-        for name in changed_wheels(self.wheels, recorded_wheels(self.folder)):
+        for name in changed_wheels(installed, self.wheels, recorded_wheels(self.folder)):
             options += ["--reinstall-package", name]
         line = [uv, "pip", "install", "--no-deps", *python, *options, "-r", str(scratch / "requirements.txt")]
         call(line, "the wheels could not be installed")
 
-    def _installed(self, records: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    def _installed(self, records: Mapping[str, Mapping[str, Any]]) -> dict[str, Installed]:
         """The wheels, which no conda package brings."""
         of_conda = {
             parent.name

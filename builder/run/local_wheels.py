@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import subprocess
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
@@ -20,14 +22,46 @@ RECORD = "envbuild-sync.json"
 """In the environment: of which wheels its packages came."""
 
 
-def installed_wheels(site_packages: Path, others: Collection[str] = ()) -> dict[str, str]:
-    """Version by name of what is installed, without the folders of metadata that `others` names."""
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A package as it is in an environment."""
+
+    version: str
+    missing: int = 0
+    """How many of the files that it was installed with are gone."""
+
+
+def not_there(folder: Path) -> str:
+    """The difference of an environment that is still to be made."""
+    return f"`{folder}` is not there"
+
+
+def installed_wheels(site_packages: Path, others: Collection[str] = ()) -> dict[str, Installed]:
+    """What is installed by name, without the folders of metadata that `others` names."""
     folders = [folder for kind in ("dist", "egg") for folder in site_packages.glob(f"*.{kind}-info")]
-    found = (metadata.PathDistribution(folder) for folder in sorted(folders) if folder.name not in others)
-    return {normalised(one.metadata["Name"]): one.version for one in found if one.metadata["Name"]}
+    found = {folder: metadata.PathDistribution(folder) for folder in sorted(folders) if folder.name not in others}
+    return {
+        normalised(one.metadata["Name"]): Installed(one.version, _missing(folder))
+        for folder, one in found.items()
+        if one.metadata["Name"]
+    }
 
 
-def wheel_differences(installed: Mapping[str, str], wheels: Iterable[Wheel], recorded: Mapping[str, str]) -> list[str]:
+def _missing(folder: Path) -> int:
+    """How many files of a RECORD are gone, which is looked for only; caches come and go."""
+    if folder.suffix != ".dist-info":
+        return 0
+    try:
+        with open(folder / "RECORD", encoding="utf-8", newline="") as file:
+            paths = [row[0] for row in csv.reader(file) if row and not row[0].endswith(".pyc")]
+    except (OSError, ValueError, csv.Error):
+        return 1
+    return sum(not os.path.lexists(folder.parent / path) for path in paths)
+
+
+def wheel_differences(
+    installed: Mapping[str, Installed], wheels: Iterable[Wheel], recorded: Mapping[str, str]
+) -> list[str]:
     """What must be changed, a sentence each, sorted by package."""
     wanted = {wheel.name: wheel for wheel in wheels}
     return [
@@ -37,9 +71,12 @@ def wheel_differences(installed: Mapping[str, str], wheels: Iterable[Wheel], rec
     ]
 
 
-def changed_wheels(wheels: Iterable[Wheel], recorded: Mapping[str, str]) -> list[str]:
-    """The names of those that do not come from the locked file, as far as it is known."""
-    return [wheel.name for wheel in wheels if recorded.get(wheel.name) != wheel.digest.hex]
+def changed_wheels(
+    installed: Mapping[str, Installed], wheels: Iterable[Wheel], recorded: Mapping[str, str]
+) -> list[str]:
+    """The names of those that do not come from the locked file, as far as it is known, or are not whole."""
+    broken = {name for name, one in installed.items() if one.missing}
+    return [wheel.name for wheel in wheels if wheel.name in broken or recorded.get(wheel.name) != wheel.digest.hex]
 
 
 def offer_wheels(wheels: Iterable[Wheel], paths: Mapping[Digest, Path], folder: Path) -> list[str]:
@@ -93,13 +130,16 @@ def variables() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("UV_") or name in kept}
 
 
-def _difference(name: str, installed: str | None, wanted: Wheel | None, recorded: str | None) -> str | None:
-    if wanted is None:
-        return f"`{name}` {installed} is not in the lock"
+def _difference(name: str, installed: Installed | None, wanted: Wheel | None, recorded: str | None) -> str | None:
     if installed is None:
-        return f"`{name}` {wanted.version} is missing"
-    if installed != wanted.version:
-        return f"`{name}` is {installed}, the lock has {wanted.version}"
+        return f"`{name}` {wanted.version} is missing" if wanted else None
+    if wanted is None:
+        return f"`{name}` {installed.version} is not in the lock"
+    if installed.version != wanted.version:
+        return f"`{name}` is {installed.version}, the lock has {wanted.version}"
     if recorded != wanted.digest.hex:
-        return f"`{name}` {installed} is not known to come from the locked file"
+        return f"`{name}` {installed.version} is not known to come from the locked file"
+    if installed.missing:
+        files = "1 file is" if installed.missing == 1 else f"{installed.missing} files are"
+        return f"`{name}` is not whole: {files} missing"
     return None

@@ -74,7 +74,10 @@ def test_a_bundle_tells_what_it_is_made_of_and_runs(run: Run, project: Path, tmp
 
 def test_a_prefix_of_this_machine_has_the_same_packages(run: Run, project: Path) -> None:
     assert "is not there" in run("sync", "--check", project, code=3).stderr
-    prefix = Path(run("sync", project).stdout.strip())
+    made = run("sync", project)
+    prefix = Path(made.stdout.strip())
+    assert f"made `{prefix}`\n" in made.stderr
+    assert "is not there" not in made.stderr
     run("sync", "--check", project)
     line = [prefix / "bin/python", project / "say.py"]
     assert subprocess.run(line, capture_output=True, text=True).stdout == f"2.0 {prefix}\n"

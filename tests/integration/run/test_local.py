@@ -85,6 +85,37 @@ def test_a_package_that_was_changed_by_hand_is_noticed(place: Place) -> None:
     assert place.local(alpha).differences() == ["`alpha` 1.0 is missing"]
 
 
+def test_files_that_were_deleted_are_noticed_and_installed_again(place: Place) -> None:
+    alpha, beta = place.wheel("alpha", "1.0"), place.wheel("beta", "1.0")
+    place.sync(alpha, beta)
+    packages = next((place.venv / "lib").glob("python*/site-packages"))
+    modules = [*packages.glob("alpha*.py"), *packages.glob("alpha/*.py")]
+    for module in modules:
+        module.unlink()
+    assert len(modules) == 1
+    assert place.local(alpha, beta).differences() == ["`alpha` is not whole: 1 file is missing"]
+    place.sync(alpha, beta)
+    assert place.local(alpha, beta).differences() == []
+    assert place.imports("alpha") == "1.0"
+
+
+def test_a_package_without_its_list_of_files_is_installed_again(place: Place) -> None:
+    alpha = place.wheel("alpha", "1.0")
+    place.sync(alpha)
+    next((place.venv / "lib").glob("python*/site-packages/alpha-1.0.dist-info/RECORD")).unlink()
+    assert place.local(alpha).differences() == ["`alpha` is not whole: 1 file is missing"]
+    place.sync(alpha)
+    assert place.local(alpha).differences() == []
+
+
+def test_caches_that_are_gone_are_no_difference(place: Place) -> None:
+    alpha = place.wheel("alpha", "1.0")
+    place.sync(alpha)
+    record = next((place.venv / "lib").glob("python*/site-packages/alpha-1.0.dist-info/RECORD"))
+    record.write_text(record.read_text() + "__pycache__/alpha.cpython-311.pyc,,\n")
+    assert place.local(alpha).differences() == []
+
+
 def test_the_same_version_of_another_file_is_noticed_and_replaced(place: Place) -> None:
     place.sync(place.wheel("alpha", "1.0"))
     other = place.wheel("alpha", "1.0", "py3-none-any", "other; python_version < '3'")
