@@ -24,7 +24,7 @@ _ROOT = Path(__file__).parents[1]
 _READ_OWN = """
 import sys
 from pathlib import Path
-from builder.lock.conda import read_conda_lock
+from builder.lock.conda.lock_file import read_conda_lock
 found = read_conda_lock(Path(sys.argv[1]).read_bytes(), "conda-lock.yml")
 print(sum(map(len, found.values())))
 """
