@@ -72,7 +72,7 @@ class LocalEnvironment:
         Raises: EnvbuildError, if there is something else in the folder, or a wheel does not fit this machine.
         """
         refuse_foreign(self.folder)
-        if self.differences()[:1] and not _fits(self.folder, self.minor):
+        if not _fits(self.folder, self.minor):
             interpreter = interpreter or find_interpreter(self.minor, uv)
             if not (self.folder / "pyvenv.cfg").exists():  # a conda prefix, which uv does not clear
                 shutil.rmtree(self.folder, ignore_errors=True)
