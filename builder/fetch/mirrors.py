@@ -104,6 +104,15 @@ def canonical_pypi_url(url: str) -> str:
     return PYPI_FILES + match[1] if match else urlunsplit(parts._replace(fragment=""))
 
 
+def is_folder(url: str) -> bool:
+    """Whether it is a URL that files can lie below."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https", "file") and not parts.query and parts.port != 0
+    except ValueError:
+        return False
+
+
 @dataclass(slots=True)
 class _Found:
     """The credentials that were found in URLs."""
@@ -114,12 +123,7 @@ class _Found:
         """The URL with a slash at its end; its credentials are kept apart. uv's form `name=URL` is taken too."""
         match = re.match(r"([\w.-]+)=(?=\w+:)", url)
         url = url[match.end() :] if match else url
-        try:
-            parts = urlsplit(url)
-            usable = parts.scheme in ("http", "https", "file") and not parts.query and parts.port != 0
-        except ValueError:
-            usable = False
-        if not usable:
+        if not is_folder(url):
             raise EnvbuildError(
                 "a mirror in the environment variables is not a URL",
                 "a form such as `http://mirror.example/debian` is expected",

@@ -72,9 +72,7 @@ class PlatformLock:
     @property
     def glibc(self) -> tuple[int, int]:
         """The version of the base's C library."""
-        text = self.image.glibc if self.image else SUITES[self.suite].glibc
-        major, minor = text.split(".")[:2]
-        return int(major), int(minor)
+        return base_glibc(self.suite, self.image)
 
     @property
     def base_name(self) -> str:
@@ -202,6 +200,12 @@ def _check_version(document: Any, what: str, oldest: int) -> None:
 def spec_digest(spec: Mapping[str, Any], inputs: Mapping[str, Any]) -> Digest:
     """The digest that says for which spec, and which content of the files that it names, a lock was made."""
     return Digest.of(canonical_json([spec, inputs] if inputs else spec))
+
+
+def base_glibc(suite: str, image: BaseImage | None) -> tuple[int, int]:
+    """The version of a base's C library; `suite` is Debian's, where the base is no image."""
+    major, minor = (image.glibc if image else SUITES[suite].glibc).split(".")[:2]
+    return int(major), int(minor)
 
 
 def _platform_to_dict(lock: PlatformLock) -> dict[str, Any]:

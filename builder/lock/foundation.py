@@ -13,7 +13,7 @@ from builder.errors import EnvbuildError
 from builder.lock.artifact import CondaPackage, DebianPackage
 from builder.lock.base_image import BaseImage
 from builder.lock.debian.suites import SUITES, interpreter_package, suites_with_python
-from builder.lock.document import Interpreter
+from builder.lock.document import Interpreter, base_glibc
 from builder.lock.interface import Target
 from builder.lock.named_lines import with_places
 from builder.lock.pypi.pylock import MACHINES
@@ -49,9 +49,7 @@ class Foundation:
     @property
     def glibc(self) -> tuple[int, int]:
         """Of its C library."""
-        text = self.image.glibc if self.image else SUITES[self.suite].glibc
-        major, minor = text.split(".")[:2]
-        return int(major), int(minor)
+        return base_glibc(self.suite, self.image)
 
 
 @dataclass(frozen=True, slots=True)

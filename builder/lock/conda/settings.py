@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from builder.errors import EnvbuildError
 from builder.fetch import Mirrors
 from builder.fetch.access import Login
+from builder.fetch.mirrors import is_folder
 from builder.lock.conda.channels import ALIAS, DEFAULTS, ChannelRefusedError, channel_urls
 
 _SIZE_LIMIT = 1 << 20
@@ -147,16 +148,12 @@ class _Found:
     def mirror(self, folder: str, text: str) -> None:
         """Ask `text` for what is below `folder`."""
         url = self._expanded(text)
-        try:
-            parts = urlsplit(url)
-            usable = parts.scheme in ("http", "https", "file") and not parts.query and parts.port != 0
-        except ValueError:
-            usable = False
-        if not usable:
+        if not is_folder(url):
             raise EnvbuildError(
                 "a channel in the conda settings of this machine has no usable URL",
                 f"for `{folder}`, a form such as `https://mirror.example/channel` is expected",
             )
+        parts = urlsplit(url)
         login, _, host = parts.netloc.rpartition("@")
         bare = urlunsplit(parts._replace(netloc=host)).rstrip("/") + "/"
         token = re.search(r"/t/([^/]+)/", parts.path + "/")
