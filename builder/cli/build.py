@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from builder.cli.deliver import Delivery, deliver, delivery_options
 from builder.cli.machine import chosen_platforms, current_lock, make_workshop
 from builder.cli.options import json_option, offline_option, path_argument, platform_option, workers_option
 from builder.cli.output import Output, print_json, size_text
 from builder.cli.wheels import ensure_built_wheels
 from builder.spec.load import PROJECT_FILE, find_spec, load_environment, load_project
 
+if TYPE_CHECKING:
+    from builder.bundle.build import Built
+
 
 @click.command("build", short_help="Build the image of a project or an environment from its lock.")
 @path_argument
 @platform_option
 @workers_option
-@click.option(
-    "-o", "--output", "target", type=click.Path(path_type=Path), help="Also write the images to FILE.tar or a folder."
-)
-@click.option("--load", is_flag=True, help="Also load the image into Docker Engine.")
+@delivery_options
 @click.option("--dry-run", is_flag=True, help="Print the plan and build nothing.")
 @offline_option
 @json_option
@@ -30,11 +32,10 @@ def command(
     path: Path,
     platforms: tuple[str, ...],
     workers: int | None,
-    target: Path | None,
-    load: bool,
     dry_run: bool,
     offline: bool,
     as_json: bool,
+    **delivery: Any,
 ) -> None:
     """Build the image of the project or environment in PATH from its lock alone.
 
@@ -58,24 +59,22 @@ def command(
         built = build_project(project, lock, targets, workshop)
     else:
         built = build_environments(environment.name, lock, targets, workshop)
-    for image in built.images:
-        size = sum(layer.size for layer in image.manifest.layers)
-        output.say(f"{image.config.platform}: {len(image.manifest.layers)} layers, {size_text(size)}")
-        for name, layer in zip(image.config.history, image.layers, strict=True):
-            output.detail(f"  {layer.descriptor.digest} {size_text(layer.descriptor.size):>10}  {name}")
-    if target:
-        from builder.bundle.pack import pack
-
-        output.say(f"wrote {target} ({size_text(pack(built, workshop.store, target, workshop.progress))})")
-    if load:
-        from builder.cli.engines import load_into_docker
-
-        load_into_docker(built, workshop.store, output)
+    show_images(built, output)
+    deliver(built, workshop, output, Delivery(**delivery))
     if as_json:
         images = {str(image.config.platform): str(image.descriptor.digest) for image in built.images}
         print_json({"name": built.name, "digest": built.digest, "images": images})
     else:
         click.echo(built.reference)
+
+
+def show_images(built: Built, output: Output) -> None:
+    """Say how large each image is, and in detail what each layer holds."""
+    for image in built.images:
+        size = sum(layer.size for layer in image.manifest.layers)
+        output.say(f"{image.config.platform}: {len(image.manifest.layers)} layers, {size_text(size)}")
+        for name, layer in zip(image.config.history, image.layers, strict=True):
+            output.detail(f"  {layer.descriptor.digest} {size_text(layer.descriptor.size):>10}  {name}")
 
 
 def _print_plans(plans: list, as_json: bool) -> None:  # type: ignore[type-arg]
