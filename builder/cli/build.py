@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @click.pass_obj
 def command(
     output: Output,
+    /,
     path: Path,
     platforms: tuple[str, ...],
     workers: int | None,
