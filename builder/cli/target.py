@@ -1,0 +1,68 @@
+"""What a command works on: a project or an environment, with its current lock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from builder.cli.machine import chosen_platforms, current_lock
+from builder.cli.output import Output
+from builder.cli.wheels import ensure_built_wheels
+from builder.image.workshop import Workshop
+from builder.lock.document import Lock
+from builder.oci.documents import Platform
+from builder.spec import LoadedEnvironment, LoadedProject
+from builder.spec.load import PROJECT_FILE, find_spec, load_environment, load_project
+
+if TYPE_CHECKING:
+    from builder.bundle.build import Built
+    from builder.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A project or an environment that images can be built of."""
+
+    environment: LoadedEnvironment
+    project: LoadedProject | None
+    """Where it is one."""
+    lock: Lock
+    platforms: tuple[Platform, ...]
+    """For which it is built; sorted."""
+
+    @property
+    def name(self) -> str:
+        """Of the project or the environment."""
+        return self.project.name if self.project else self.environment.name
+
+    @property
+    def plans(self) -> tuple[Plan, ...]:
+        """The environment's images, before anything is fetched. Raises: EnvbuildError."""
+        from builder.plan import make_plan
+
+        return tuple(make_plan(self.lock, platform) for platform in self.platforms)
+
+    def build(self, workshop: Workshop, output: Output, *, here_only: bool = False) -> Built:
+        """Its images, made where they are not in the store. `here_only` is said of wheels (`ensure_built_wheels`).
+
+        Raises: EnvbuildError, DigestMismatchError.
+        """
+        from builder.bundle.build import build_environments, build_project
+
+        ensure_built_wheels(self.lock, self.platforms, workshop, output, here_only=here_only)
+        if self.project:
+            return build_project(self.project, self.lock, self.platforms, workshop)
+        return build_environments(self.environment.name, self.lock, self.platforms, workshop)
+
+
+def open_target(path: Path, platforms: tuple[str, ...] = ()) -> Target:
+    """The project or environment in `path`, for the platforms of these names or all of its lock.
+
+    Raises: EnvbuildError, if it cannot be read, or its lock is stale.
+    """
+    file = find_spec(path)
+    project = load_project(file) if file.name == PROJECT_FILE else None
+    environment = project.environment if project else load_environment(file)
+    lock = current_lock(environment)
+    return Target(environment, project, lock, chosen_platforms(lock, platforms))
