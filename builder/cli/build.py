@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from builder.cli.deliver import Delivery, deliver, delivery_options
-from builder.cli.machine import chosen_platforms, current_lock, make_workshop
+from builder.cli.machine import make_workshop
 from builder.cli.options import json_option, offline_option, path_argument, platform_option, workers_option
 from builder.cli.output import Output, print_json, size_text
-from builder.cli.wheels import ensure_built_wheels
-from builder.spec.load import PROJECT_FILE, find_spec, load_environment, load_project
+from builder.cli.target import open_target
 
 if TYPE_CHECKING:
     from builder.bundle.build import Built
+    from builder.plan import Plan
 
 
 @click.command("build", short_help="Build the image of a project or an environment from its lock.")
@@ -43,23 +44,12 @@ def command(
     Needs no daemon, no root, and no network once the locked files are in the store. Prints one reference: the
     digest of the image, or of the index over the images if there are several platforms.
     """
-    from builder.bundle.build import build_environments, build_project
-    from builder.plan import make_plan
-
-    file = find_spec(path)
-    project = load_project(file) if file.name == PROJECT_FILE else None
-    environment = project.environment if project else load_environment(file)
-    lock = current_lock(environment)
-    targets = chosen_platforms(lock, platforms)
+    target = open_target(path, platforms)
     if dry_run:
-        _print_plans([make_plan(lock, target) for target in targets], as_json)
+        _print_plans(target.plans, as_json)
         return
     workshop = make_workshop(output, workers, offline=offline)
-    ensure_built_wheels(lock, targets, workshop, output)
-    if project:
-        built = build_project(project, lock, targets, workshop)
-    else:
-        built = build_environments(environment.name, lock, targets, workshop)
+    built = target.build(workshop, output)
     show_images(built, output)
     deliver(built, workshop, output, Delivery(**delivery))
     if as_json:
@@ -78,7 +68,7 @@ def show_images(built: Built, output: Output) -> None:
             output.detail(f"  {layer.descriptor.digest} {size_text(layer.descriptor.size):>10}  {name}")
 
 
-def _print_plans(plans: list, as_json: bool) -> None:  # type: ignore[type-arg]
+def _print_plans(plans: Sequence[Plan], as_json: bool) -> None:
     if as_json:
         layers = {
             str(plan.platform): [
