@@ -170,7 +170,7 @@ class ArchiveReader(Layout):
         if name not in self._offsets:
             raise EnvbuildError(f"`{self.file_path}` has no `{name}`", hint="It may be cut short, or be no bundle")
         offset, size = self._offsets[name]
-        return cast("IO[bytes]", _Window(self.file_path, offset, size))
+        return cast("IO[bytes]", FileWindow(self.file_path, offset, size))
 
 
 def only_entry(index: bytes, place: str) -> Descriptor:
@@ -184,7 +184,7 @@ def only_entry(index: bytes, place: str) -> Descriptor:
     return manifests[0]
 
 
-class _Window(io.RawIOBase):
+class FileWindow(io.RawIOBase):
     """A part of a file."""
 
     def __init__(self, path: Path, offset: int, size: int) -> None:

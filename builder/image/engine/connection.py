@@ -1,0 +1,133 @@
+"""Docker Engine, as far as builders need it: whether it answers, what it is, its images, one of them as a stream."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from builder.errors import EnvbuildError
+from builder.oci.digest import Digest
+
+if TYPE_CHECKING:
+    import docker
+
+_DEFAULT_ADDRESS = "unix:///var/run/docker.sock"
+_PING_SECONDS = 3
+_SECONDS = 600
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where an engine runs containers."""
+
+    architecture: str
+    """In Go's names."""
+    kernel: str
+    """Its release, as `uname -r` has it."""
+
+
+class Connection:
+    """A Docker Engine, found as the `docker` program finds it (DOCKER_HOST)."""
+
+    def unavailable(self) -> str | None:
+        """Why no engine answers, or None if one does."""
+        import docker
+
+        try:
+            docker.from_env(timeout=_PING_SECONDS).ping()
+        except (docker.errors.DockerException, OSError, ValueError) as error:
+            address = os.environ.get("DOCKER_HOST") or _DEFAULT_ADDRESS
+            return f"no Docker Engine answers at {address}: {first_line(error)}"
+        return None
+
+    @cached_property
+    def client(self) -> docker.DockerClient:
+        """The engine's client."""
+        import docker
+
+        with _told("Docker Engine does not answer"):
+            return docker.from_env(timeout=_SECONDS)
+
+    def version(self) -> str:
+        """Of the engine."""
+        with _told("Docker Engine does not tell its version"):
+            return str(_mapping(self.client.version()).get("Version", ""))[:100]
+
+    def machine(self) -> Machine:
+        """What the engine's containers run on."""
+        with _told("Docker Engine does not tell its processor"):
+            info = _mapping(self.client.info())
+        architecture = str(info.get("Architecture", ""))[:100]
+        return Machine(_ARCHITECTURES.get(architecture, architecture), str(info.get("KernelVersion", ""))[:200])
+
+    def images(self) -> frozenset[str]:
+        """The ids of all images, those between the steps of builds among them."""
+        with _told("Docker Engine does not tell its images"):
+            return frozenset(map(str, self.client.api.images(all=True, quiet=True)))
+
+    def discard(self, image: str) -> None:
+        """Remove an image that has no name, unless something uses it; those below it stay."""
+        import docker
+
+        with suppress(docker.errors.DockerException, OSError):
+            if not self.client.images.get(image).tags:
+                self.client.api.remove_image(image, noprune=True)
+
+    def load(self, archive: Path, tag: str) -> str:
+        """Load an archive, and return the id of its image, which is tagged `tag`.
+
+        Raises: EnvbuildError, if the engine refuses.
+        """
+        with _told("Docker Engine did not take the image"), open(archive, "rb") as file:
+            for event in self.client.api.load_image(file):  # type: ignore[no-untyped-call]
+                if "error" in event:
+                    raise EnvbuildError("Docker Engine did not take the image", str(event["error"])[:300])
+            return checked_id(self.client.images.get(tag).id)
+
+    @contextmanager
+    def saved(self, image: str) -> Iterator[Iterator[bytes]]:
+        """The archive that `docker save` writes of an image, in pieces.
+
+        Raises: EnvbuildError, if the engine does not give it.
+        """
+        with _told(f"Docker Engine does not give the image {image}"):
+            yield self.client.api.get_image(image)
+
+
+def checked_id(value: Any) -> str:
+    """What an engine says that an image is called.
+
+    Raises: EnvbuildError, if that is not a digest.
+    """
+    try:
+        return str(Digest.parse(str(value).strip()))
+    except EnvbuildError as error:
+        raise EnvbuildError("the engine does not say which image it made", error.what) from error
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of the engine's client says."""
+    explanation = getattr(error, "explanation", None) or str(error)
+    return str(explanation).strip().partition("\n")[0][:300]
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    import docker
+    import requests
+    import urllib3
+
+    try:
+        yield
+    except (docker.errors.DockerException, requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        raise EnvbuildError(what, first_line(error)) from error
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,67 @@
+"""The steps of a build while it goes on: what each has said last, and the error that tells which one failed."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterable
+from typing import Final
+
+from builder.errors import EnvbuildError
+from builder.image.engine.interface import Observer
+
+_LINES: Final = 30
+"""Of a step, that an error shows."""
+_WIDTH: Final = 500
+"""Characters of a line that are kept: an engine may send any number of them."""
+_STEPS: Final = 2000
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_NO_BASE = ("pull access denied", "manifest unknown", "failed to resolve source metadata", "no such image")
+
+
+class Steps:
+    """Follows one build."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+        self._titles: dict[str, str] = {}
+        self._lines: dict[str, deque[str]] = {}
+        self._current = ""
+
+    def begin(self, key: str, title: str) -> None:
+        """A step begins or goes on; `key` tells it from others."""
+        self._current, title = key, _plain(title)
+        if self._titles.get(key) != title and len(self._titles) < _STEPS:
+            self._titles[key] = title
+            self._observer.step(title)
+
+    def line(self, text: str, key: str | None = None) -> None:
+        """A step, the current one if none is named, says something."""
+        text = _plain(text)
+        if text and len(self._lines) < _STEPS:
+            self._lines.setdefault(self._current if key is None else key, deque(maxlen=_LINES)).append(text)
+        self._observer.line(text)
+
+    def failure(self, reason: str, key: str | None = None) -> EnvbuildError:
+        """The error of a build whose step failed."""
+        key = self._current if key is None else key
+        title = self._titles.get(key)
+        what = f"the build failed in the step `{title}`" if title else "the build failed"
+        return EnvbuildError(what, list(_causes(_plain(reason), self._lines.get(key, ()))), _hint(reason))
+
+
+def _causes(reason: str, lines: Iterable[str]) -> Iterable[str]:
+    if reason:
+        yield reason
+    if shown := "\n".join(lines):
+        yield f"its last lines are:\n{shown}"
+
+
+def _hint(reason: str) -> str:
+    if any(text in reason.lower() for text in _NO_BASE):
+        return "Name a base image that the engine has or can pull with `--base`"
+    return "`--verbose` shows every line; `envbuild render` writes the Dockerfile and its files to look at"
+
+
+def _plain(text: str) -> str:
+    return _ESCAPES.sub("", text).rstrip()[:_WIDTH]
