@@ -25,6 +25,7 @@ def make_tools(fetcher: Fetcher, output: Output) -> Tools:
     from builder.lock.programs import uv_program
     from builder.lock.pypi.once import Once
     from builder.lock.pypi.pip_tools import Host, PipToolsResolver
+    from builder.lock.pypi.pytorch import PyTorchResolver
     from builder.lock.pypi.uv import UvResolver
     from builder.lock.standalone import StandaloneInterpreters
 
@@ -33,7 +34,10 @@ def make_tools(fetcher: Fetcher, output: Output) -> Tools:
     uv = UvResolver(variables, uv_program(), fetcher, Once[str, None](lambda text: output.say(f"warning: {text}")))
     return Tools(
         debian=Archives(fetcher, datetime.now(UTC), records=fetcher.store),
-        python={"uv": uv, "pip-tools": PipToolsResolver(variables, fetcher, Host.this(), uv)},
+        python={
+            "uv": PyTorchResolver(uv, fetcher),
+            "pip-tools": PyTorchResolver(PipToolsResolver(variables, fetcher, Host.this(), uv), fetcher),
+        },
         conda=CondaSolver(os.environ, fetcher),
         image=make_images(fetcher, output),
         standalone=StandaloneInterpreters(),

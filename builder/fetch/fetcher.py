@@ -112,6 +112,17 @@ class Fetcher:
                     return self._read(urlunsplit(parts._replace(path=parts.path + suffix, fragment="")), limit)
         return None
 
+    def size(self, source: Source) -> int | None:
+        """The bytes of a file, as its server tells beforehand; None where that is not told."""
+        if self._offline:
+            return None
+        for url in source.urls:
+            with suppress(TransportError):
+                for place in self._candidates(url, source):
+                    with self._transport.open(place) as body:
+                        return body.size
+        return None
+
     def probe(self, source: Source) -> None:
         """Ask whether a file can still be had: for its last byte, so that the connection can serve the next question.
 

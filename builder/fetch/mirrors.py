@@ -26,6 +26,8 @@ STANDALONE_PYTHONS = tuple(
     f"https://github.com/{owner}/python-build-standalone/releases/download/" for owner in ("astral-sh", "indygreg")
 )
 """Where standalone interpreters are published, now and before."""
+PYTORCH_WHEELS = ("https://download.pytorch.org/whl/", "https://download-r2.pytorch.org/whl/")
+"""Where PyTorch's indexes are, and where they keep files."""
 
 _PYPI_FILE_PATH = re.compile(r".*/packages/([0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{60}/[^/]+)")
 
@@ -47,7 +49,7 @@ class Mirrors:
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str]) -> Mirrors:
-        """Read UV_DEFAULT_INDEX, UV_INDEX_URL or PIP_INDEX_URL, and ENVBUILD_{DEBIAN,SNAPSHOT,PYTHON}_MIRROR …."""
+        """Read UV_DEFAULT_INDEX, UV_INDEX_URL or PIP_INDEX_URL, ENVBUILD_{DEBIAN,SNAPSHOT,PYTHON,PYTORCH}_MIRROR …."""
         names = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
         index = next((variables[name] for name in names if variables.get(name)), None)
         debian = variables.get("ENVBUILD_DEBIAN_MIRROR", "").split()
@@ -67,6 +69,8 @@ class Mirrors:
             prefixes.append((DEBIAN_SNAPSHOT, found.folder(snapshot)))
         if pythons := variables.get("ENVBUILD_PYTHON_MIRROR", "").strip():
             prefixes += [(published, found.folder(pythons)) for published in STANDALONE_PYTHONS]
+        if pytorch := variables.get("ENVBUILD_PYTORCH_MIRROR", "").strip():
+            prefixes += [(published, found.folder(pytorch)) for published in PYTORCH_WHEELS]
         python_index = found.folder(index) if index else None
         wheels = variables.get("ENVBUILD_WHEELS", "").strip()
         if wheels and "://" not in wheels:
@@ -91,6 +95,13 @@ class Mirrors:
                 rest = url.removeprefix(prefix)
                 return tuple(other + rest for known, other in self.prefixes if known == prefix)
         return (url,)
+
+    def published(self, url: str) -> str:
+        """The URL that every machine can use, of a file of PyTorch's that a mirror gave; of another the same."""
+        for known, mirror in self.prefixes:
+            if known in PYTORCH_WHEELS and url.startswith(mirror):
+                return known + url.removeprefix(mirror)
+        return url
 
     def authorization(self, url: str) -> str | None:
         """The Authorization header to send to the host of `url` first, if there is one."""

@@ -52,10 +52,20 @@ def _request(wish: Wish, sources: Sources, platform: Platform) -> Request:
         sources,
         wish.indexes,
         pypi.exclude_newer if pypi else None,
-        pypi.exclude_newer_package if pypi else {},
+        _limits(wish),
         _preferences(wish, platform),
         wish.sdists,
     )
+
+
+def _limits(wish: Wish) -> Mapping[str, str]:
+    """As `Request.exclude_newer_package`: PyTorch's indexes tell no upload times, so that no time holds there."""
+    pypi, index = wish.environment.pypi, wish.cuda_index
+    if pypi is None or not pypi.exclude_newer:
+        return pypi.exclude_newer_package if pypi else {}
+    said = {normalised(name) for name in pypi.exclude_newer_package}
+    free = {name: "none" for name in (index.packages if index else ()) if name not in said}
+    return free | dict(pypi.exclude_newer_package)
 
 
 def _resolved(
@@ -172,7 +182,7 @@ def _kept(wish: Wish, ground: Ground) -> tuple[Wheel, ...] | None:
     same_base = (before.suite, before.image, before.build_debian) == (base.suite, base.image, base.build_debian)
     if not same_base or before.interpreter != ground.interpreter or previous.document.inputs != wish.inputs:
         return None
-    if not wish.kept("pypi", "conda"):
+    if not wish.kept("pypi", "conda", "cuda"):
         return None
     wheels = previous.wheels[base.platform]
     return wheels if wish.sdists or all(not wheel.built for wheel in wheels) else None

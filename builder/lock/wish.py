@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from builder.errors import EnvbuildError
 from builder.fetch.project_name import normalised
+from builder.lock.cuda import cuda_index
 from builder.lock.document import Lock, PlatformLock
 from builder.lock.indexes import requested_indexes
 from builder.lock.interface import (
@@ -23,6 +24,7 @@ from builder.lock.interface import (
 from builder.lock.upgrade import Upgrade
 from builder.oci.documents import Platform
 from builder.spec import Environment
+from builder.spec.cuda import Cuda
 from builder.spec.environment import Index
 from builder.spec.reader import nearest
 
@@ -76,6 +78,20 @@ class Wish:
 
         Raises: EnvbuildError, if the spec and its files contradict each other.
         """
+        return (*self._named_indexes, *([self.cuda_index] if self.cuda_index else []))
+
+    @property
+    def cuda_index(self) -> Index | None:
+        """The index of PyTorch's wheels for `cuda`, where nothing else says where they come from, nor which they are.
+
+        Raises: EnvbuildError, as `indexes`.
+        """
+        cuda = Cuda.of_text(self.environment.cuda)
+        is_locked = bool(self.sources.pins) or self.sources.pylock is not None
+        return None if cuda is None or is_locked else cuda_index(cuda, self._named_indexes)
+
+    @property
+    def _named_indexes(self) -> tuple[Index, ...]:
         pypi, more = self.environment.pypi, self.conda.pip.indexes if self.conda else ()
         return requested_indexes(pypi.indexes if pypi else (), (*self.sources.indexes, *more))
 

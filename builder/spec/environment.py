@@ -81,15 +81,22 @@ class Base:
 
     suite: Suite | None = key("The Debian suite that the image is assembled from.", default=None)
     image: str | None = key(
-        "An image of a registry instead, to lock for; the lock pins its digest, and images are built on suites only.",
+        "An image of a registry instead, whose digest the lock pins; what is installed goes on top of it.",
         default=None,
         form=_IMAGE,
+    )
+    entrypoint: Literal["keep", "replace"] | None = key(
+        "Whether the image's own entry point starts what is run, being given it as arguments; by default it does, "
+        "unless it is a shell or an interpreter.",
+        default=None,
     )
 
     def problems(self) -> Iterable[tuple[str, str, str | None]]:
         """What single keys cannot tell: (key, message, hint)."""
         if self.suite is not None and self.image is not None:
             yield "image", "a base is a suite or an image, not both", None
+        if self.entrypoint is not None and self.image is None:
+            yield "entrypoint", "it is that of an `image`", None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +235,10 @@ class Environment:
     pypi: PyPI | None = key("Packages from Python package indexes.", default=None)
     conda: Conda | None = key("Packages from conda channels.", default=None)
     cuda: str | None = key(
-        "The CUDA version that the driver of the hosts supports: `__cuda` for conda packages.", default=None, form=_CUDA
+        "The CUDA version to have packages for: PyTorch's wheels come from its index for it, conda packages are chosen "
+        "for hosts whose driver supports it (`__cuda`), and images say which driver they need.",
+        default=None,
+        form=_CUDA,
     )
     description: str = key("What it is for, in a sentence.", default="")
     owner: str = key("Who looks after it: a person or team, with a way to reach them.", default="")

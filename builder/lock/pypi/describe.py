@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -42,11 +42,13 @@ class Describer:
         """
         files, kept_indexes = sorted(found), tuple(indexes)
         metadata = self.metadata(files)
+        with ThreadPoolExecutor(_PARALLEL) as pool:
+            sizes = list(pool.map(self._size, files))
         environment = marker_environment(target.python, target.machine)
         asks = edges(metadata, asked_extras(asked, environment), environment)
         return tuple(
-            self._artifact(file, public_url(file, kept_indexes), asks[file.name], metadata[file.name].license)
-            for file in files
+            _artifact(file, size, self._url(file, kept_indexes), asks[file.name], metadata[file.name].license)
+            for file, size in zip(files, sizes, strict=True)
         )
 
     def metadata(self, found: Iterable[Found]) -> dict[str, Metadata]:
@@ -64,18 +66,20 @@ class Describer:
         """
         return self._without_file(file) or self._of_file(file, self.fetcher.blob(file.source))
 
-    def _artifact(self, file: Found, url: str, asks: tuple[str, ...], license: str) -> Wheel | Sdist:  # noqa: A002
-        size = file.size if file.size is not None else self.fetcher.blob(file.source).stat().st_size
-        if file.is_wheel:
-            return Wheel(file.name, file.version, file.file_name, file.digest, size, url, asks, license)
-        subdirectory = file.subdirectory
-        return Sdist(file.name, file.version, file.file_name, file.digest, size, url, asks, license, subdirectory)
+    def _url(self, file: Found, indexes: tuple[str, ...]) -> str:
+        return public_url(replace(file, url=self.fetcher.mirrors.published(file.url)), indexes)
+
+    def _size(self, file: Found) -> int:
+        """Of the index, of the file where it is here, of the server that has it, or of what that sends."""
+        path = self.fetcher.store.path(file.digest)
+        known = file.size if file.size is not None or path.exists() else self.fetcher.size(file.source)
+        return known if known is not None else self.fetcher.blob(file.source).stat().st_size
 
     def _read_all(self, files: list[Found]) -> list[Metadata]:
         """Of each file: kept, beside it, or in it; the last are fetched together, as a build needs them anyway."""
         with ThreadPoolExecutor(_PARALLEL) as pool:
             known = list(pool.map(self._without_file, files))
-        missing = [file for file, metadata in zip(files, known, strict=True) if metadata is None or file.size is None]
+        missing = [file for file, metadata in zip(files, known, strict=True) if metadata is None]
         paths = self.fetcher.blobs(file.source for file in missing)
         return [
             metadata or self._of_file(file, paths[file.digest]) for file, metadata in zip(files, known, strict=True)
@@ -104,6 +108,12 @@ class Describer:
             metadata = sdist_metadata(path, file.file_name) or Metadata(file.name, file.version, complete=False)
         self.fetcher.store.keep_record(_KIND, _key(file), metadata.to_record())
         return metadata
+
+
+def _artifact(file: Found, size: int, url: str, asks: tuple[str, ...], license: str) -> Wheel | Sdist:  # noqa: A002
+    if file.is_wheel:
+        return Wheel(file.name, file.version, file.file_name, file.digest, size, url, asks, license)
+    return Sdist(file.name, file.version, file.file_name, file.digest, size, url, asks, license, file.subdirectory)
 
 
 def _checked(file: Found, data: bytes) -> Metadata | None:

@@ -138,8 +138,10 @@ class _Run:
         """
         if not lines:
             return ()
-        mirror = self.fetcher.mirrors.python_index
-        project = Project(self.request, self.target, lines, dependencies=not alone, mirror=mirror)
+        mirrors = self.fetcher.mirrors
+        here = tuple(replace(index, url=mirrors.candidates(index.url)[0]) for index in self.request.indexes)
+        request, mirror = replace(self.request, indexes=here), mirrors.python_index
+        project = Project(request, self.target, lines, dependencies=not alone, mirror=mirror)
         project.check()
         project = replace(project, here=project.asked_of_owners())
         for _ in range(len(project.owners) + 1):
