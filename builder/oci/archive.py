@@ -193,14 +193,17 @@ class FileWindow(io.RawIOBase):
         self._left = size
 
     def readable(self) -> bool:
+        """Always."""
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        """Read into `buffer`."""
         count = self._file.readinto(memoryview(buffer)[: self._left]) or 0
         self._left -= count
         return count
 
     def close(self) -> None:
+        """Close the file."""
         self._file.close()
         super().close()
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.oci.archive import FileWindow
@@ -60,8 +60,8 @@ class SavedArchive:
             raise _unknown("it has another number of layers than its config says")
         return SavedImage(config, tuple(layers))
 
-    def size(self, name: str) -> int:
-        """Bytes of a layer, as stored."""
+    def size(self, name: Any) -> int:
+        """Bytes of a file, as stored."""
         return self._place(name)[1]
 
     @contextmanager
@@ -98,7 +98,7 @@ class SavedArchive:
         return data
 
     def _document(self, name: Any) -> bytes:
-        offset, size = self._place(name)
+        size = self.size(name)
         if size > DOCUMENT_LIMIT:
             raise _unknown(f"its {name[:100]!r} is too large to be a document")
         with self._open(name) as file:

@@ -11,7 +11,7 @@ from builder.errors import EnvbuildError
 from builder.image.engine.connection import Connection, checked_id, first_line
 from builder.image.engine.context import context_stream
 from builder.image.engine.interface import BuildRequest, Observer
-from builder.image.engine.steps import Steps
+from builder.image.engine.steps import Steps, plain
 
 _EVENT_LIMIT = 1 << 20
 """Bytes of one event at most: longer ones are cut by the engine itself."""
@@ -104,11 +104,12 @@ class _Log:
         self._open = ""
 
     def _line(self, line: str) -> None:
+        line = plain(line)
         if step := _STEP.match(line):
             self._steps.begin(step[1], f"{step[1]} {step[2]}")
         elif made := _MADE.fullmatch(line):
             self.made.append(made[1])
-        elif not _IGNORED.match(line):
+        elif line and not _IGNORED.match(line):
             self._steps.line(line)
 
 

@@ -16,7 +16,7 @@ _WIDTH: Final = 500
 """Characters of a line that are kept: an engine may send any number of them."""
 _STEPS: Final = 2000
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-_NO_BASE = ("pull access denied", "manifest unknown", "failed to resolve source metadata", "no such image")
+_BASE_STEP = re.compile(r"\S+ FROM |\[internal\] load metadata for ")
 
 
 class Steps:
@@ -30,14 +30,14 @@ class Steps:
 
     def begin(self, key: str, title: str) -> None:
         """A step begins or goes on; `key` tells it from others."""
-        self._current, title = key, _plain(title)
+        self._current, title = key, plain(title)
         if self._titles.get(key) != title and len(self._titles) < _STEPS:
             self._titles[key] = title
             self._observer.step(title)
 
     def line(self, text: str, key: str | None = None) -> None:
         """A step, the current one if none is named, says something."""
-        text = _plain(text)
+        text = plain(text)
         if text and len(self._lines) < _STEPS:
             self._lines.setdefault(self._current if key is None else key, deque(maxlen=_LINES)).append(text)
         self._observer.line(text)
@@ -47,7 +47,7 @@ class Steps:
         key = self._current if key is None else key
         title = self._titles.get(key)
         what = f"the build failed in the step `{title}`" if title else "the build failed"
-        return EnvbuildError(what, list(_causes(_plain(reason), self._lines.get(key, ()))), _hint(reason))
+        return EnvbuildError(what, list(_causes(plain(reason), self._lines.get(key, ()))), _hint(title or ""))
 
 
 def _causes(reason: str, lines: Iterable[str]) -> Iterable[str]:
@@ -57,11 +57,12 @@ def _causes(reason: str, lines: Iterable[str]) -> Iterable[str]:
         yield f"its last lines are:\n{shown}"
 
 
-def _hint(reason: str) -> str:
-    if any(text in reason.lower() for text in _NO_BASE):
+def _hint(title: str) -> str:
+    if _BASE_STEP.match(title):
         return "Name a base image that the engine has or can pull with `--base`"
     return "`--verbose` shows every line; `envbuild render` writes the Dockerfile and its files to look at"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """A line without commands to a terminal, of a length that can be kept."""
     return _ESCAPES.sub("", text).rstrip()[:_WIDTH]
