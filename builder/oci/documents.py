@@ -16,7 +16,16 @@ from builder.oci.digest import Digest
 MEDIA_TYPE_INDEX = "application/vnd.oci.image.index.v1+json"
 MEDIA_TYPE_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 MEDIA_TYPE_CONFIG = "application/vnd.oci.image.config.v1+json"
-MEDIA_TYPE_LAYER_GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
+MEDIA_TYPE_LAYER = "application/vnd.oci.image.layer.v1.tar"
+MEDIA_TYPE_LAYER_GZIP = f"{MEDIA_TYPE_LAYER}+gzip"
+MEDIA_TYPE_LAYER_ZSTD = f"{MEDIA_TYPE_LAYER}+zstd"
+LAYER_TYPES = frozenset({MEDIA_TYPE_LAYER, MEDIA_TYPE_LAYER_GZIP, MEDIA_TYPE_LAYER_ZSTD})
+"""What the layers of an image may be (image-spec, layer.md); those that are made here are gzip."""
+
+DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+INDEXES = frozenset({MEDIA_TYPE_INDEX, DOCKER_INDEX})
+MANIFESTS = frozenset({MEDIA_TYPE_MANIFEST, DOCKER_MANIFEST})
 
 REF_NAME = "org.opencontainers.image.ref.name"
 CONTAINERD_NAME = "io.containerd.image.name"
@@ -219,6 +228,8 @@ class ImageConfig:
     exposed_ports: tuple[str, ...] = ()
     """`8080/tcp`."""
     stop_signal: str = ""
+    volumes: tuple[str, ...] = ()
+    """Folders that engines keep apart from the container's own file system."""
 
     def to_bytes(self) -> bytes:
         """The canonical bytes."""
@@ -231,6 +242,7 @@ class ImageConfig:
             "Labels": dict(self.labels),
             "ExposedPorts": {port: {} for port in self.exposed_ports},
             "StopSignal": self.stop_signal,
+            "Volumes": {path: {} for path in self.volumes},
         }
         document = {
             "created": self.created,
@@ -263,6 +275,7 @@ class ImageConfig:
             labels=_strings(config.get("Labels") or {}, "labels"),
             exposed_ports=tuple(sorted(_mapping(config.get("ExposedPorts") or {}, "ports"))),
             stop_signal=str(config.get("StopSignal") or ""),
+            volumes=tuple(sorted(_mapping(config.get("Volumes") or {}, "volumes"))),
         )
 
 

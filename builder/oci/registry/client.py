@@ -1,10 +1,9 @@
-"""Manifests and blobs of registries, each checked against its digest (OCI distribution-spec 1.1, "Pull")."""
+"""Registries to read from and to write to (OCI distribution-spec 1.1); what is read is checked by its digest."""
 
 from __future__ import annotations
 
 import hashlib
 import io
-import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -13,22 +12,27 @@ from typing import TYPE_CHECKING
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.oci.canonical import parse_json
 from builder.oci.digest import Digest
-from builder.oci.documents import DOCUMENT_LIMIT, MEDIA_TYPE_INDEX, MEDIA_TYPE_MANIFEST, Descriptor
+from builder.oci.documents import (
+    DOCKER_INDEX,
+    DOCKER_MANIFEST,
+    DOCUMENT_LIMIT,
+    INDEXES,
+    MANIFESTS,
+    MEDIA_TYPE_INDEX,
+    MEDIA_TYPE_MANIFEST,
+    Descriptor,
+)
 from builder.oci.registry.credentials import Credentials
+from builder.oci.registry.failure import NETWORK_HINT, read_all, reason
+from builder.oci.registry.patience import Patience, TransientError
 from builder.oci.registry.reference import Reference
-from builder.oci.registry.session import NETWORK_HINT, Connect, Session, read_all, reason
+from builder.oci.registry.session import Connect, Session
 
 if TYPE_CHECKING:
     import urllib3
     from _typeshed import WriteableBuffer
 
-DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json"
-DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
-INDEXES = frozenset({MEDIA_TYPE_INDEX, DOCKER_INDEX})
-MANIFESTS = frozenset({MEDIA_TYPE_MANIFEST, DOCKER_MANIFEST})
-
 _ACCEPT = f"{MEDIA_TYPE_INDEX}, {DOCKER_INDEX}, {MEDIA_TYPE_MANIFEST}, {DOCKER_MANIFEST}"
-_RESUMPTIONS = 4
 _RECEIVED = 1 << 16
 """Bytes to receive at a time."""
 
@@ -47,19 +51,21 @@ class Document:
 
 
 class Registries:
-    """Reads registries as this machine may. Safe for several threads."""
+    """Registries as this machine may use them. Safe for several threads."""
 
-    def __init__(self, connect: Connect, credentials: Credentials) -> None:
+    def __init__(self, connect: Connect, credentials: Credentials, patience: Patience | None = None) -> None:
         self._connect = connect
         self._credentials = credentials
-        self._sessions: dict[str, Session] = {}
+        self._patience = patience or Patience()
+        self._sessions: dict[tuple[str, bool], Session] = {}
 
     def manifest(self, reference: Reference) -> Document:
         """The manifest or index that a reference names now.
 
         Raises: EnvbuildError, if it cannot be had or is of a kind that is not taken; DigestMismatchError.
         """
-        with closing(self._session(reference).get(f"manifests/{reference.selector}", {"Accept": _ACCEPT})) as response:
+        session = self.session(reference)
+        with closing(session.get(f"manifests/{reference.selector}", {"Accept": _ACCEPT})) as response:
             data = read_all(response, DOCUMENT_LIMIT, f"`{reference.registry}`")
             promised = _promised(reference, response)
             kind = response.headers.get("Content-Type", "").partition(";")[0].strip()
@@ -75,7 +81,7 @@ class Registries:
         """Whether a manifest or a blob is there. Raises: EnvbuildError, if that is not told."""
         kind = "manifests" if descriptor.media_type in MANIFESTS | INDEXES else "blobs"
         headers = {"Accept": _ACCEPT} if kind == "manifests" else {}
-        return self._session(reference).has(f"{kind}/{descriptor.digest}", headers)
+        return self.session(reference).has(f"{kind}/{descriptor.digest}", headers)
 
     def read(self, reference: Reference, descriptor: Descriptor, limit: int = DOCUMENT_LIMIT) -> bytes:
         """A small blob.
@@ -91,10 +97,15 @@ class Registries:
         self, reference: Reference, descriptor: Descriptor, observe: Callable[[int], None] = lambda _: None
     ) -> BlobStream:
         """A blob to read; `observe` is told of the bytes that were received."""
-        return BlobStream(self._session(reference), descriptor, observe)
+        return BlobStream(self.session(reference), descriptor, observe)
 
-    def _session(self, reference: Reference) -> Session:
-        return self._sessions.setdefault(reference.url, Session(reference, self._connect, self._credentials))
+    def session(self, reference: Reference, pushing: bool = False) -> Session:
+        """What asks its repository, logged in for reading alone or for both."""
+        key = (reference.url, pushing)
+        if key not in self._sessions:
+            new = Session(reference, self._connect, self._credentials, self._patience, pushing)
+            self._sessions.setdefault(key, new)
+        return self._sessions[key]
 
 
 class BlobStream(io.RawIOBase):
@@ -149,7 +160,7 @@ class BlobStream(io.RawIOBase):
                     return data
                 self._interrupted(f"{self._position} of {self._descriptor.size} bytes were sent")
             except (urllib3.exceptions.HTTPError, OSError) as error:
-                self._interrupted(reason(error))
+                self._interrupted(reason(error), error)
 
     def _connect(self) -> urllib3.BaseHTTPResponse:
         """Ask for the rest; a server that sends the whole is listened to up to where we were."""
@@ -164,12 +175,12 @@ class BlobStream(io.RawIOBase):
             left -= len(data)
         return response
 
-    def _interrupted(self, why: str) -> None:
+    def _interrupted(self, why: str, cause: Exception | None = None) -> None:
         self._disconnect()
         self._failures += 1
-        if self._failures > _RESUMPTIONS:
-            raise EnvbuildError(f"blob {self._descriptor.digest} could not be read to its end", why, NETWORK_HINT)
-        time.sleep(0.1 * 2**self._failures)
+        error = TransientError(f"blob {self._descriptor.digest} could not be read to its end", why, NETWORK_HINT)
+        error.__cause__ = cause
+        self._session.patience.wait(self._failures, error)
 
     def _disconnect(self) -> None:
         if self._response is not None:

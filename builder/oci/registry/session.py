@@ -1,104 +1,177 @@
-"""Requests to one repository of a registry: logging in when it asks, and following it to where its blobs are.
+"""Requests to one repository of a registry: logging in when it asks, following it to where its blobs are, and patience.
 
-Follows the distribution-spec and docker's token authentication. What proves who one is goes to the registry itself
-and, a password, to the token service that it names; never to a host that either redirects to.
+Follows the distribution-spec. What proves who one is goes to the registry itself; never to a host that it redirects to
+or has uploads sent to.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
-from contextlib import closing
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode, urljoin, urlsplit, urlunsplit
+import base64
+import binascii
+import threading
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from builder.errors import EnvbuildError
-from builder.oci.canonical import parse_json
-from builder.oci.registry.challenge import Challenge, choose_challenge
-from builder.oci.registry.credentials import Credentials, Login
+from builder.oci.registry.authorization import Authorizer
+from builder.oci.registry.challenge import choose_challenge
+from builder.oci.registry.credentials import Credentials
+from builder.oci.registry.failure import failure, reason, unreachable
+from builder.oci.registry.patience import Patience, TransientError
 from builder.oci.registry.reference import Reference
 
 if TYPE_CHECKING:
     import urllib3
 
+T = TypeVar("T")
 Connect = Callable[[str], "urllib3.PoolManager"]
-"""Gives the connections for a URL: with this machine's proxies and certificates, and with patience."""
+"""Gives the connections for a URL, with this machine's proxies and certificates."""
 
 _REDIRECTS = 5
 _REDIRECTED = (301, 302, 303, 307, 308)
 _LOGINS = 2
 """Times to log in for one request: the second where what was got before has expired."""
-_ANSWER_LIMIT = 1 << 20
-_TOKEN = re.compile(r"[!-~]{1,65536}")
-_CODE = re.compile(r"[A-Z_]{1,40}")
-NETWORK_HINT = "Check the network, the proxy settings (`HTTPS_PROXY`) and the trusted certificates (`SSL_CERT_FILE`)"
+_REST = 1 << 16
+"""Bytes of a body that nobody wants, read so that the connection can be used again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Something to ask a registry for."""
+
+    method: str
+    target: str
+    """Below the repository (`blobs/uploads/`), or a URL that the registry gave."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Callable[[], Iterable[bytes]] | None = None
+    """Gives the body, each time anew; its `Content-Length` is among the headers."""
+    scopes: tuple[str, ...] = ()
+    """What a token must allow besides what is done with this repository."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer whose body was not needed."""
+
+    status: int
+    headers: Mapping[str, str]
+    url: str
+    """Of the request."""
 
 
 class Session:
-    """Requests to one repository."""
+    """Requests to one repository. Safe for several threads."""
 
-    def __init__(self, reference: Reference, connect: Connect, credentials: Credentials) -> None:
-        self._registry = reference.registry
-        self._repository = reference.repository
+    def __init__(
+        self,
+        reference: Reference,
+        connect: Connect,
+        credentials: Credentials,
+        patience: Patience,
+        pushing: bool = False,
+    ) -> None:
+        self.registry = reference.registry
+        self.name = f"{reference.registry}/{reference.repository}"
+        self.patience = patience
         self._base = reference.url
         self._connect = connect
-        self._credentials = credentials
-        self._authorization: str | None = None
+        self._pushing = pushing
+        self._authorizer = Authorizer(reference, pushing, credentials, self._send)
+        self._authorizations: dict[tuple[str, ...], str] = {}
+        self._lock = threading.Lock()
 
     def get(self, path: str, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
         """The answer to `GET <repository>/<path>`, with status 200 or 206; the caller reads and closes it.
 
         Raises: EnvbuildError, if it is refused, is not there or cannot be reached.
         """
-        response = self._allowed("GET", path, headers)
-        if response.status in (200, 206):
-            return response
-        with closing(response):
-            raise self._failure(response, path)
+        return self._patiently(lambda: self._once(Request("GET", path, headers), (200, 206))[0])
 
     def has(self, path: str, headers: Mapping[str, str]) -> bool:
         """Whether `<repository>/<path>` is there; where the registry would send us elsewhere for it, it is.
 
         Raises: EnvbuildError, if that is not told.
         """
-        with closing(self._allowed("HEAD", path, headers)) as response:
-            if response.status not in (200, 404, *_REDIRECTED):
-                raise self._failure(response, path)
-            return response.status != 404
+        return self.ask(Request("HEAD", path, headers), (200, 404, *_REDIRECTED)).status != 404
 
-    def _allowed(self, method: str, path: str, headers: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
-        """The answer to a request, after logging in if that is asked for."""
+    def ask(self, request: Request, expected: Collection[int]) -> Answer:
+        """The answer to a request that may be repeated, with one of the expected statuses.
+
+        Raises: EnvbuildError.
+        """
+        return self._patiently(lambda: self.attempt(request, expected))
+
+    def attempt(self, request: Request, expected: Collection[int]) -> Answer:
+        """As `ask`, but once. Raises: EnvbuildError; TransientError, if another attempt may help."""
+        response, url = self._once(request, expected)
+        _finish(response)
+        return Answer(response.status, response.headers, url)
+
+    def location(self, answer: Answer) -> str:
+        """The URL that an answer leads to, absolute, with its query.
+
+        Raises: EnvbuildError, if it leads to no host, or to one without TLS.
+        """
+        return self._target(answer.url, answer.headers.get("Location", ""))
+
+    def _patiently(self, function: Callable[[], T]) -> T:
+        failures = 0
+        while True:
+            try:
+                return function()
+            except TransientError as error:
+                failures += 1
+                self.patience.wait(failures, error)
+
+    def _once(self, request: Request, expected: Collection[int]) -> tuple[urllib3.BaseHTTPResponse, str]:
+        response, url = self._allowed(request)
+        if response.status in expected:
+            return response, url
+        with closing(response):
+            raise self._failure(response, request)
+
+    def _allowed(self, request: Request) -> tuple[urllib3.BaseHTTPResponse, str]:
+        """The answer to a request, after logging in if that is asked for, and the URL that gave it."""
         for _ in range(_LOGINS + 1):
-            used = self._authorization
-            response = self._follow(method, f"{self._base}/{path}", headers, used)
+            used = self._authorizations.get(request.scopes)
+            response, url = self._follow(request, used)
             challenge = choose_challenge(response.headers.get("WWW-Authenticate", ""))
             if response.status != 401 or challenge is None:
-                return response
+                return response, url
             with closing(response):
-                refused = self._failure(response, path)
-            self._authorization = self._authorize(challenge)
-            if self._authorization in (None, used):
-                break
+                refused = self._failure(response, request)
+            with self._lock:
+                if self._authorizations.get(request.scopes) != used:
+                    continue  # another thread has logged in meanwhile
+                new = self._authorizer.answer(challenge, request.scopes)
+                if new is None or new == used:
+                    break
+                self._authorizations[request.scopes] = new
         raise refused
 
-    def _follow(
-        self, method: str, url: str, headers: Mapping[str, str], authorization: str | None
-    ) -> urllib3.BaseHTTPResponse:
+    def _follow(self, request: Request, authorization: str | None) -> tuple[urllib3.BaseHTTPResponse, str]:
         """The answer from where the registry sends us in the end; only its own host gets `authorization`."""
-        origin = urlsplit(url)
+        origin, url = urlsplit(self._base), self._url(request.target)
         for _ in range(_REDIRECTS + 1):
             here = urlsplit(url)
             own = (here.scheme, here.netloc) == (origin.scheme, origin.netloc)
             more = {"Authorization": authorization} if own and authorization else {}
-            response = self._send(method, url, {**headers, **more})
+            body = request.body() if request.body else None
+            response = self._send(request.method, url, {**request.headers, **more}, body)
             if response.status == 401 and not own:
                 response.close()
-                raise EnvbuildError(f"`{self._registry}` sends us to `{here.hostname}`, which refuses to answer")
-            if response.status not in _REDIRECTED or method == "HEAD":
-                return response
-            response.close()
+                raise EnvbuildError(f"`{self.registry}` sends us to `{here.hostname}`, which refuses to answer")
+            if not _is_redirect(request.method, response.status):
+                return response, url
+            _finish(response)
             url = self._target(url, response.headers.get("Location", ""))
-        raise EnvbuildError(f"`{self._registry}` redirects without an end", f"more than {_REDIRECTS} times")
+        raise EnvbuildError(f"`{self.registry}` redirects without an end", f"more than {_REDIRECTS} times")
+
+    def _url(self, target: str) -> str:
+        return target if "://" in target else f"{self._base}/{target}"
 
     def _target(self, url: str, location: str) -> str:
         try:
@@ -109,128 +182,52 @@ class Session:
         allowed = ("https",) if url.startswith("https:") else ("https", "http")
         if not location or not usable or target.scheme not in allowed:
             raise EnvbuildError(
-                f"`{self._registry}` redirects to where it should not", "it names no host, or one without TLS"
+                f"`{self.registry}` redirects to where it should not", "it names no host, or one without TLS"
             )
         return urlunsplit(target._replace(netloc=target.netloc.rpartition("@")[2], fragment=""))
 
-    def _send(self, method: str, url: str, headers: Mapping[str, str], **more: Any) -> urllib3.BaseHTTPResponse:
+    def _send(
+        self, method: str, url: str, headers: Mapping[str, str], body: Iterable[bytes] | bytes | None = None
+    ) -> urllib3.BaseHTTPResponse:
         import urllib3
 
         fixed = {"Accept-Encoding": "identity", "User-Agent": "envbuild"}
         try:
             return self._connect(url).request(
-                method, url, headers={**fixed, **headers}, preload_content=False, redirect=False, **more
-            )
+                method, url, headers={**fixed, **headers}, body=body, preload_content=False, redirect=False,
+                retries=False,
+            )  # fmt: skip
         except urllib3.exceptions.HTTPError as error:
-            host = urlsplit(url).netloc
-            raise EnvbuildError(f"the registry `{host}` cannot be reached", reason(error), NETWORK_HINT) from error
+            failed = unreachable(urlsplit(url).netloc, reason(error))
+            if isinstance(error, urllib3.exceptions.SSLError) and "CERTIFICATE_VERIFY" in str(error):
+                # a certificate that is not trusted will not be so a moment later
+                raise EnvbuildError(failed.what, failed.why, failed.hint) from error
+            raise failed from error
 
-    def _authorize(self, challenge: Challenge) -> str | None:
-        """What to send to the registry from now on; None if this machine has nothing for it."""
-        login = self._credentials.login(self._registry, self._repository)
-        if challenge.scheme == "basic":
-            return login.basic if login else None
-        if login and login.registry_token:
-            return f"Bearer {login.registry_token}"
-        return f"Bearer {self._token(challenge, login)}"
-
-    def _token(self, challenge: Challenge, login: Login | None) -> str:
-        realm = self._realm(challenge.parameters.get("realm", ""))
-        scope = challenge.parameters.get("scope") or f"repository:{self._repository}:pull"
-        fields = {"service": challenge.parameters.get("service", ""), "scope": scope}
-        if login and login.identity_token:
-            grant = {"grant_type": "refresh_token", "refresh_token": login.identity_token, "client_id": "envbuild"}
-            body = urlencode({**fields, **grant})
-            headers = {"Content-Type": "application/x-www-form-urlencoded"}
-            response = self._send("POST", realm, headers, body=body)
-        else:
-            basic = login.basic if login else None
-            query = urlencode({key: value for key, value in fields.items() if value})
-            separator = "&" if urlsplit(realm).query else "?"
-            response = self._send("GET", f"{realm}{separator}{query}", {"Authorization": basic} if basic else {})
-        return self._token_in(response, urlsplit(realm).netloc)
-
-    def _realm(self, realm: str) -> str:
-        """Where the token service is: never without TLS, unless the registry itself is spoken to without."""
-        try:
-            parts = urlsplit(realm)
-            usable = parts.hostname is not None and parts.port != 0 and "@" not in parts.netloc
-        except ValueError:
-            usable = False
-        if not usable or parts.scheme not in ("https", urlsplit(self._base).scheme):
-            raise EnvbuildError(
-                f"`{self._registry}` asks for a token of a service that cannot be trusted",
-                "its address is no URL, holds a login, or is without TLS",
-            )
-        return urlunsplit(parts._replace(fragment=""))
-
-    def _token_in(self, response: urllib3.BaseHTTPResponse, service: str) -> str:
-        with closing(response):
-            if response.status in (400, 401, 403):
-                raise self._refusal(f"its token service `{service}` answered {response.status}")
-            if response.status != 200:
-                raise EnvbuildError(f"the token service `{service}` answered {response.status}")
-            document = parse_json(read_all(response, _ANSWER_LIMIT, f"`{service}`"), f"the answer of `{service}`")
-        token = (document.get("token") or document.get("access_token")) if isinstance(document, dict) else None
-        if not isinstance(token, str) or not _TOKEN.fullmatch(token):
-            raise EnvbuildError(f"the token service `{service}` answered without a token")
-        return token
-
-    def _failure(self, response: urllib3.BaseHTTPResponse, path: str) -> EnvbuildError:
-        status, codes = response.status, _codes(response)
-        answer = f"the registry answered {' '.join((str(status), *codes))}"
-        kind, _, name = path.partition("/")
-        if status in (401, 403):
-            return self._refusal(answer)
-        if status == 404:
-            joint = "@" if ":" in name else ":"
-            what = f"{self._registry}/{self._repository}"
-            thing = f"image `{what}{joint}{name}`" if kind == "manifests" else f"blob {name} in `{what}`"
-            return EnvbuildError(f"there is no {thing}", answer)
-        hint = "Wait, or log in with `docker login`: many registries allow more then" if status == 429 else None
-        return EnvbuildError(f"`{self._registry}/{self._repository}` cannot be read", answer, hint)
-
-    def _refusal(self, answer: str) -> EnvbuildError:
-        return EnvbuildError(
-            f"`{self._registry}/{self._repository}` cannot be read: it is not there, or not for this login",
-            answer,
-            f"Check the name, or log in with `docker login {self._registry}`",
-        )
+    def _failure(self, response: urllib3.BaseHTTPResponse, request: Request) -> EnvbuildError:
+        secrets = {text for value in self._authorizations.values() for text in _secrets(value)}
+        return failure(response, self.name, request.target, self._pushing, secrets)
 
 
-def read_all(response: urllib3.BaseHTTPResponse, limit: int, what: str) -> bytes:
-    """The body of an answer.
+def _is_redirect(method: str, status: int) -> bool:
+    """Whether an answer is to be followed: one to HEAD says enough, and only some ask for the same method again."""
+    return method != "HEAD" and (status in (307, 308) or (method == "GET" and status in _REDIRECTED))
 
-    Raises: EnvbuildError, if it has more than `limit` bytes or breaks off.
-    """
+
+def _finish(response: urllib3.BaseHTTPResponse) -> None:
+    """Read the rest of a short body, so that the connection can be used again; close that of a longer one."""
     import urllib3
 
-    data = bytearray()
-    try:
-        while chunk := response.read(1 << 16, decode_content=False):
-            data += chunk
-            if len(data) > limit:
-                raise EnvbuildError(f"{what} answered with more than {limit} bytes")
-    except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise EnvbuildError(f"the answer of {what} broke off", reason(error), NETWORK_HINT) from error
-    return bytes(data)
+    with closing(response), suppress(urllib3.exceptions.HTTPError, OSError):
+        while response.read(_REST, decode_content=False):
+            if response.tell() > _REST:
+                break
 
 
-def reason(error: Exception) -> str:
-    """What went wrong on the way, without a URL: the address that a registry sends us to can be a secret."""
-    import urllib3
-
-    cause = getattr(error, "reason", None) or error
-    if isinstance(cause, urllib3.exceptions.LocationValueError):
-        return type(cause).__name__
-    return f"{type(cause).__name__}: {cause}".partition(" with url: ")[0].strip()
-
-
-def _codes(response: urllib3.BaseHTTPResponse) -> list[str]:
-    """The codes of a registry's errors (distribution-spec, "Error Codes"); its texts could repeat what was sent."""
-    try:
-        document = parse_json(read_all(response, _ANSWER_LIMIT, "it"), "it")
-        codes = [entry.get("code") for entry in document["errors"]]
-    except (EnvbuildError, KeyError, TypeError, AttributeError):
-        return []
-    return [code for code in codes[:5] if isinstance(code, str) and _CODE.fullmatch(code)]
+def _secrets(authorization: str) -> list[str]:
+    """What must not be shown of an Authorization header."""
+    value = authorization.partition(" ")[2]
+    with suppress(binascii.Error, ValueError):
+        _, _, password = base64.b64decode(value, validate=True).decode().partition(":")
+        return [value, password] if password else [value]
+    return [value]

@@ -15,6 +15,7 @@ from builder.oci.digest import Digest
 from builder.oci.documents import MEDIA_TYPE_MANIFEST, Descriptor
 from builder.oci.registry import Credentials, Reference, Registries
 from builder.oci.registry.credentials import Login
+from builder.oci.registry.patience import Patience
 
 Handle = Callable[[http.server.BaseHTTPRequestHandler], None]
 
@@ -125,13 +126,13 @@ class _Known(Credentials):
 
 @pytest.fixture
 def registries(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Registries]:
-    """A client with logins by host."""
+    """A client with logins by host, which does not wait."""
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
 
-    def make(logins: Mapping[str, Login] | None = None) -> Registries:
-        return Registries(Transport(Mirrors()).pool, _Known(logins or {}))
+    def make(logins: Mapping[str, Login] | None = None, sleep: Callable[[float], None] = lambda _: None) -> Registries:
+        return Registries(Transport(Mirrors()).pool, _Known(logins or {}), Patience(sleep=sleep))
 
     return make
 

@@ -250,13 +250,12 @@ def test_a_registry_that_is_busy_is_asked_again(server: Any, registries: Any, an
     assert registries().manifest(server.reference).data == MANIFEST
 
 
-def test_a_registry_that_stays_busy_is_given_up(
-    server: Any, registries: Any, answering: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("urllib3.Retry.sleep", lambda *_: None)
-    server.handlers["/v2/team/base/manifests/1"] = answering(429, Retry_After="0")
+def test_a_registry_that_stays_busy_is_given_up(server: Any, registries: Any, answering: Any) -> None:
+    pauses: list[float] = []
+    server.handlers["/v2/team/base/manifests/1"] = answering(429, Retry_After="2")
     with pytest.raises(EnvbuildError) as caught:
-        registries().manifest(server.reference)
+        registries(sleep=pauses.append).manifest(server.reference)
+    assert pauses == [2, 2, 2, 2.4]
     assert caught.value.why == ("the registry answered 429",)
     assert "docker login" in str(caught.value.hint)
     assert len(server.requests) == 5
@@ -275,16 +274,12 @@ def test_what_a_registry_says_is_not_repeated(server: Any, registries: Any, answ
     assert BASIC not in text(caught.value)
 
 
-def test_a_registry_that_is_down_is_named(serving: Any, registries: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("urllib3.Retry.sleep", lambda *_: None)
+def test_a_registry_that_is_down_is_named(serving: Any, registries: Any) -> None:
     with pytest.raises(EnvbuildError, match=r"the registry `127\.0\.0\.1:1` cannot be reached"):
         registries().manifest(Reference.parse("127.0.0.1:1/team/base"))
 
 
-def test_a_registry_without_tls_is_not_spoken_to_unless_it_is_this_machine(
-    server: Any, registries: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("urllib3.Retry.sleep", lambda *_: None)
+def test_a_registry_without_tls_is_not_spoken_to_unless_it_is_this_machine(server: Any, registries: Any) -> None:
     server.serve_manifest(MANIFEST)
     reference = Reference.parse(f"{server.host.replace('127.0.0.1', '127.0.0.2')}/team/base:1")
     with pytest.raises(EnvbuildError, match="cannot be reached"):
@@ -360,10 +355,7 @@ def test_a_blob_is_read_on_from_a_server_without_ranges(server: Any, registries:
     assert registries().open(server.reference, descriptor).readall() == BLOB
 
 
-def test_a_blob_that_never_comes_to_its_end_is_given_up(
-    server: Any, registries: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("time.sleep", lambda _: None)
+def test_a_blob_that_never_comes_to_its_end_is_given_up(server: Any, registries: Any) -> None:
     descriptor = server.serve_blob(BLOB)
     server.handlers[f"/v2/team/base/blobs/{descriptor.digest}"] = broken(BLOB, 100, ranges=True)
     with pytest.raises(EnvbuildError, match="could not be read to its end"):
