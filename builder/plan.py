@@ -13,6 +13,8 @@ from typing import Literal, TypeVar
 
 from builder.errors import EnvbuildError
 from builder.lock.artifact import Archive, CondaPackage, DebianPackage, Wheel
+from builder.lock.base_image import BaseImage
+from builder.lock.base_image.room import check_room
 from builder.lock.document import Interpreter, Lock, PlatformLock
 from builder.oci.canonical import canonical_json
 from builder.oci.digest import Digest
@@ -38,6 +40,14 @@ WHEEL_BUDGET = Budget(alone=26, bins=12)
 CONDA_BUDGET = Budget(alone=18, bins=8)
 WHEEL_BUDGET_BESIDE_CONDA = Budget(alone=6, bins=6)
 """Together as many as wheels alone may take."""
+
+LAYER_LIMIT = 127
+"""Layers of an image at most: more cannot be mounted."""
+FRAME = 12
+"""Layers of an image on a base that are neither conda's nor wheels': interpreter, environment, bytecode, model, code,
+documents, and some room."""
+_LEAST_ROOM = 4
+"""Layers that packages need at least."""
 
 Kind = Literal["debian", "interpreter", "system", "environment", "conda", "python"]
 Named = DebianPackage | CondaPackage | Wheel
@@ -88,7 +98,11 @@ class Plan:
     layer_format: int
     lock_digest: Digest
     layers: tuple[LayerPlan, ...]
-    """Lowest first."""
+    """Lowest first; on the layers of the base, where there is one."""
+    base: BaseImage | None = None
+    """The image that it stands on, where it is not assembled from Debian packages."""
+    entrypoint: str | None = None
+    """Whether the entry point of the base is to stay: `keep`, `replace`, or None where nothing was said."""
     indexes: tuple[tuple[str, str], ...] = ()
     """Names and URLs of the indexes that files may be of, as `Lock.indexes`; the image does not depend on it."""
 
@@ -103,6 +117,7 @@ class Plan:
             "lock": str(self.lock_digest),
             "layers": [[layer.kind, layer.name, [digest.hex for digest in layer.digests]] for layer in self.layers],
             **({"conda": [_record(package) for package in self.conda]} if self.conda else {}),
+            **({"base": self.base.to_dict(), "entrypoint": self.entrypoint} if self.base else {}),
         }
         return hashlib.sha256(canonical_json(inputs)).hexdigest()
 
@@ -149,17 +164,20 @@ def make_plan(lock: Lock, platform: Platform) -> Plan:
         lock.document.layer_format,
         lock.digest,
         tuple(_layers(locked, packages, lock.wheels[platform])),
+        locked.image,
+        _entrypoint(lock) if locked.image else None,
         lock.indexes,
     )
 
 
+def _entrypoint(lock: Lock) -> str | None:
+    base = lock.document.spec.get("base")
+    return base.get("entrypoint") if isinstance(base, dict) else None
+
+
 def _check(platform: Platform, locked: PlatformLock, conda: Sequence[CondaPackage]) -> None:
     if locked.image:
-        raise EnvbuildError(
-            f"the image for {platform} cannot be built",
-            f"its base is the image `{locked.base_name}`, and images are built on a suite only",
-            "Name a suite instead: `base: {suite: trixie}`",
-        )
+        check_room(locked.image, standalone=locked.interpreter.source == "standalone")
     if locked.interpreter.source != "conda" and any(package.name == "python" for package in conda):
         raise EnvbuildError(
             f"the image for {platform} would have two interpreters in one environment",
@@ -169,17 +187,39 @@ def _check(platform: Platform, locked: PlatformLock, conda: Sequence[CondaPackag
 
 
 def _layers(locked: PlatformLock, conda: Sequence[CondaPackage], wheels: Sequence[Wheel]) -> Iterator[LayerPlan]:
+    conda_budget, wheel_budget = _budgets(locked.image, bool(conda))
     for debs in _groups(locked.debian, DEBIAN_BUDGET):
         yield LayerPlan("debian", _name("Debian", debs), debian=debs)
     interpreter = locked.interpreter
     if interpreter.archive:
         yield LayerPlan("interpreter", f"Python {interpreter.version}, standalone", archive=interpreter.archive)
-    yield LayerPlan("system", "system files", debian=tuple(sorted(locked.debian)))
+    if not locked.image:
+        yield LayerPlan("system", "system files", debian=tuple(sorted(locked.debian)))
     yield LayerPlan("environment", f"environment for Python {interpreter.version}")
-    for packages in _groups(conda, CONDA_BUDGET):
+    for packages in _groups(conda, conda_budget):
         yield LayerPlan("conda", _name("conda", packages), conda=packages)
-    for group in _groups(wheels, WHEEL_BUDGET_BESIDE_CONDA if conda else WHEEL_BUDGET):
+    for group in _groups(wheels, wheel_budget):
         yield LayerPlan("python", _name("Python", group), wheels=group)
+
+
+def _budgets(base: BaseImage | None, conda: bool) -> tuple[Budget, Budget]:
+    """Of conda packages and of wheels: fewer where a base has taken most layers that an image may have.
+
+    Raises: EnvbuildError, if there is no room for them.
+    """
+    usual = (CONDA_BUDGET, WHEEL_BUDGET_BESIDE_CONDA if conda else WHEEL_BUDGET)
+    room = LAYER_LIMIT - FRAME - (len(base.layers) if base else 0)
+    if room >= WHEEL_BUDGET.alone + WHEEL_BUDGET.bins:
+        return usual
+    if base and room < _LEAST_ROOM:
+        raise EnvbuildError(
+            f"nothing can be built on `{base.reference}`",
+            f"it has {len(base.layers)} layers, and an image can have {LAYER_LIMIT}",
+            "Make a base of fewer layers, for example with `docker build --squash` or `buildah --layers=false`",
+        )
+    share = room // 2 if conda else room
+    tight = Budget(alone=share // 2, bins=share - share // 2)
+    return tight, tight
 
 
 def _record(package: CondaPackage) -> list[object]:

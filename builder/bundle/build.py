@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from builder.bundle.code import below, code_files, content_digest
 from builder.bundle.documents import DOCUMENTS_LAYER, Contents, bundle_files
@@ -14,6 +15,7 @@ from builder.bundle.model import packed_model
 from builder.bundle.parameters import read_parameters
 from builder.errors import EnvbuildError
 from builder.fetch import Fetcher
+from builder.image.base import base_directories, base_places
 from builder.image.config import bundle_config
 from builder.image.kept import Image, kept_image, kept_layer, write_image
 from builder.image.skeleton import BUNDLE, CODE, MODEL
@@ -24,7 +26,9 @@ from builder.layers.join import Fresh, Layer, write_layer
 from builder.lock.data.document import read_bytes
 from builder.lock.data.locking import entries, lock_folder
 from builder.lock.document import Lock
+from builder.oci.digest import Digest
 from builder.oci.documents import MEDIA_TYPE_INDEX, Descriptor, Index, Platform, name_annotations
+from builder.oci.registry.reference import Reference
 from builder.oci.store import Store
 from builder.plan import Plan, make_plan
 from builder.spec import LoadedProject
@@ -50,6 +54,11 @@ class Built:
     def reference(self) -> str:
         """Name and digest in one: `penguins@sha256:…`."""
         return f"{self.name.rpartition(':')[0]}@{self.digest}"
+
+    @property
+    def elsewhere(self) -> dict[Digest, Reference]:
+        """Layers of bases that the store need not have, and the repositories that have them."""
+        return {digest: place for image in self.images for digest, place in image.elsewhere.items()}
 
 
 def build_environments(name: str, lock: Lock, platforms: Sequence[Platform], workshop: Workshop) -> Built:
@@ -118,10 +127,12 @@ def _build_one(
         from builder.image.assemble import build_environment  # slow, and not needed where the image is there
 
         environment = build_environment(plan, workshop)
+        settled = base_directories(plan.base)
+        model, code, bundle = (settled.get(path, Directory(path)) for path in (MODEL, CODE, BUNDLE))
         added = [
-            ("model", _layer(workshop.store, below(MODEL, contents.model), MODEL, compress=False)),
-            ("code", _layer(workshop.store, below(CODE, contents.code), CODE)),
-            (DOCUMENTS_LAYER, _layer(workshop.store, documents, BUNDLE)),
+            ("model", _layer(workshop.store, below(MODEL, contents.model), model, compress=False)),
+            ("code", _layer(workshop.store, below(CODE, contents.code), code)),
+            (DOCUMENTS_LAYER, _layer(workshop.store, documents, bundle)),
         ]
         layers = [(name, layer) for name, layer in added if layer is not None]
         config = bundle_config(
@@ -131,24 +142,27 @@ def _build_one(
             _variables(contents),
             [command.port for command in loaded.project.commands.values() if command.port],
         )
-        return write_image(workshop.store, (*environment.layers, *(layer for _, layer in layers)), config)
+        made = (*environment.layers, *(layer for _, layer in layers))
+        return write_image(workshop.store, made, config, environment.elsewhere)
 
-    return kept_image(workshop.store, key, make)
+    return kept_image(workshop.store, key, make, base_places(plan.base) if plan.base else {})
 
 
-def _layer(store: Store, files: Sequence[FileEntry], root: str, *, compress: bool = True) -> Layer | None:
+def _layer(store: Store, files: Sequence[FileEntry], root: Directory, *, compress: bool = True) -> Layer | None:
     if not files:
         return None
     tree = FileTree(files, compress=compress)
-    folders = {root, *(parent for entry in files for parent in parents(entry.path))}
-    directories = [Directory(path) for path in sorted(folders, key=str.encode)]
-    key = {"files": str(content_digest(files)), "root": root, "compress": compress}
+    folders = {parent for entry in files for parent in parents(entry.path)} - {root.path}
+    directories = [root, *(Directory(path) for path in sorted(folders, key=str.encode))]
+    key: dict[str, Any] = {"files": str(content_digest(files)), "root": root.path, "compress": compress}
+    if root != Directory(root.path):
+        key["directory"] = [root.mode, root.uid, root.gid]
 
     def make() -> Layer:
         layer = write_layer(store, directories, [Fresh(tree)])
         if str(content_digest(files)) != key["files"]:
             raise EnvbuildError(
-                f"files of `/{root}` changed while they were packed",
+                f"files of `/{root.path}` changed while they were packed",
                 hint="Run the command again when nothing writes to them",
             )
         return layer

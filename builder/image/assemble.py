@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from builder.image.base import base_directories, base_layers, base_places, check_base
 from builder.image.config import environment_config
 from builder.image.filesystem import Filesystem, Owner, merge
 from builder.image.kept import (
@@ -50,7 +51,11 @@ def build_environment(plan: Plan, workshop: Workshop) -> Image:
 
     Raises: EnvbuildError, if an artifact cannot be had or built from; DigestMismatchError.
     """
-    return kept_image(workshop.store, {"plan": plan.key}, lambda: _Build(plan, workshop).image())
+    base = plan.base
+    if base:
+        check_base(base, plan.platform, workshop.store)
+    elsewhere = base_places(base) if base else {}
+    return kept_image(workshop.store, {"plan": plan.key}, lambda: _Build(plan, workshop).image(), elsewhere)
 
 
 class _Build:
@@ -78,12 +83,7 @@ class _Build:
         unpacked = dict(zip(encoded, map(Unpacked.from_value, values), strict=True))
         listed = dict(zip(plan.wheels, workshop.each(self._listed_wheel, plan.wheels, _size), strict=True))
         facts = {artifact: one.facts for artifact, one in unpacked.items() if one.facts}
-        architecture = plan.platform.architecture
-        settled = system_directories(list(facts.values()), architecture)
-        own = {
-            "system": FileTree((*system_files(list(facts.values()), architecture), *_entries(settled))),
-            "environment": FileTree(environment_files(plan.interpreter, conda=bool(plan.conda))),
-        }
+        own, settled = self._own_files(list(facts.values()))
         filesystem = merge(_debian_owners(unpacked, facts), self._later(own, unpacked, listed), settled)
 
         def layer_of(layer: LayerPlan) -> Layer:
@@ -93,14 +93,27 @@ class _Build:
                 return self._python_layer(layer, listed, filesystem)
             return self._encoded_layer(layer, unpacked, unpacker, filesystem)
 
-        layers = workshop.split(layer_of, plan.layers, _layer_size, f"{plan.platform}: writing layers")
-        return write_image(self._store, layers, environment_config(plan, [layer.diff_id for layer in layers]))
+        made = workshop.split(layer_of, plan.layers, _layer_size, f"{plan.platform}: writing layers")
+        layers = [*(base_layers(plan.base) if plan.base else ()), *made]
+        elsewhere = base_places(plan.base) if plan.base else {}
+        config = environment_config(plan, [layer.diff_id for layer in layers])
+        return write_image(self._store, layers, config, elsewhere)
+
+    def _own_files(self, facts: Sequence[DebFacts]) -> tuple[dict[str, FileTree], tuple[Directory, ...]]:
+        """What is made here, by kind of layer, and the directories that are settled, whoever declares them."""
+        plan, architecture = self._plan, self._plan.platform.architecture
+        environment = FileTree(environment_files(plan.interpreter, conda=bool(plan.conda)))
+        if plan.base:
+            return {"environment": environment}, tuple(base_directories(plan.base).values())
+        settled = tuple(system_directories(facts, architecture))
+        system = FileTree((*system_files(facts, architecture), *_entries(settled)))
+        return {"system": system, "environment": environment}, settled
 
     def _later(
         self, own: Mapping[str, FileTree], unpacked: Mapping[Encoded, Unpacked], listed: Mapping[Wheel, Contents]
     ) -> list[Owner]:
         """What comes after the Debian packages, in the order of installing: the last one with a path provides it."""
-        later = [Owner(SYSTEM, own["system"].contents())]
+        later = [Owner(SYSTEM, own["system"].contents())] if "system" in own else []
         if self._plan.archive:
             later.append(Owner(owner_name(self._plan.archive), unpacked[self._plan.archive].contents))
         later.append(Owner(ENVIRONMENT, own["environment"].contents()))

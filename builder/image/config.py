@@ -5,18 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from builder.image.base import (
+    BASE_NAME,
+    USER,
+    base_entrypoint,
+    base_history,
+    base_labels,
+    base_user,
+    base_variables,
+    with_path,
+)
 from builder.image.skeleton import BUNDLE, CODE, ENVIRONMENT
+from builder.lock.base_image import BaseImage
 from builder.oci.digest import Digest
 from builder.oci.documents import ImageConfig
 from builder.plan import Plan
 
-USER = "65532:65532"
-"""The user `nonroot`; any other user id works too."""
-
 LOCK_LABEL = "dev.envbuild.lock"
 
 _VARIABLES = {
-    "PATH": f"/{ENVIRONMENT}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "HOME": "/tmp",  # noqa: S108 - the one folder that every user id can write to
     "LANG": "C.UTF-8",
     "PYTHONDONTWRITEBYTECODE": "1",
@@ -25,24 +32,55 @@ _VARIABLES = {
 
 
 def environment_config(plan: Plan, diff_ids: Sequence[Digest]) -> ImageConfig:
-    """The config of an environment image: an interpreter, not root, in an empty folder for code."""
-    return ImageConfig(
+    """The config of an environment image: an interpreter, not root, in an empty folder for code.
+
+    On a base that is an image, what that says stays, and ours is added.
+    """
+    own = ImageConfig(
         plan.platform,
         plan.created,
         tuple(diff_ids),
         tuple(layer.name for layer in plan.layers),
-        env=tuple(f"{name}={value}" for name, value in _variables(plan).items()),
+        env=_pairs(_variables(plan, {})),
         cmd=(f"/{ENVIRONMENT}/bin/python",),
         user=USER,
         working_dir=f"/{CODE}",
-        labels={LOCK_LABEL: str(plan.lock_digest), "org.opencontainers.image.base.name": plan.base_name},
+        labels={LOCK_LABEL: str(plan.lock_digest), BASE_NAME: plan.base_name},
+    )
+    return _on_base(own, plan, plan.base) if plan.base else own
+
+
+def _on_base(own: ImageConfig, plan: Plan, base: BaseImage) -> ImageConfig:
+    return replace(
+        own,
+        history=(*base_history(base), *own.history),
+        env=_pairs(_variables(plan, base_variables(base))),
+        entrypoint=base_entrypoint(base, plan.entrypoint),
+        user=base_user(base),
+        working_dir=base.settings.working_directory or own.working_dir,
+        labels={**own.labels, **base_labels(base)},
+        exposed_ports=base.settings.ports,
+        volumes=base.settings.volumes,
+        stop_signal=base.settings.stop_signal,
     )
 
 
-def _variables(plan: Plan) -> dict[str, str]:
-    """Those of every image, and how tools recognise the environment: as a virtual one, as conda's, or as both."""
+def _variables(plan: Plan, given: Mapping[str, str]) -> dict[str, str]:
+    """Those of every image, where a base has `given` none; and how tools recognise the environment.
+
+    It is recognised as a virtual one, as conda's, or as both.
+    """
     kinds = {"VIRTUAL_ENV": plan.interpreter.source != "conda", "CONDA_PREFIX": bool(plan.conda)}
-    return _VARIABLES | {name: f"/{ENVIRONMENT}" for name, so in kinds.items() if so}
+    own = {name: f"/{ENVIRONMENT}" for name, so in kinds.items() if so}
+    return {"PATH": with_path(given, f"/{ENVIRONMENT}/bin")} | _VARIABLES | _without_path(given) | own
+
+
+def _without_path(variables: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in variables.items() if name != "PATH"}
+
+
+def _pairs(variables: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(f"{name}={value}" for name, value in variables.items())
 
 
 def bundle_config(
@@ -52,14 +90,19 @@ def bundle_config(
     variables: Mapping[str, str],
     ports: Sequence[int],
 ) -> ImageConfig:
-    """The config of a bundle's image: `layers` (name and diff_id) on an environment, started by the launcher."""
+    """The config of a bundle's image: `layers` (name and diff_id) on an environment, started by the launcher.
+
+    What a base has as entry point starts the launcher. Its stop signal is one of its own program, so it goes.
+    """
     return replace(
         environment,
         diff_ids=(*environment.diff_ids, *(diff_id for _, diff_id in layers)),
         history=(*environment.history, *(name for name, _ in layers)),
         env=(*environment.env, *(f"{name}={value}" for name, value in variables.items())),
-        entrypoint=(f"/{ENVIRONMENT}/bin/python", "-I", f"/{BUNDLE}/launcher.py"),
+        entrypoint=(*environment.entrypoint, f"/{ENVIRONMENT}/bin/python", "-I", f"/{BUNDLE}/launcher.py"),
         cmd=(),
+        working_dir=f"/{CODE}",
         labels={**environment.labels, **labels},
-        exposed_ports=tuple(f"{port}/tcp" for port in sorted(set(ports))),
+        exposed_ports=tuple(sorted({*environment.exposed_ports, *(f"{port}/tcp" for port in ports)})),
+        stop_signal="",
     )

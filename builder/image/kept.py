@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 from builder.layers.interface import LAYER_FORMAT, Contents, Directory
@@ -20,7 +21,10 @@ from builder.oci.documents import (
     Manifest,
 )
 from builder.oci.layout import Layout
+from builder.oci.registry.reference import Reference
 from builder.oci.store import Store
+
+_NOWHERE: Mapping[Digest, Reference] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,8 @@ class Image:
     """Of the manifest."""
     manifest: Manifest
     config: ImageConfig
+    elsewhere: Mapping[Digest, Reference] = field(default_factory=dict)
+    """Layers of a base that the store need not have, and the repositories that have them."""
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -38,7 +44,9 @@ class Image:
         return tuple(map(Layer, self.manifest.layers, self.config.diff_ids))
 
 
-def write_image(store: Store, layers: Sequence[Layer], config: ImageConfig) -> Image:
+def write_image(
+    store: Store, layers: Sequence[Layer], config: ImageConfig, elsewhere: Mapping[Digest, Reference] = _NOWHERE
+) -> Image:
     """Keep config and manifest of an image in the store; its standard labels are the manifest's annotations too."""
     data = config.to_bytes()
     annotations = {name: text for name, text in config.labels.items() if name.startswith("org.opencontainers.image.")}
@@ -49,7 +57,7 @@ def write_image(store: Store, layers: Sequence[Layer], config: ImageConfig) -> I
     )
     data = manifest.to_bytes()
     descriptor = Descriptor(MEDIA_TYPE_MANIFEST, store.write(data), len(data), platform=config.platform)
-    return Image(descriptor, manifest, config)
+    return Image(descriptor, manifest, config, elsewhere)
 
 
 def read_image(layout: Layout, descriptor: Descriptor) -> Image:
@@ -61,13 +69,21 @@ def read_image(layout: Layout, descriptor: Descriptor) -> Image:
     return Image(descriptor, manifest, ImageConfig.from_bytes(layout.read(manifest.config)))
 
 
-def kept_image(store: Store, key: Mapping[str, Any], make: Callable[[], Image]) -> Image:
-    """The image kept under `key` with all its blobs, or the one that `make` makes, which is kept then."""
+def kept_image(
+    store: Store,
+    key: Mapping[str, Any],
+    make: Callable[[], Image],
+    elsewhere: Mapping[Digest, Reference] = _NOWHERE,
+) -> Image:
+    """The image kept under `key` with all its blobs, or the one that `make` makes, which is kept then.
+
+    The store need not have the blobs that are `elsewhere`.
+    """
     name = _name(key)
-    image = _known_image(store, name)
+    image = _known_image(store, name, elsewhere)
     if image is None:
         with store.locked(f"image-{name}"):
-            image = _known_image(store, name)
+            image = _known_image(store, name, elsewhere)
             if image is None:
                 image = make()
                 store.keep_record("images", name, image.descriptor.to_dict())
@@ -109,7 +125,7 @@ def contents_from_value(value: Any) -> Contents:
     return Contents(tuple(Directory(*entry) for entry in value["directories"]), tuple(value["paths"]))
 
 
-def _known_image(store: Store, name: str) -> Image | None:
+def _known_image(store: Store, name: str, elsewhere: Mapping[Digest, Reference]) -> Image | None:
     record = store.record("images", name)
     if record is None:
         return None
@@ -117,9 +133,10 @@ def _known_image(store: Store, name: str) -> Image | None:
     if not store.has(descriptor.digest, descriptor.size):
         return None
     manifest = store.manifest(descriptor)
-    if not all(store.has(blob.digest, blob.size) for blob in (manifest.config, *manifest.layers)):
+    needed = [blob for blob in (manifest.config, *manifest.layers) if blob.digest not in elsewhere]
+    if not all(store.has(blob.digest, blob.size) for blob in needed):
         return None
-    return read_image(store, descriptor)
+    return replace(read_image(store, descriptor), elsewhere=elsewhere)
 
 
 def _name(key: Mapping[str, Any]) -> str:

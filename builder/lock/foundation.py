@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from builder.errors import EnvbuildError
 from builder.lock.artifact import CondaPackage, DebianPackage
 from builder.lock.base_image import BaseImage
+from builder.lock.base_image.room import check_room
 from builder.lock.debian.suites import SUITES, interpreter_package, suites_with_python
 from builder.lock.document import Interpreter, base_glibc
 from builder.lock.interface import Target
@@ -131,14 +132,19 @@ def find_interpreter(wish: Wish, foundation: Foundation, conda: Sequence[CondaPa
 def _on_image(wish: Wish, reference: str, platform: Platform, tools: Tools) -> Foundation:
     source = wish.environment.source or ("conda" if wish.environment.conda else "base")
     before = wish.before(platform)
-    same = wish.kept("python", "base") and not wish.upgrade.everything
+    same = wish.kept("python") and _same_image(wish, reference) and not wish.upgrade.everything
     if before and before.image and same and before.interpreter.source == source:
         interpreter = before.interpreter if source == "base" else None
         return Foundation(platform, source, image=before.image, image_interpreter=interpreter)
     image, interpreter = tools.image(reference, platform, wish.environment.version, source == "base")
-    if platform == wish.environment.targets[0]:
-        tools.say("on an image, an environment can be locked, compared, exported and synced, and not built yet")
+    check_room(image, standalone=source == "standalone")
     return Foundation(platform, source, image=image, image_interpreter=interpreter)
+
+
+def _same_image(wish: Wish, reference: str) -> bool:
+    """Whether the lock before was made for this name of an image, whatever else was said of it."""
+    base = wish.previous.document.spec.get("base") if wish.previous else None
+    return isinstance(base, dict) and base.get("image") == reference
 
 
 def _on_suite(wish: Wish, platform: Platform, bare: Foundation, tools: Tools) -> Foundation:

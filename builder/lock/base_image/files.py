@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from builder.errors import EnvbuildError
+from builder.lock.base_image.room import LayerRoom, Room
 from builder.oci.tar_entries import Entry, TarReader
 
 _WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
@@ -64,6 +65,8 @@ class ImageFiles:
         self._root: dict[str, Node] = {}
         self._nodes = 0
         self._text = 0
+        self.room = Room()
+        """What is where an environment goes."""
 
     def add_layer(self, reader: TarReader) -> None:
         """Apply a layer, reading it to the end of its archive.
@@ -73,17 +76,22 @@ class ImageFiles:
         own: dict[str, Node] = {}
         gone: set[tuple[str, ...]] = set()
         emptied: set[tuple[str, ...]] = set()
+        room = LayerRoom()
         for entry in reader:
             parts = _parts(entry.path)
             if not parts:
                 continue
             *folder, name = parts
             if name == _OPAQUE:
+                room.empty(tuple(folder))
                 if _at(self._root, folder) is not None:
                     emptied.add(tuple(folder))
             elif name.startswith(_WHITEOUT):
-                self._forget((*folder, name.removeprefix(_WHITEOUT)), gone)
+                hidden = (*folder, name.removeprefix(_WHITEOUT))
+                room.white_out(hidden)
+                self._forget(hidden, gone)
             else:
+                room.see(parts, entry)
                 self._put(own, parts, entry, reader, gone)
         for parts in gone:
             _take(self._root, parts)
@@ -92,6 +100,7 @@ class ImageFiles:
             if isinstance(node, dict):
                 node.clear()
         _merge(self._root, own)
+        self.room.add_layer(room)
 
     def find(self, path: str) -> tuple[str, Node] | None:
         """What is at an absolute path, and its own path once all links were followed."""

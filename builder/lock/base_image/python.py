@@ -11,7 +11,7 @@ from typing import Any
 from builder.errors import EnvbuildError
 from builder.lock.base_image.files import File, ImageFiles
 
-REVISION = 1
+REVISION = 2
 """Of these rules: what older ones found is not taken."""
 
 _ELF_MACHINES = {"amd64": 62, "arm64": 183}
@@ -46,6 +46,8 @@ class Contents:
     """Whether another C library is there."""
     pythons: tuple[Python, ...]
     """In the order in which a shell would find them, the usual places last."""
+    room: tuple[Any, ...] = ()
+    """What is where an environment goes, as `Room.to_value`."""
 
     def to_dict(self) -> dict[str, Any]:
         """As the store keeps it."""
@@ -53,13 +55,14 @@ class Contents:
             "glibc": self.glibc,
             "musl": self.musl,
             "pythons": [[python.path, python.version] for python in self.pythons],
+            "room": list(self.room),
         }
 
     @classmethod
     def from_dict(cls, document: Any) -> Contents:
         """From the store. Raises: KeyError, TypeError, ValueError."""
         pythons = tuple(Python(str(path), str(version)) for path, version in document["pythons"])
-        return cls(str(document["glibc"]), bool(document["musl"]), pythons)
+        return cls(str(document["glibc"]), bool(document["musl"]), pythons, tuple(document["room"]))
 
     def check_glibc(self, reference: str) -> None:
         """Refuse an image that wheels for Linux do not run in. Raises: EnvbuildError."""
@@ -94,7 +97,7 @@ def look_into(files: ImageFiles, architecture: str, environment: Mapping[str, st
     found = (search.binary(f"{folder}/libc.so.6") for folder in folders)
     glibc = next((file.glibc for _, file in filter(None, found) if file.glibc), "")
     musl = any(name.startswith("ld-musl-") for name in files.names("/lib"))
-    return Contents(glibc, musl, tuple(search.pythons()))
+    return Contents(glibc, musl, tuple(search.pythons()), tuple(files.room.to_value()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,9 @@ from typing import Protocol
 from builder.errors import DigestMismatchError, EnvbuildError, NotMeasuredError
 from builder.lock.base_image import BaseImage
 from builder.lock.base_image.files import ImageFiles
+from builder.lock.base_image.pinned import Settings, oci_layer
 from builder.lock.base_image.python import REVISION, Contents, look_into
+from builder.lock.base_image.room import folders_of
 from builder.lock.document import Interpreter
 from builder.oci.compression import damage_errors, decompressed
 from builder.oci.digest import Digest
@@ -39,6 +41,8 @@ from builder.progress import Progress, Silent
 _RECORDS = "image-contents"
 _CONFIGS = frozenset({MEDIA_TYPE_CONFIG, "application/vnd.docker.container.image.v1+json"})
 _MOST_LAYERS = 1000
+_HISTORY_LIMIT = 1000
+"""Characters of what a lock keeps of one entry."""
 _LARGEST_LAYER = 1 << 37
 """Bytes of one layer at most, compressed or not."""
 _USUAL_VARIANTS = {"amd64": "v1", "arm64": "v8"}
@@ -74,21 +78,20 @@ class _Image:
         """Of its config, by name."""
         return dict(pair.split("=", 1) for pair in self.config.env if "=" in pair)
 
-    def pinned(self, glibc: str) -> BaseImage:
-        """As a lock keeps it."""
-        config = self.config
+    def pinned(self, contents: Contents) -> BaseImage:
+        """As a lock keeps it. Raises: EnvbuildError, if something is where an environment goes."""
+        config, layers = self.config, self.manifest.layers
         return BaseImage(
             str(self.reference),
             _bare(self.descriptor),
             _bare(self.manifest.config),
             tuple(map(_bare, self.manifest.layers)),
             config.diff_ids,
-            glibc,
-            config.user,
-            config.working_dir,
+            contents.glibc,
             config.env,
-            config.entrypoint,
-            config.cmd,
+            Settings.of(config),
+            tuple(text[:_HISTORY_LIMIT] for text in config.history) if len(config.history) == len(layers) else (),
+            folders_of(contents.room, str(self.reference)),
         )
 
 
@@ -113,7 +116,7 @@ class RegistryImages:
         image = self._image(Reference.parse(reference), platform)
         contents = self._contents(image, platform)
         contents.check_glibc(str(image.reference))
-        pinned = image.pinned(contents.glibc)
+        pinned = image.pinned(contents)
         if not inspect:
             return pinned, None
         chosen = contents.choose(python, str(image.reference))
@@ -247,6 +250,9 @@ def _check_layers(image: _Image) -> None:
             f"its manifest has {len(layers)} layers and its config {len(image.config.diff_ids)}",
         )
     for layer in layers:
-        if "tar" not in layer.media_type or "encrypted" in layer.media_type or layer.size > _LARGEST_LAYER:
-            why = f"a layer of {layer.size} bytes is of the type `{layer.media_type[:100]}`"
-            raise EnvbuildError(f"`{image.reference}` cannot be a base", why)
+        try:
+            oci_layer(layer)
+        except EnvbuildError as error:
+            raise EnvbuildError(f"`{image.reference}` cannot be a base", (error.what, *error.why)) from error
+        if layer.size > _LARGEST_LAYER:
+            raise EnvbuildError(f"`{image.reference}` cannot be a base", f"a layer has {layer.size} bytes")
