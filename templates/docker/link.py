@@ -1,0 +1,41 @@
+"""Link conda packages into a prefix, without network: `link.py FOLDER PREFIX`, with `packages.json` in the folder."""
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+
+from rattler import RepoDataRecord, install
+
+NOT_KEPT = ("extracted_package_dir", "link", "package_tarball_full_path")  # they name folders of this build
+
+
+async def link(packages, folder, prefix):
+    """Make the prefix hold just these packages; scripts that they bring for this are run."""
+    records = [await RepoDataRecord.from_package_archive(folder / package["fn"]) for package in packages]
+    cache = folder / "cache"
+    await install(records, target_prefix=prefix, cache_dir=cache, execute_link_scripts=True, show_progress=False)
+
+
+def tell_origin(packages, prefix):
+    """Let the records of the packages say where they are from by the lock, so that conda knows them."""
+    wanted = {package["fn"]: package for package in packages}
+    for path in sorted((prefix / "conda-meta").glob("*.json")):
+        record = {key: value for key, value in json.loads(path.read_text()).items() if key not in NOT_KEPT}
+        record.update(wanted[record["fn"]])
+        path.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
+    (prefix / "conda-meta/history").touch()
+
+
+def main(folder, prefix):
+    """Link, then leave without the interpreter's own way of ending, in which rattler's threads may abort it."""
+    packages = json.loads((folder / "packages.json").read_text())
+    asyncio.run(link(packages, folder, prefix))
+    tell_origin(packages, prefix)
+    sys.stdout.flush()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
