@@ -41,6 +41,17 @@ CONDA_BUDGET = Budget(alone=18, bins=8)
 WHEEL_BUDGET_BESIDE_CONDA = Budget(alone=6, bins=6)
 """Together as many as wheels alone may take."""
 
+BYTECODE_BUDGET = Budget(alone=8, bins=6)
+BYTECODE_BUDGETS_WITH_CONDA = Budget(alone=5, bins=4), Budget(alone=3, bins=2)
+BYTECODE_BUDGET_ON_BASE = Budget(alone=3, bins=3)
+BYTECODE_BUDGETS_WITH_CONDA_ON_BASE = Budget(alone=2, bins=2), Budget(alone=1, bins=1)
+"""Besides one layer for the interpreter's own; of conda packages and of wheels where there are both."""
+WHEEL_BUDGET_COMPILED = Budget(alone=11, bins=12)
+CONDA_BUDGETS_COMPILED = Budget(alone=6, bins=8), Budget(alone=3, bins=6)
+"""With their bytecode as many as without; what is shared stays as it is."""
+BYTECODE_FORMAT = 1
+"""The revision of the rules that decide the bytes of bytecode, beside those of the layer format."""
+
 LAYER_LIMIT = 127
 """Layers of an image at most: more cannot be mounted."""
 FRAME = 12
@@ -49,7 +60,7 @@ documents, and some room."""
 _LEAST_ROOM = 4
 """Layers that packages need at least."""
 
-Kind = Literal["debian", "interpreter", "system", "environment", "conda", "python"]
+Kind = Literal["debian", "interpreter", "system", "environment", "conda", "python", "bytecode"]
 Named = DebianPackage | CondaPackage | Wheel
 Artifact = TypeVar("Artifact", DebianPackage, CondaPackage, Wheel)
 
@@ -118,6 +129,7 @@ class Plan:
             "layers": [[layer.kind, layer.name, [digest.hex for digest in layer.digests]] for layer in self.layers],
             **({"conda": [_record(package) for package in self.conda]} if self.conda else {}),
             **({"base": self.base.to_dict(), "entrypoint": self.entrypoint} if self.base else {}),
+            **({"bytecode": BYTECODE_FORMAT} if self.bytecode else {}),
         }
         return hashlib.sha256(canonical_json(inputs)).hexdigest()
 
@@ -134,12 +146,22 @@ class Plan:
     @property
     def conda(self) -> tuple[CondaPackage, ...]:
         """All conda packages, sorted by name."""
-        return tuple(sorted(package for layer in self.layers for package in layer.conda))
+        return tuple(sorted(package for layer in self.packages for package in layer.conda))
 
     @property
     def wheels(self) -> tuple[Wheel, ...]:
         """All wheels, sorted by name."""
-        return tuple(sorted(wheel for layer in self.layers for wheel in layer.wheels))
+        return tuple(sorted(wheel for layer in self.packages for wheel in layer.wheels))
+
+    @property
+    def packages(self) -> tuple[LayerPlan, ...]:
+        """The layers without those of bytecode, lowest first."""
+        return tuple(layer for layer in self.layers if layer.kind != "bytecode")
+
+    @property
+    def bytecode(self) -> tuple[LayerPlan, ...]:
+        """The layers of bytecode, whose artifacts are what it is made of; one that turns out empty is left out."""
+        return tuple(layer for layer in self.layers if layer.kind == "bytecode")
 
 
 def make_plan(lock: Lock, platform: Platform) -> Plan:
@@ -163,7 +185,7 @@ def make_plan(lock: Lock, platform: Platform) -> Plan:
         lock.document.created,
         lock.document.layer_format,
         lock.digest,
-        tuple(_layers(locked, packages, lock.wheels[platform])),
+        tuple(_layers(locked, packages, lock.wheels[platform], compiled=bool(lock.document.spec.get("compile")))),
         locked.image,
         _entrypoint(lock) if locked.image else None,
         lock.indexes,
@@ -186,8 +208,10 @@ def _check(platform: Platform, locked: PlatformLock, conda: Sequence[CondaPackag
         )
 
 
-def _layers(locked: PlatformLock, conda: Sequence[CondaPackage], wheels: Sequence[Wheel]) -> Iterator[LayerPlan]:
-    conda_budget, wheel_budget = _budgets(locked.image, bool(conda))
+def _layers(
+    locked: PlatformLock, conda: Sequence[CondaPackage], wheels: Sequence[Wheel], *, compiled: bool
+) -> Iterator[LayerPlan]:
+    conda_budget, wheel_budget = _budgets(locked.image, bool(conda), compiled=compiled)
     for debs in _groups(locked.debian, DEBIAN_BUDGET):
         yield LayerPlan("debian", _name("Debian", debs), debian=debs)
     interpreter = locked.interpreter
@@ -200,14 +224,44 @@ def _layers(locked: PlatformLock, conda: Sequence[CondaPackage], wheels: Sequenc
         yield LayerPlan("conda", _name("conda", packages), conda=packages)
     for group in _groups(wheels, wheel_budget):
         yield LayerPlan("python", _name("Python", group), wheels=group)
+    if compiled:
+        yield from _bytecode(locked, conda, wheels)
 
 
-def _budgets(base: BaseImage | None, conda: bool) -> tuple[Budget, Budget]:
+def _bytecode(locked: PlatformLock, conda: Sequence[CondaPackage], wheels: Sequence[Wheel]) -> Iterator[LayerPlan]:
+    """The layers of bytecode: of the standard library (a conda package has its own), of conda packages, of wheels."""
+    interpreter = locked.interpreter
+    debs = tuple(package for package in sorted(locked.debian) if "python3" in package.name)
+    if interpreter.source in ("debian", "standalone"):
+        debs = debs if interpreter.source == "debian" else ()
+        yield LayerPlan("bytecode", f"bytecode: Python {interpreter.version}", debian=debs, archive=interpreter.archive)
+    conda_budget, wheel_budget = _bytecode_budgets(locked.image, bool(conda))
+    for packages in _groups([package for package in conda if _has_modules(package)], conda_budget):
+        yield LayerPlan("bytecode", _name("bytecode", packages), conda=packages)
+    for group in _groups(wheels, wheel_budget):
+        yield LayerPlan("bytecode", _name("bytecode", group), wheels=group)
+
+
+def _has_modules(package: CondaPackage) -> bool:
+    """Whether a conda package can have modules of Python: it is Python, or asks for it, or its needs are not known."""
+    return package.name == "python" or not package.depends or any(text.startswith("python") for text in package.depends)
+
+
+def _bytecode_budgets(base: BaseImage | None, conda: bool) -> tuple[Budget, Budget]:
+    if conda:
+        return BYTECODE_BUDGETS_WITH_CONDA_ON_BASE if base else BYTECODE_BUDGETS_WITH_CONDA
+    alone = BYTECODE_BUDGET_ON_BASE if base else BYTECODE_BUDGET
+    return alone, alone
+
+
+def _budgets(base: BaseImage | None, conda: bool, *, compiled: bool) -> tuple[Budget, Budget]:
     """Of conda packages and of wheels: fewer where a base has taken most layers that an image may have.
 
     Raises: EnvbuildError, if there is no room for them.
     """
     usual = (CONDA_BUDGET, WHEEL_BUDGET_BESIDE_CONDA if conda else WHEEL_BUDGET)
+    if compiled and not base:
+        return CONDA_BUDGETS_COMPILED if conda else (CONDA_BUDGET, WHEEL_BUDGET_COMPILED)
     room = LAYER_LIMIT - FRAME - (len(base.layers) if base else 0)
     if room >= WHEEL_BUDGET.alone + WHEEL_BUDGET.bins:
         return usual

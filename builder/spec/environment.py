@@ -240,6 +240,10 @@ class Environment:
         default=None,
         form=_CUDA,
     )
+    compile: bool = key(
+        "Ship the bytecode of the standard library and of all packages, in layers of its own: faster to start, larger.",
+        default=False,
+    )
     description: str = key("What it is for, in a sentence.", default="")
     owner: str = key("Who looks after it: a person or team, with a way to reach them.", default="")
 
