@@ -30,6 +30,8 @@ MANIFESTS = frozenset({MEDIA_TYPE_MANIFEST, DOCKER_MANIFEST})
 REF_NAME = "org.opencontainers.image.ref.name"
 CONTAINERD_NAME = "io.containerd.image.name"
 
+_USUAL_VARIANTS = {"amd64": "v1", "arm64": "v8"}
+
 DOCUMENT_LIMIT = 4 * 1024 * 1024
 """Bytes of a manifest, index or config at most, as registries have it."""
 
@@ -37,6 +39,11 @@ DOCUMENT_LIMIT = 4 * 1024 * 1024
 def name_annotations(name: str) -> dict[str, str]:
     """What gives an entry of `index.json` its `name:tag`, for readers of the specification and for containerd."""
     return {REF_NAME: name, CONTAINERD_NAME: f"docker.io/library/{name}"}
+
+
+def pinned_name(name: str, digest: Digest) -> str:
+    """The name of one image among those that have `name:tag` one after the other: `name:0123456789ab`."""
+    return f"{name.rpartition(':')[0]}:{digest.hex[:12]}"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -57,6 +64,11 @@ class Platform:
 
     def __str__(self) -> str:
         return "/".join(filter(None, (self.os, self.architecture, self.variant)))
+
+    def serves(self, wanted: Platform) -> bool:
+        """Whether an image for this platform is one for `wanted`: a usual variant need not be told."""
+        usual = (wanted.variant, _USUAL_VARIANTS.get(wanted.architecture))
+        return (self.os, self.architecture) == (wanted.os, wanted.architecture) and self.variant in usual
 
     @property
     def slug(self) -> str:

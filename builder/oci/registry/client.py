@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,7 @@ from builder.oci.documents import (
     Descriptor,
 )
 from builder.oci.registry.credentials import Credentials
-from builder.oci.registry.failure import NETWORK_HINT, read_all, reason
+from builder.oci.registry.failure import NETWORK_HINT, reason
 from builder.oci.registry.patience import Patience, TransientError
 from builder.oci.registry.reference import Reference
 from builder.oci.registry.session import Connect, Session
@@ -64,11 +63,10 @@ class Registries:
 
         Raises: EnvbuildError, if it cannot be had or is of a kind that is not taken; DigestMismatchError.
         """
-        session = self.session(reference)
-        with closing(session.get(f"manifests/{reference.selector}", {"Accept": _ACCEPT})) as response:
-            data = read_all(response, DOCUMENT_LIMIT, f"`{reference.registry}`")
-            promised = _promised(reference, response)
-            kind = response.headers.get("Content-Type", "").partition(";")[0].strip()
+        path = f"manifests/{reference.selector}"
+        data, headers = self.session(reference).read(path, {"Accept": _ACCEPT}, DOCUMENT_LIMIT)
+        promised = _promised(reference, headers)
+        kind = headers.get("Content-Type", "").partition(";")[0].strip()
         digest = Digest.of(data)
         if promised and digest != promised:
             raise DigestMismatchError(
@@ -144,6 +142,11 @@ class BlobStream(io.RawIOBase):
         view[: len(data)] = data
         return len(data)
 
+    def resume(self, data: bytes) -> None:
+        """Take `data`, which was received before, as what comes next; only the rest is asked for."""
+        self._hash.update(data)
+        self._position += len(data)
+
     def close(self) -> None:
         """Give up the connection."""
         self._disconnect()
@@ -191,9 +194,9 @@ class BlobStream(io.RawIOBase):
         return DigestMismatchError(f"the registry's blob {self._descriptor.digest} is not what its digest says", why)
 
 
-def _promised(reference: Reference, response: urllib3.BaseHTTPResponse) -> Digest | None:
+def _promised(reference: Reference, headers: Mapping[str, str]) -> Digest | None:
     """The digest that was asked for, or the one that the registry announces."""
-    announced = response.headers.get("Docker-Content-Digest", "")
+    announced = headers.get("Docker-Content-Digest", "")
     if reference.digest is None and announced.startswith("sha256:"):
         return Digest.parse(announced)
     return reference.digest

@@ -19,7 +19,7 @@ from builder.errors import EnvbuildError
 from builder.oci.registry.authorization import Authorizer
 from builder.oci.registry.challenge import choose_challenge
 from builder.oci.registry.credentials import Credentials
-from builder.oci.registry.failure import failure, reason, unreachable
+from builder.oci.registry.failure import failure, read_all, reason, unreachable
 from builder.oci.registry.patience import Patience, TransientError
 from builder.oci.registry.reference import Reference
 
@@ -89,6 +89,19 @@ class Session:
         Raises: EnvbuildError, if it is refused, is not there or cannot be reached.
         """
         return self._patiently(lambda: self._once(Request("GET", path, headers), (200, 206))[0])
+
+    def read(self, path: str, headers: Mapping[str, str], limit: int) -> tuple[bytes, Mapping[str, str]]:
+        """The whole of `<repository>/<path>`, of `limit` bytes at most, and the headers that came with it.
+
+        Raises: EnvbuildError.
+        """
+
+        def once() -> tuple[bytes, Mapping[str, str]]:
+            response, _ = self._once(Request("GET", path, headers), (200,))
+            with closing(response):
+                return read_all(response, limit, f"`{self.registry}`"), response.headers
+
+        return self._patiently(once)
 
     def has(self, path: str, headers: Mapping[str, str]) -> bool:
         """Whether `<repository>/<path>` is there; where the registry would send us elsewhere for it, it is.

@@ -6,13 +6,18 @@ import http.server
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
+import registry_simulator
+from made_layouts import add_image, add_index, new_layout, noise
+from registry_simulator import Simulator
 
 from builder.fetch import Mirrors
 from builder.fetch.transport import Transport
 from builder.oci.digest import Digest
 from builder.oci.documents import MEDIA_TYPE_MANIFEST, Descriptor
+from builder.oci.layout import Layout
 from builder.oci.registry import Credentials, Reference, Registries
 from builder.oci.registry.credentials import Login
 from builder.oci.registry.patience import Patience
@@ -141,3 +146,21 @@ def registries(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Registries]:
 def answering() -> Callable[..., Handle]:
     """Makes handlers that give one answer."""
     return lambda status, body=b"", **headers: lambda handler: answer(handler, status, body, **headers)
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    """A registry that is true to the specification."""
+    with registry_simulator.running() as registry:
+        yield registry
+
+
+@pytest.fixture
+def two_platforms(tmp_path: Path) -> tuple[Layout, Descriptor]:
+    """An index of two images that share a layer, in a layout."""
+    layout = new_layout(tmp_path / "source")
+    shared = noise(200_000, 0)
+    images = [
+        add_image(layout, name, shared, noise(50_000, number)) for number, name in enumerate(("amd64", "arm64"), 1)
+    ]
+    return layout, add_index(layout, *images)
