@@ -69,7 +69,7 @@ def build_environments(name: str, lock: Lock, platforms: Sequence[Platform], wor
     from builder.image.assemble import build_environment
 
     images = [build_environment(make_plan(lock, platform), workshop) for platform in sorted(platforms)]
-    return _built(workshop.store, f"{name}:latest", images)
+    return index_images(workshop.store, f"{name}:latest", images)
 
 
 def build_project(loaded: LoadedProject, lock: Lock, platforms: Sequence[Platform], workshop: Workshop) -> Built:
@@ -81,7 +81,7 @@ def build_project(loaded: LoadedProject, lock: Lock, platforms: Sequence[Platfor
     documents = bundle_files(loaded.project, loaded.name, lock, contents)
     plans = [make_plan(lock, platform) for platform in sorted(platforms)]
     images = [_build_one(loaded, plan, contents, documents, workshop) for plan in plans]
-    return _built(workshop.store, f"{loaded.name}:{loaded.project.version}", images)
+    return index_images(workshop.store, f"{loaded.name}:{loaded.project.version}", images)
 
 
 def gather(loaded: LoadedProject, lock: Lock, fetcher: Fetcher) -> Contents:
@@ -138,9 +138,9 @@ def _build_one(
         config = bundle_config(
             environment.config,
             [(name, layer.diff_id) for name, layer in layers],
-            _labels(loaded),
-            _variables(contents),
-            [command.port for command in loaded.project.commands.values() if command.port],
+            image_labels(loaded),
+            image_variables(contents),
+            image_ports(loaded),
         )
         made = (*environment.layers, *(layer for _, layer in layers))
         return write_image(workshop.store, made, config, environment.elsewhere)
@@ -170,7 +170,8 @@ def _layer(store: Store, files: Sequence[FileEntry], root: Directory, *, compres
     return kept_layer(store, key, make)
 
 
-def _labels(loaded: LoadedProject) -> dict[str, str]:
+def image_labels(loaded: LoadedProject) -> dict[str, str]:
+    """What a project's image is called, for its labels."""
     project = loaded.project
     labels = {"org.opencontainers.image.title": loaded.name, "org.opencontainers.image.version": project.version}
     if project.description:
@@ -178,13 +179,19 @@ def _labels(loaded: LoadedProject) -> dict[str, str]:
     return labels
 
 
-def _variables(contents: Contents) -> dict[str, str]:
+def image_ports(loaded: LoadedProject) -> list[int]:
+    """The ports that a project's commands listen on."""
+    return [command.port for command in loaded.project.commands.values() if command.port]
+
+
+def image_variables(contents: Contents) -> dict[str, str]:
     """Where Python finds the project's modules: `src` first where the code has one."""
     has_src = any(entry.path.startswith("src/") for entry in contents.code)
     return {"PYTHONPATH": f"/{CODE}/src:/{CODE}" if has_src else f"/{CODE}"}
 
 
-def _built(store: Store, name: str, images: Sequence[Image]) -> Built:
+def index_images(store: Store, name: str, images: Sequence[Image]) -> Built:
+    """Images of one name, one a platform, with an index over them in the store."""
     if not images:
         raise EnvbuildError("no platform is to be built")
     data = Index(tuple(image.descriptor for image in images)).to_bytes()

@@ -15,6 +15,7 @@ COMMANDS = {
     "tree": "Show which locked package needs which.",
     "why": "Show what a package is locked for.",
     "build": "Build the image of a project or an environment from its lock.",
+    "render": "Write a Dockerfile with all that it needs, for Docker alone.",
     "bundle": "Pack a project into one file that trains and serves anywhere.",
     "inspect": "Show what is in a bundle.",
     "run": "Run a command of a project or a bundle.",

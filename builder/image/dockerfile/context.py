@@ -22,7 +22,6 @@ class Vendored:
 class Addition:
     """What a project puts on its environment, and what its image says of itself."""
 
-    version: str
     model: tuple[FileEntry, ...]
     """Relative to `/model`."""
     code: tuple[FileEntry, ...]

@@ -15,11 +15,12 @@ from builder.image.dockerfile.shape import LINKER, Shape, common_shape
 from builder.image.dockerfile.tools import PIP, RATTLER
 from builder.image.skeleton import BUNDLE, CODE, DATA, ENVIRONMENT, MODEL, OUTPUT
 from builder.layers.files import FileEntry
+from builder.lock.base_image.pinned import Settings
 from builder.oci.canonical import readable_json
 from builder.plan import Plan
 from builder.resources import render as fill
 
-DOCKERFILE, IGNORE_FILE = "Dockerfile", ".dockerignore"
+DOCKERFILE, IGNORE_FILE, FETCH_SCRIPT = "Dockerfile", ".dockerignore", "fetch.sh"
 MARKER = "context.json"
 """Says of a folder that it was rendered, from which lock, and what was written: not for Docker."""
 CONTEXT_FORMAT = 1
@@ -42,10 +43,11 @@ def render(name: str, plans: Sequence[Plan], addition: Addition | None = None, b
         texts |= list_files(plan, vendored.values())
     values = _values(name, plans, shape, addition)
     texts[DOCKERFILE] = fill("docker/Dockerfile.j2", values).encode()
+    ordered = tuple(by_path[path] for path in sorted(by_path))
+    texts[FETCH_SCRIPT] = fill("docker/fetch.sh.j2", {"vendored": ordered}).encode()
     texts[IGNORE_FILE] = fill("docker/dockerignore.j2", values).encode()
     files = tuple(_project_files(addition)) if addition else ()
     texts[MARKER] = readable_json(_marker(name, plans, texts, by_path))
-    ordered = tuple(by_path[path] for path in sorted(by_path))
     return Context(name, dict(sorted(texts.items())), ordered, files)
 
 
@@ -88,25 +90,33 @@ def _parts(addition: Addition | None) -> list[tuple[str, str]]:
 
 def _config_values(shape: Shape) -> dict[str, Any]:
     """What the image says of itself, where its base does not say it already."""
-    config, base = shape.config, shape.base_image
-    inherited = set(base.environment) if base else set()
-    labels = dict(base.settings.labels) if base else {}
+    config, base = shape.config, shape.base_image.settings if shape.base_image else Settings()
+    given = _mapping(shape.base_image.environment) if shape.base_image else {}
+    variables = _mapping(config.env)
     return {
+        "root": base.user.partition(":")[0] not in ("", "0", "root"),
         "variables": [
             f"{words.variable(name)}={words.quoted(value)}"
-            for name, _, value in (entry.partition("=") for entry in config.env if entry not in inherited)
+            for name, value in variables.items()
+            if given.get(name) != value
         ],
         "labels": [
             f"{words.label(name)}={words.quoted(text)}"
             for name, text in sorted(config.labels.items())
-            if labels.get(name) != text
+            if base.labels.get(name) != text
         ],
-        "ports": [words.port(port) for port in config.exposed_ports],
+        "ports": [words.port(port) for port in config.exposed_ports if port not in base.ports],
         "user": words.user(config.user) if config.user else None,
         "working_dir": words.path(config.working_dir or "/"),
         "entrypoint": words.exec_form(config.entrypoint),
         "cmd": words.exec_form(config.cmd),
+        "signal": "SIGTERM" if base.stop_signal and not config.stop_signal else None,
     }
+
+
+def _mapping(variables: Sequence[str]) -> dict[str, str]:
+    """Of `NAME=value`, the last of each name."""
+    return {name: value for name, _, value in (entry.partition("=") for entry in variables)}
 
 
 def _project_files(addition: Addition) -> Iterator[FileEntry]:

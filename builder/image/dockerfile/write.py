@@ -12,7 +12,7 @@ from typing import Any
 
 from builder.errors import EnvbuildError
 from builder.image.dockerfile.context import Context
-from builder.image.dockerfile.render import MARKER
+from builder.image.dockerfile.render import FETCH_SCRIPT, MARKER
 from builder.layers.files import FileEntry
 from builder.layers.interface import PACKAGE_MTIME
 from builder.oci.canonical import parse_json
@@ -77,7 +77,7 @@ def differences(folder: Path, context: Context) -> list[str]:
 
 def _fill(draft: Path, context: Context, paths: Mapping[Digest, Path]) -> None:
     for path, data in context.texts.items():
-        _write(_place(draft, path), data, 0o644)
+        _write(_place(draft, path), data, 0o755 if path == FETCH_SCRIPT else 0o644)
     for vendored in context.vendored:
         if vendored.source.digest in paths:
             _link(paths[vendored.source.digest], _place(draft, vendored.path))
