@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from builder.cli.deliver import Delivery, deliver, delivery_options
+from builder.cli.engine_build import Choice, Job, build_by_engine, builder_options, print_made
 from builder.cli.machine import make_workshop
 from builder.cli.options import json_option, offline_option, path_argument, platform_option, workers_option
 from builder.cli.output import Output, print_json, size_text
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 @path_argument
 @platform_option
 @workers_option
+@builder_options
 @delivery_options
 @click.option("--dry-run", is_flag=True, help="Print the plan and build nothing.")
 @offline_option
@@ -37,18 +39,28 @@ def command(
     dry_run: bool,
     offline: bool,
     as_json: bool,
+    builder: str,
+    base: str | None,
     **delivery: Any,
 ) -> None:
     """Build the image of the project or environment in PATH from its lock alone.
 
     Needs no daemon, no root, and no network once the locked files are in the store. Prints one reference: the
     digest of the image, or of the index over the images if there are several platforms.
+
+    With `--builder docker` or `buildkit` an engine makes it of the Dockerfile that `envbuild render` writes: the same
+    files, under a digest of the engine's own, which is printed for each platform.
     """
+    choice = Choice(builder, base)
+    choice.check()
     target = open_target(path, platforms)
     if dry_run:
         _print_plans(target.plans, as_json)
         return
     workshop = make_workshop(output, workers, offline=offline)
+    if not choice.is_native:
+        print_made(build_by_engine(Job(target, choice, workshop, output), Delivery(**delivery)), as_json)
+        return
     built = target.build(workshop, output)
     show_images(built, output)
     deliver(built, workshop, output, Delivery(**delivery))

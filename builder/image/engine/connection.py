@@ -79,6 +79,12 @@ class Connection:
             if not self.client.images.get(image).tags:
                 self.client.api.remove_image(image, noprune=True)
 
+    def tag(self, image: str, name: str) -> None:
+        """Give an image one more `name:tag`. Raises: EnvbuildError, if the engine refuses."""
+        repository, _, tag = name.rpartition(":")
+        with _told(f"Docker Engine does not call the image {name}"):
+            self.client.api.tag(image, repository, tag)
+
     def load(self, archive: Path, tag: str) -> str:
         """Load an archive, and return the id of its image, which is tagged `tag`.
 
