@@ -7,6 +7,7 @@ from pathlib import Path
 from builder.bundle.build import Built
 from builder.errors import EnvbuildError
 from builder.oci.archive import DockerEntry, reachable, write_archive, write_layout
+from builder.oci.documents import pinned_name
 from builder.oci.store import Store
 from builder.progress import Progress
 
@@ -23,7 +24,9 @@ def pack(built: Built, store: Store, target: Path, progress: Progress) -> int:
     if target.suffix == ".tar":
         if target.is_dir():
             raise EnvbuildError(f"`{target}` is a folder", hint="Name a file with `-o`")
-        write_archive(target, store, built.index, DockerEntry(built.images[0].manifest, (built.name,)), progress)
+        image = built.images[0]
+        names = (built.name, pinned_name(built.name, image.descriptor.digest))
+        write_archive(target, store, built.index, DockerEntry(image.manifest, names), progress)
         return target.stat().st_size
     if target.suffix in (".zip", ".gz", ".tgz", ".xz", ".zst", ".oci"):
         raise EnvbuildError(f"`{target}` cannot be written", "a bundle is a `.tar` file or a folder")

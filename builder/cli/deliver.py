@@ -24,13 +24,21 @@ class Delivery:
     """A `.tar` file or a folder."""
     load: bool = False
     """Into an engine of this machine."""
+    engine: str | None = None
+    """Which one; without it, the first that answers."""
 
 
 def delivery_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds the options of a Delivery: `target` and `load`."""
+    """Adds the options of a Delivery: `target`, `load` and `engine`."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
+
+
+def _only_to_load(context: click.Context, _: click.Parameter, value: str | None) -> str | None:
+    if value and not context.params.get("load"):
+        raise click.UsageError("`--engine` says where `--load` puts the image; add `--load`")
+    return value
 
 
 _OPTIONS = (
@@ -41,7 +49,13 @@ _OPTIONS = (
         type=click.Path(path_type=Path),
         help="Also write them to FILE.tar or a folder.",
     ),
-    click.option("--load", is_flag=True, help="Also load the image into Docker Engine."),
+    click.option("--load", is_flag=True, is_eager=True, help="Also load the image into Docker Engine or Podman."),
+    click.option(
+        "--engine",
+        type=click.Choice(["docker", "podman"]),
+        callback=_only_to_load,
+        help="Where --load puts it [default: docker if it answers, else podman].",
+    ),
 )
 
 
@@ -56,6 +70,6 @@ def deliver(built: Built, workshop: Workshop, output: Output, delivery: Delivery
         size = pack(built, workshop.store, delivery.target, workshop.progress)
         output.say(f"wrote {delivery.target} ({size_text(size)})")
     if delivery.load:
-        from builder.cli.engines import load_into_docker
+        from builder.cli.engines import load
 
-        load_into_docker(built, workshop.store, output)
+        load(built, workshop.store, output, delivery.engine)

@@ -5,19 +5,30 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from builder.bundle.build import Built
 from builder.cli.machine import host_platform
 from builder.cli.output import Output
 from builder.errors import EnvbuildError
 from builder.oci.store import Store
-from builder.run.interface import Engine, LocalImage
+from builder.run.interface import Engine, Loader, LocalImage
+
+if TYPE_CHECKING:
+    from builder.run.docker import DockerEngine
+    from builder.run.podman import PodmanEngine
 
 
-def _docker() -> Engine:
+def _docker() -> DockerEngine:
     from builder.run.docker import DockerEngine
 
     return DockerEngine()
+
+
+def _podman() -> PodmanEngine:
+    from builder.run.podman import PodmanEngine
+
+    return PodmanEngine()
 
 
 def _embedded() -> Engine:
@@ -26,8 +37,18 @@ def _embedded() -> Engine:
     return EmbeddedEngine()
 
 
-ENGINES: dict[str, Callable[[], Engine]] = {"docker": _docker, "embedded": _embedded}
-"""By name; without a choice the first one that answers is taken."""
+ENGINES: dict[str, Callable[[], Engine]] = {"docker": _docker, "embedded": _embedded, "podman": _podman}
+"""By name; without a choice the first one that answers is taken. The embedded engine needs no copy of the image, so
+Podman, which does, comes after it."""
+
+LOADERS: dict[str, Callable[[], Loader]] = {"docker": _docker, "podman": _podman}
+"""Those that keep images, likewise."""
+
+_HINTS: dict[str | None, str | None] = {
+    "docker": "Start Docker Engine, or use `--engine embedded`",
+    "podman": "Install Podman, or use `--engine embedded`",
+    "embedded": None,
+}
 
 
 def choose_engine(name: str | None, output: Output) -> Engine:
@@ -44,25 +65,38 @@ def choose_engine(name: str | None, output: Output) -> Engine:
                 output.say(f"warning: {reasons[0]}; using the {candidate} engine instead")
             return engine
         reasons.append(reason)
-    other = "" if name != "docker" else ", or use `--engine embedded`"
-    hint = None if name == "embedded" else f"Start Docker Engine{other}"
+    hint = _HINTS.get(name, "Start Docker Engine")
     raise EnvbuildError("no engine can run this here", reasons, hint)
 
 
-def load_into_docker(built: Built, store: Store, output: Output) -> None:
-    """Put the image for this machine into Docker Engine, the layers that it lacks alone.
+def load(built: Built, store: Store, output: Output, name: str | None = None) -> None:
+    """Put the image for this machine into an engine that keeps images, under its name and under its digest's start.
+
+    `name` is the engine's; without one the first that answers is taken.
 
     Raises: EnvbuildError, if no engine answers, or there is no image for this machine.
     """
-    from builder.run.docker import DockerEngine
-
-    engine = DockerEngine()
-    reason = engine.unavailable()
-    if reason is not None:
-        raise EnvbuildError("the image cannot be loaded", reason, "Start Docker Engine, or set DOCKER_HOST")
     wanted = host_platform()
     image = next((image for image in built.images if replace(image.config.platform, variant=None) == wanted), None)
     if image is None:
         raise EnvbuildError(f"there is no image for {wanted} to load", hint=f"Add `--platform {wanted}`")
-    engine.load(LocalImage(store, image.descriptor, image.manifest, image.config, built.name))
-    output.say(f"loaded {built.name} into Docker Engine")
+    loader = choose_loader(name)
+    local = LocalImage(store, image.descriptor, image.manifest, image.config, built.name)
+    loader.load(local, (local.name, local.pinned_name))
+    output.say(f"loaded {local.name} into {loader.title}, also as {local.pinned_name}")
+
+
+def choose_loader(name: str | None) -> Loader:
+    """The engine of this name that keeps images, or the first one that answers.
+
+    Raises: EnvbuildError, with the reason of each that does not.
+    """
+    reasons = []
+    for candidate in [name] if name else list(LOADERS):
+        loader = LOADERS[candidate]()
+        reason = loader.unavailable()
+        if reason is None:
+            return loader
+        reasons.append(reason)
+    hint = "Install Podman" if name == "podman" else "Start Docker Engine, or set DOCKER_HOST"
+    raise EnvbuildError("the image cannot be loaded", reasons, hint)

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from builder.run.interface import PortMapping
 
 engine_option = click.option(
-    "--engine", type=click.Choice(["docker", "embedded"]), help="[default: docker if it answers]"
+    "--engine",
+    type=click.Choice(["docker", "podman", "embedded"]),
+    help="[default: docker if it answers, else embedded]",
 )
 publish_option = click.option(
     "-p", "--publish", "ports", multiple=True, metavar="[ADDRESS:]PORT:PORT", help="Publish a port (on 127.0.0.1)."

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
 from builder.errors import EnvbuildError
-from builder.oci.documents import Descriptor, ImageConfig, Manifest
+from builder.oci.documents import Descriptor, ImageConfig, Manifest, pinned_name
 from builder.oci.store import Store
 
 Network = Literal["default", "none", "host"]
@@ -92,7 +92,12 @@ class LocalImage:
     manifest: Manifest
     config: ImageConfig
     name: str
-    """What to call it in messages."""
+    """`name:tag`."""
+
+    @property
+    def pinned_name(self) -> str:
+        """The name by which it is found as long as it is there, also when `name` has come to be another image's."""
+        return pinned_name(self.name, self.descriptor.digest)
 
 
 class Engine(Protocol):
@@ -112,6 +117,23 @@ class Engine(Protocol):
         That it was killed for want of memory is said on standard error.
 
         Raises: EnvbuildError, if the command cannot be started, or a wish of the request cannot be granted.
+        """
+
+
+class Loader(Protocol):
+    """An engine of this machine that keeps images of its own, under names."""
+
+    name: str
+    title: str
+    """What to call it in messages."""
+
+    def unavailable(self) -> str | None:
+        """Why this engine cannot take anything, in one sentence, or None if it can. Fast."""
+
+    def load(self, image: LocalImage, names: Sequence[str]) -> str:
+        """Put an image into the engine where it is not there, under `name:tag` names; returns what it is called there.
+
+        Raises: EnvbuildError, if the engine refuses; DigestMismatchError.
         """
 
 

@@ -8,7 +8,8 @@ import warnings
 
 import pytest
 
-from builder.run.docker import DockerEngine, port_hint
+from builder.run.docker import DockerEngine
+from builder.run.docker.container import port_hint
 from builder.run.interface import PortMapping, RunRequest
 
 

@@ -9,7 +9,7 @@ import pytest
 from builder.oci.digest import Digest
 from builder.oci.documents import MEDIA_TYPE_CONFIG, MEDIA_TYPE_LAYER_GZIP, Descriptor, ImageConfig, Manifest, Platform
 from builder.oci.store import Store
-from builder.run.docker import _present_layers
+from builder.run.docker.load import present_layers
 from builder.run.interface import LocalImage
 
 SIZES = (50_000_000, 40_000_000, 3_000, 2_000)
@@ -55,14 +55,14 @@ def image(tmp_path: Path) -> LocalImage:
 
 
 def test_an_engine_without_images_has_no_layer(engine: Any, image: LocalImage) -> None:
-    assert _present_layers(engine, image) == 0
+    assert present_layers(engine, image) == 0
 
 
 def test_the_longest_chain_of_all_images_counts(engine: Any, image: LocalImage) -> None:
     engine.images.add("a", 1, "a:1")
     engine.images.add("b", 2, "b:1")
     engine.images.add("c", 0)
-    assert _present_layers(engine, image) == 2
+    assert present_layers(engine, image) == 2
 
 
 def test_the_image_of_the_same_name_is_asked_first_and_no_other_once_little_is_left(
@@ -71,12 +71,12 @@ def test_the_image_of_the_same_name_is_asked_first_and_no_other_once_little_is_l
     engine.images.add("dangling", 3)
     engine.images.add("similar", 3, "churned:1.0")
     engine.images.add("previous", 2, "registry/churn:1.0", "churn:0.9")
-    assert _present_layers(engine, image) == 2
+    assert present_layers(engine, image) == 2
     assert engine.images.asked == ["previous"]
 
 
 def test_other_images_are_asked_while_much_is_left(engine: Any, image: LocalImage) -> None:
     engine.images.add("environment", 2, "sklearn:latest")
     engine.images.add("previous", 1, "churn:1.0")
-    assert _present_layers(engine, image) == 2
+    assert present_layers(engine, image) == 2
     assert engine.images.asked == ["previous", "environment"]

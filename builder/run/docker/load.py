@@ -1,0 +1,138 @@
+"""Loading an image into Docker Engine: only the layers that it lacks, and under every name."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from builder.errors import EnvbuildError
+from builder.oci.archive import DockerEntry, write_archive_to, write_docker_archive
+from builder.oci.documents import name_annotations
+from builder.run.docker.messages import first_line
+from builder.run.interface import LocalImage
+
+if TYPE_CHECKING:
+    import docker
+
+_REFUSED = "Docker Engine did not take the image"
+_LITTLE = 1 << 20
+"""Bytes that are sent faster than the engine is asked whether it has them."""
+
+
+def load_image(engine: docker.DockerClient, image: LocalImage, names: Sequence[str]) -> str:
+    """Put an image into the engine where it is not there, and give it the names that it lacks; returns its id there.
+
+    A classic image store is sent only the layers above those that it has; a containerd store gets all.
+
+    Raises: EnvbuildError, if the engine refuses.
+    """
+    import docker
+
+    try:
+        whole = has_containerd_store(engine)
+        identity = str(image.descriptor.digest if whole else image.manifest.config.digest)
+        if _names(engine, identity) is None:
+            _send_whole(engine, image, names) if whole else _send_missing(engine, image, names)
+        for name in sorted(set(names) - (_names(engine, identity) or set())):
+            repository, _, tag = name.rpartition(":")
+            engine.images.get(identity).tag(repository, tag)
+    except (docker.errors.DockerException, OSError) as error:
+        raise EnvbuildError(_REFUSED, first_line(error)) from error
+    return identity
+
+
+def _names(engine: docker.DockerClient, identity: str) -> set[str] | None:
+    """The names that the engine has an image under, or None if it does not have it."""
+    import docker
+
+    try:
+        return set(engine.images.get(identity).attrs.get("RepoTags") or ())
+    except docker.errors.ImageNotFound:
+        return None
+
+
+def _send_whole(engine: docker.DockerClient, image: LocalImage, names: Sequence[str]) -> None:
+    top = replace(image.descriptor, annotations=name_annotations(names[0]))
+    entry = DockerEntry(image.manifest, tuple(names))
+    _send(engine, lambda file: write_archive_to(file, image.store, top, entry))
+
+
+def _send_missing(engine: docker.DockerClient, image: LocalImage, names: Sequence[str]) -> None:
+    entry = DockerEntry(image.manifest, tuple(names))
+    left_out = {layer.digest for layer in image.manifest.layers[: present_layers(engine, image)]}
+    try:
+        _send(engine, lambda file: write_docker_archive(file, image.store, entry, left_out))
+    except EnvbuildError:
+        if not left_out:
+            raise
+        _send(engine, lambda file: write_docker_archive(file, image.store, entry, ()))
+
+
+def _send(engine: docker.DockerClient, write: Callable[[Any], None]) -> None:
+    import docker
+
+    with _piped(write) as stream:
+        try:
+            answers = [event["error"] for event in engine.api.load_image(stream) if "error" in event]  # type: ignore[no-untyped-call]
+        except docker.errors.DockerException as error:
+            answers = [first_line(error)]
+    if answers:
+        raise EnvbuildError(_REFUSED, str(answers[0])[:300])
+
+
+@contextmanager
+def _piped(write: Callable[[Any], None]) -> Iterator[Any]:
+    """What `write` writes, as a file to read from; an error of `write` is raised at the end."""
+    reading, writing = os.pipe()
+    errors: list[Exception] = []
+
+    def work() -> None:
+        try:
+            with os.fdopen(writing, "wb") as file:
+                write(file)
+        except BrokenPipeError:
+            return
+        except (EnvbuildError, OSError) as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        with os.fdopen(reading, "rb") as stream:
+            yield stream
+    finally:
+        thread.join()
+        if errors:
+            raise errors[0]
+
+
+def present_layers(engine: docker.DockerClient, image: LocalImage) -> int:
+    """How many layers from below the engine has as one chain, by any of its images.
+
+    Asks for images of the same name first, and for no more of them once little is left to send.
+    """
+    wanted = [str(diff_id) for diff_id in image.config.diff_ids]
+    repository = image.name.rpartition(":")[0] + ":"
+    most = 0
+    for listed in sorted(engine.api.images(), key=lambda listed: not _is_of(listed, repository)):
+        layers = engine.images.get(listed["Id"]).attrs.get("RootFS", {}).get("Layers") or []
+        same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(layers, wanted, strict=False))
+        most = max(most, sum(1 for _ in same))
+        if sum(layer.size for layer in image.manifest.layers[most:]) <= _LITTLE:
+            break
+    return most
+
+
+def _is_of(listed: dict[str, Any], repository: str) -> bool:
+    return any(str(tag).startswith(repository) for tag in listed.get("RepoTags") or ())
+
+
+def has_containerd_store(engine: docker.DockerClient) -> bool:
+    """Whether the engine keeps images in containerd, whose ids are digests of manifests."""
+    status = engine.info().get("DriverStatus") or []
+    return any("io.containerd" in str(value) for _, value in status)
