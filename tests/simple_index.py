@@ -136,11 +136,11 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serve_index() -> Iterator[SimpleIndex]:
-    """A new index, served while the body runs."""
+def serve_index(kind: Callable[[int], SimpleIndex] = SimpleIndex) -> Iterator[SimpleIndex]:
+    """A new index, served while the body runs; `kind` makes it for a port."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
         server.daemon_threads = True
-        state = SimpleIndex(server.server_port)
+        state = kind(server.server_port)
         server.index = state  # type: ignore[attr-defined]
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()

@@ -27,7 +27,7 @@ STANDALONE_PYTHONS = tuple(
 )
 """Where standalone interpreters are published, now and before."""
 PYTORCH_WHEELS = ("https://download.pytorch.org/whl/", "https://download-r2.pytorch.org/whl/")
-"""Where PyTorch's indexes are, and where they keep files."""
+"""Where PyTorch's indexes are, and another host with the same files, which their pages name."""
 
 _PYPI_FILE_PATH = re.compile(r".*/packages/([0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{60}/[^/]+)")
 
@@ -97,11 +97,10 @@ class Mirrors:
         return (url,)
 
     def published(self, url: str) -> str:
-        """The URL that every machine can use, of a file of PyTorch's that a mirror gave; of another the same."""
-        for known, mirror in self.prefixes:
-            if known in PYTORCH_WHEELS and url.startswith(mirror):
-                return known + url.removeprefix(mirror)
-        return url
+        """The URL that a lock names: of PyTorch's files, wherever they were had, their place below its indexes."""
+        places = (*(mirror for known, mirror in self.prefixes if known in PYTORCH_WHEELS), *PYTORCH_WHEELS)
+        place = next((place for place in places if url.startswith(place)), None)
+        return url if place is None else PYTORCH_WHEELS[0] + url.removeprefix(place)
 
     def authorization(self, url: str) -> str | None:
         """The Authorization header to send to the host of `url` first, if there is one."""
