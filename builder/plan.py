@@ -19,6 +19,7 @@ from builder.lock.document import Interpreter, Lock, PlatformLock
 from builder.oci.canonical import canonical_json
 from builder.oci.digest import Digest
 from builder.oci.documents import Platform
+from builder.spec.cuda import Cuda
 
 ALONE_SIZE = 4 << 20
 """Bytes of an artifact from which on it has a layer of its own, equal in every image."""
@@ -116,6 +117,8 @@ class Plan:
     """Whether the entry point of the base is to stay: `keep`, `replace`, or None where nothing was said."""
     indexes: tuple[tuple[str, str], ...] = ()
     """Names and URLs of the indexes that files may be of, as `Lock.indexes`; the image does not depend on it."""
+    cuda: Cuda | None = None
+    """What the packages were chosen for."""
 
     @property
     def key(self) -> str:
@@ -130,6 +133,7 @@ class Plan:
             **({"conda": [_record(package) for package in self.conda]} if self.conda else {}),
             **({"base": self.base.to_dict(), "entrypoint": self.entrypoint} if self.base else {}),
             **({"bytecode": BYTECODE_FORMAT} if self.bytecode else {}),
+            **({"cuda": self.cuda.version} if self.cuda else {}),
         }
         return hashlib.sha256(canonical_json(inputs)).hexdigest()
 
@@ -189,6 +193,7 @@ def make_plan(lock: Lock, platform: Platform) -> Plan:
         locked.image,
         _entrypoint(lock) if locked.image else None,
         lock.indexes,
+        Cuda.of_spec(lock.document.spec),
     )
 
 

@@ -45,7 +45,11 @@ def environment_config(plan: Plan, diff_ids: Sequence[Digest]) -> ImageConfig:
         cmd=(f"/{ENVIRONMENT}/bin/python",),
         user=USER,
         working_dir=f"/{CODE}",
-        labels={LOCK_LABEL: str(plan.lock_digest), BASE_NAME: plan.base_name},
+        labels={
+            LOCK_LABEL: str(plan.lock_digest),
+            BASE_NAME: plan.base_name,
+            **(plan.cuda.labels if plan.cuda else {}),
+        },
     )
     return _on_base(own, plan, plan.base) if plan.base else own
 
@@ -72,7 +76,8 @@ def _variables(plan: Plan, given: Mapping[str, str]) -> dict[str, str]:
     """
     kinds = {"VIRTUAL_ENV": plan.interpreter.source != "conda", "CONDA_PREFIX": bool(plan.conda)}
     own = {name: f"/{ENVIRONMENT}" for name, so in kinds.items() if so}
-    return {"PATH": with_path(given, f"/{ENVIRONMENT}/bin")} | _VARIABLES | _without_path(given) | own
+    usual = _VARIABLES | (plan.cuda.variables if plan.cuda else {})
+    return {"PATH": with_path(given, f"/{ENVIRONMENT}/bin")} | usual | _without_path(given) | own
 
 
 def _without_path(variables: Mapping[str, str]) -> dict[str, str]:

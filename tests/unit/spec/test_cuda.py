@@ -25,7 +25,7 @@ def test_a_version_needs_the_least_driver_of_its_major_version(
     assert Cuda.of_labels(labels) == cuda
 
 
-@pytest.mark.parametrize("text", [None, 12.8, "", "12", "12.x", "12.8.1", "-1.0", "1" * 99 + ".0", "１２.8"])
+@pytest.mark.parametrize("text", [None, 12.8, "", "12", "12.x", "12.8.1", "-1.0", "1" * 99 + ".0", "\uff11\uff12.8"])
 def test_what_is_no_version_is_none(text: object) -> None:
     assert Cuda.of_spec({"cuda": text}) is None
 
