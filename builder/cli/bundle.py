@@ -36,7 +36,7 @@ def command(
 
     A FILE.tar is also an archive for `docker load -i`. Prints one reference: name and digest of the index inside.
     """
-    from builder.bundle.build import build_project
+    from builder.bundle.build import build_project, complete
     from builder.bundle.pack import pack
 
     loaded = load_project(path)
@@ -46,6 +46,7 @@ def command(
     ensure_built_wheels(lock, targets, workshop, output)
     built = build_project(loaded, lock, targets, workshop)
     target = target or Path(f"{loaded.name}.tar")
+    complete(built, workshop)
     size = pack(built, workshop.store, target, workshop.progress)
     model = loaded.project.model
     if model and model.path and not (loaded.folder / model.path).exists():

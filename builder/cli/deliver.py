@@ -65,11 +65,13 @@ def deliver(built: Built, workshop: Workshop, output: Output, delivery: Delivery
     Raises: EnvbuildError, DigestMismatchError.
     """
     if delivery.target:
+        from builder.bundle.build import complete
         from builder.bundle.pack import pack
 
+        complete(built, workshop)
         size = pack(built, workshop.store, delivery.target, workshop.progress)
         output.say(f"wrote {delivery.target} ({size_text(size)})")
     if delivery.load:
         from builder.cli.engines import load
 
-        load(built, workshop.store, output, delivery.engine)
+        load(built, workshop, output, delivery.engine)

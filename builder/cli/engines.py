@@ -11,7 +11,7 @@ from builder.bundle.build import Built
 from builder.cli.machine import host_platform
 from builder.cli.output import Output
 from builder.errors import EnvbuildError
-from builder.oci.store import Store
+from builder.image.workshop import Workshop
 from builder.run.interface import Engine, Loader, LocalImage
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def choose_engine(name: str | None, output: Output) -> Engine:
     raise EnvbuildError("no engine can run this here", reasons, hint)
 
 
-def load(built: Built, store: Store, output: Output, name: str | None = None) -> None:
+def load(built: Built, workshop: Workshop, output: Output, name: str | None = None) -> None:
     """Put the image for this machine into an engine that keeps images, under its name and under its digest's start.
 
     `name` is the engine's; without one the first that answers is taken.
@@ -81,7 +81,7 @@ def load(built: Built, store: Store, output: Output, name: str | None = None) ->
     if image is None:
         raise EnvbuildError(f"there is no image for {wanted} to load", hint=f"Add `--platform {wanted}`")
     loader = choose_loader(name)
-    local = LocalImage(store, image.descriptor, image.manifest, image.config, built.name)
+    local = LocalImage.of(image, built.name, workshop)
     loader.load(local, (local.name, local.pinned_name))
     output.say(f"loaded {local.name} into {loader.title}, also as {local.pinned_name}")
 

@@ -55,5 +55,4 @@ def build_target(path: Path, workshop: Workshop, output: Output) -> BuiltTarget:
 def _local(built: Built, workshop: Workshop) -> LocalImage:
     from builder.run.interface import LocalImage
 
-    image = built.images[0]
-    return LocalImage(workshop.store, image.descriptor, image.manifest, image.config, built.name)
+    return LocalImage.of(built.images[0], built.name, workshop)

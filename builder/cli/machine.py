@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import platform as host
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 from builder.cli.output import Output
 from builder.errors import EnvbuildError
@@ -19,6 +21,10 @@ from builder.oci.documents import Platform
 from builder.oci.store import Store
 from builder.progress import Silent
 from builder.spec import LoadedEnvironment
+
+if TYPE_CHECKING:
+    from builder.image.kept import Image
+    from builder.oci.registry import Registries
 
 _ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
@@ -64,7 +70,23 @@ def make_workshop(output: Output, workers: int | None = None, *, offline: bool =
     store = open_store()
     count = workers or os.cpu_count() or 1
     output.detail(f"the store is `{store.root}`; {count} workers")
-    return Workshop(store, make_fetcher(store, output, offline=offline), count, output.progress() or Silent())
+    fetcher = make_fetcher(store, output, offline=offline)
+    registries = functools.partial(make_registries, fetcher)
+    return Workshop(store, fetcher, count, output.progress() or Silent(), registries, compiler=_compile)
+
+
+def make_registries(fetcher: Fetcher) -> Registries:
+    """What asks registries, with the logins of this machine."""
+    from builder.fetch.transport import Transport
+    from builder.oci.registry import Credentials, Registries
+
+    return Registries(Transport(fetcher.mirrors).pool, Credentials(os.environ))
+
+
+def _compile(store: Store, root: Image, sources: Path, order: str) -> AbstractContextManager[BinaryIO]:
+    from builder.run.compile import EmbeddedCompiler  # slow, and seldom needed
+
+    return EmbeddedCompiler()(store, root, sources, order)
 
 
 def current_lock(loaded: LoadedEnvironment) -> Lock:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from builder.cli.machine import machine_variables
+from builder.cli.machine import machine_variables, make_registries
 from builder.cli.output import Output
 from builder.cli.wheels import wheel_builder
 from builder.fetch import Fetcher
@@ -30,7 +31,8 @@ def make_tools(fetcher: Fetcher, output: Output) -> Tools:
     from builder.lock.standalone import StandaloneInterpreters
 
     variables = machine_variables()
-    workshop = Workshop(fetcher.store, fetcher, os.cpu_count() or 1, output.progress() or Silent())
+    registries = functools.partial(make_registries, fetcher)
+    workshop = Workshop(fetcher.store, fetcher, os.cpu_count() or 1, output.progress() or Silent(), registries)
     uv = UvResolver(variables, uv_program(), fetcher, Once[str, None](lambda text: output.say(f"warning: {text}")))
     return Tools(
         debian=Archives(fetcher, datetime.now(UTC), records=fetcher.store),
@@ -48,9 +50,6 @@ def make_tools(fetcher: Fetcher, output: Output) -> Tools:
 
 def make_images(fetcher: Fetcher, output: Output) -> RegistryImages:
     """What reads images of registries, with the logins of this machine."""
-    from builder.fetch.transport import Transport
     from builder.lock.base_image.registry_images import RegistryImages
-    from builder.oci.registry import Credentials, Registries
 
-    registries = Registries(Transport(fetcher.mirrors).pool, Credentials(os.environ))
-    return RegistryImages(registries, fetcher.store, output.progress())
+    return RegistryImages(make_registries(fetcher), fetcher.store, output.progress())

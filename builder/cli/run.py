@@ -128,7 +128,7 @@ def _open(
         ensure_built_wheels(lock, [platform], workshop, output)
         built = build_project(project, lock, [platform], workshop)
         image = built.images[0]
-        local = LocalImage(store, image.descriptor, image.manifest, image.config, built.name)
+        local = LocalImage.of(image, built.name, workshop)
         return local, read_document(store, image), project.folder
     if target.name == ENVIRONMENT_FILE or _is_environment(target):
         raise EnvbuildError(
@@ -147,7 +147,7 @@ def _open(
         )
     bundle = open_bundle(target)
     image = bundle.import_image(platform, store)
-    local = LocalImage(store, image.descriptor, image.manifest, image.config, bundle.name)
+    local = LocalImage.of(image, bundle.name, workshop)
     return local, read_document(store, image), None
 
 

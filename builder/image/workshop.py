@@ -4,16 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar
 
+from builder.errors import EnvbuildError
 from builder.fetch import Fetcher
 from builder.image.processes import can_fork, forked_map
+from builder.oci.registry import Registries
 from builder.oci.store import Store
 from builder.progress import Progress, Silent
 
+if TYPE_CHECKING:
+    from builder.image.kept import Image
+
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+class Compiler(Protocol):
+    """Runs an image's own interpreter on sources, which needs an engine."""
+
+    def __call__(self, store: Store, root: Image, sources: Path, order: str) -> AbstractContextManager[BinaryIO]:
+        """Open the answer of `templates/compile_bytecode.py` to a file of `sources`; it is not to be trusted.
+
+        `order` is `forwards` or `backwards`.
+
+        Raises: EnvbuildError, if nothing of the image's platform can be run here, or the interpreter fails.
+        """
+
+
+def no_registries() -> Registries:
+    """Raises: EnvbuildError."""
+    raise EnvbuildError("no registry can be asked for the layers of the base")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +48,10 @@ class Workshop:
     fetcher: Fetcher
     workers: int = 2
     progress: Progress = field(default_factory=Silent)
+    registries: Callable[[], Registries] = no_registries
+    """Gives what asks registries, for layers of bases that the store lacks."""
+    compiler: Compiler | None = None
+    """Makes bytecode; without one, images that ask for it cannot be built."""
 
     def each(self, function: Callable[[T], R], items: Iterable[T], size: Callable[[T], int] = lambda _: 0) -> list[R]:
         """`function` of each item, in parallel; results in the order of the items.

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
 from builder.errors import EnvbuildError
+from builder.image.absent import bring
+from builder.image.kept import Image
+from builder.image.workshop import Workshop
 from builder.oci.documents import Descriptor, ImageConfig, Manifest, pinned_name
 from builder.oci.store import Store
 
@@ -84,7 +88,7 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True)
 class LocalImage:
-    """An image of one platform whose blobs are all in a store."""
+    """An image of one platform whose blobs are all in a store, or can be brought there."""
 
     store: Store
     descriptor: Descriptor
@@ -93,6 +97,14 @@ class LocalImage:
     config: ImageConfig
     name: str
     """`name:tag`."""
+    bring: Callable[[Iterable[Descriptor]], None] = lambda _: None
+    """Has blobs of it in the store, fetched where they are layers of a base that nothing has needed yet."""
+
+    @classmethod
+    def of(cls, image: Image, name: str, workshop: Workshop) -> LocalImage:
+        """An image of the workshop's store."""
+        bring_to = functools.partial(bring, elsewhere=image.elsewhere, workshop=workshop)
+        return cls(workshop.store, image.descriptor, image.manifest, image.config, name, bring_to)
 
     @property
     def pinned_name(self) -> str:

@@ -86,6 +86,7 @@ class PodmanEngine:
         wanted = {_REGISTRY + name for name in names}
         present = _names(identity)
         if present is None:
+            image.bring(image.manifest.layers)
             _pull(image, identity)
         missing = sorted(wanted - (present or set()))
         if missing:

@@ -11,6 +11,7 @@ import hashlib
 import io
 import os
 import stat
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, cast
@@ -33,8 +34,16 @@ _DIRECTORY_LIMIT = 1_000_000
 """Directories of one layer at most; their modes are kept in memory until the end."""
 
 
-def unpack_image(store: Store, manifest: Manifest, config: ImageConfig, progress: Progress | None = None) -> list[Path]:
+def unpack_image(
+    store: Store,
+    manifest: Manifest,
+    config: ImageConfig,
+    progress: Progress | None = None,
+    bring: Callable[[Iterable[Descriptor]], None] = lambda _: None,
+) -> list[Path]:
     """The unpacked layers of an image, lowest first; those that are missing are unpacked, in parallel.
+
+    Their blobs are asked for by `bring` before.
 
     Raises: EnvbuildError, if a layer cannot be unpacked; DigestMismatchError, if it is not what was promised.
     """
@@ -43,11 +52,10 @@ def unpack_image(store: Store, manifest: Manifest, config: ImageConfig, progress
             "the image is inconsistent",
             f"its manifest has {len(manifest.layers)} layers and its config {len(config.diff_ids)}",
         )
+    pairs = list(zip(manifest.layers, config.diff_ids, strict=True))
+    bring([layer for layer, diff_id in pairs if not _folder_of(store, diff_id).exists()])
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        jobs = [
-            pool.submit(unpack_layer, store, layer, diff_id, progress or Silent())
-            for layer, diff_id in zip(manifest.layers, config.diff_ids, strict=True)
-        ]
+        jobs = [pool.submit(unpack_layer, store, *pair, progress or Silent()) for pair in pairs]
         try:
             return [job.result() for job in jobs]
         except BaseException:
@@ -63,21 +71,23 @@ def unpack_layer(store: Store, layer: Descriptor, diff_id: Digest, progress: Pro
 
     Raises: EnvbuildError, if the layer cannot be unpacked; DigestMismatchError, if it is not what was promised.
     """
-    owners = keeps_owners()
-    name = diff_id.hex if owners else f"{diff_id.hex}-{os.geteuid()}"
-    target = store.unpacked_path(name)
+    target = _folder_of(store, diff_id)
     if target.exists():
         return target
-    with store.locked(f"unpack-{name}"):
+    with store.locked(f"unpack-{target.name}"):
         if target.exists():
             return target
         # Nobody but the owner may walk into it: it can hold setuid files of an image.
         target.parent.mkdir(mode=0o700, exist_ok=True)
         target.parent.chmod(0o700)
         with store.scratch() as folder:
-            _unpack_into(store, layer, diff_id, _Destination(folder, owners), progress)
+            _unpack_into(store, layer, diff_id, _Destination(folder, keeps_owners()), progress)
             folder.rename(target)
     return target
+
+
+def _folder_of(store: Store, diff_id: Digest) -> Path:
+    return store.unpacked_path(diff_id.hex if keeps_owners() else f"{diff_id.hex}-{os.geteuid()}")
 
 
 def _unpack_into(

@@ -23,6 +23,7 @@ from builder.oci.compression import damage_errors, decompressed
 from builder.oci.digest import Digest
 from builder.oci.documents import (
     DOCUMENT_LIMIT,
+    MANIFESTS,
     MEDIA_TYPE_CONFIG,
     Descriptor,
     ImageConfig,
@@ -31,7 +32,7 @@ from builder.oci.documents import (
     Platform,
 )
 from builder.oci.layout import CHUNK
-from builder.oci.registry.client import MANIFESTS, BlobStream, Document
+from builder.oci.registry.client import BlobStream, Document
 from builder.oci.registry.reference import Reference
 from builder.oci.store import Store
 from builder.oci.streams import ObservedStream

@@ -50,9 +50,9 @@ class DockerEngine:
         return run_container(Host(self._engine(), self.title), identity, request)
 
     def load(self, image: LocalImage, names: Sequence[str]) -> str:
-        """Put an image into the engine, where it is not there; returns what the engine calls it.
+        """Put an image into the engine, where it is not there, the layers that it lacks alone; returns its id there.
 
-        A classic image store is sent only the layers above those that it has; a containerd store gets all.
+        Raises: EnvbuildError, if the engine refuses.
         """
         return load_image(self._engine(), image, names)
 

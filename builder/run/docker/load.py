@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from builder.errors import EnvbuildError
-from builder.oci.archive import DockerEntry, write_archive_to, write_docker_archive
+from builder.oci.archive import DockerEntry, write_partial_archive
+from builder.oci.digest import Digest
 from builder.oci.documents import name_annotations
 from builder.run.docker.messages import first_line
 from builder.run.interface import LocalImage
@@ -27,17 +28,17 @@ _LITTLE = 1 << 20
 def load_image(engine: docker.DockerClient, image: LocalImage, names: Sequence[str]) -> str:
     """Put an image into the engine where it is not there, and give it the names that it lacks; returns its id there.
 
-    A classic image store is sent only the layers above those that it has; a containerd store gets all.
+    Only the layers above those that the engine has are sent.
 
     Raises: EnvbuildError, if the engine refuses.
     """
     import docker
 
     try:
-        whole = has_containerd_store(engine)
-        identity = str(image.descriptor.digest if whole else image.manifest.config.digest)
+        known_by = image.descriptor if has_containerd_store(engine) else image.manifest.config
+        identity = str(known_by.digest)
         if _names(engine, identity) is None:
-            _send_whole(engine, image, names) if whole else _send_missing(engine, image, names)
+            _send_missing(engine, image, identity, names)
         for name in sorted(set(names) - (_names(engine, identity) or set())):
             repository, _, tag = name.rpartition(":")
             engine.images.get(identity).tag(repository, tag)
@@ -56,27 +57,28 @@ def _names(engine: docker.DockerClient, identity: str) -> set[str] | None:
         return None
 
 
-def _send_whole(engine: docker.DockerClient, image: LocalImage, names: Sequence[str]) -> None:
-    top = replace(image.descriptor, annotations=name_annotations(names[0]))
-    entry = DockerEntry(image.manifest, tuple(names))
-    _send(engine, lambda file: write_archive_to(file, image.store, top, entry))
-
-
-def _send_missing(engine: docker.DockerClient, image: LocalImage, names: Sequence[str]) -> None:
-    entry = DockerEntry(image.manifest, tuple(names))
-    left_out = {layer.digest for layer in image.manifest.layers[: present_layers(engine, image)]}
-    try:
-        _send(engine, lambda file: write_docker_archive(file, image.store, entry, left_out))
-    except EnvbuildError:
-        if not left_out:
-            raise
-        _send(engine, lambda file: write_docker_archive(file, image.store, entry, ()))
-
-
-def _send(engine: docker.DockerClient, write: Callable[[Any], None]) -> None:
+def _send_missing(engine: docker.DockerClient, image: LocalImage, identity: str, names: Sequence[str]) -> None:
+    """Send what the engine seems to lack; where it does not take that, send everything."""
     import docker
 
-    with _piped(write) as stream:
+    present = image.manifest.layers[: present_layers(engine, image)]
+    try:
+        _send(engine, image, names, {layer.digest for layer in present})
+    except EnvbuildError:
+        if not present:
+            raise
+        with suppress(docker.errors.DockerException):  # a containerd store keeps the name of what it did not take
+            engine.images.remove(identity, force=True)
+        _send(engine, image, names, set())
+
+
+def _send(engine: docker.DockerClient, image: LocalImage, names: Sequence[str], left_out: Collection[Digest]) -> None:
+    import docker
+
+    image.bring([layer for layer in image.manifest.layers if layer.digest not in left_out])
+    top = replace(image.descriptor, annotations=name_annotations(names[0]))
+    entry = DockerEntry(image.manifest, tuple(names))
+    with _piped(lambda file: write_partial_archive(file, image.store, top, entry, left_out)) as stream:
         try:
             answers = [event["error"] for event in engine.api.load_image(stream) if "error" in event]  # type: ignore[no-untyped-call]
         except docker.errors.DockerException as error:

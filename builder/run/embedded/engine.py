@@ -59,7 +59,7 @@ class EmbeddedEngine:
         Raises: EnvbuildError, if the command cannot be started, or a wish of the request cannot be granted.
         """
         _check(image, request)
-        layers = unpack_image(image.store, image.manifest, image.config, self._progress)
+        layers = unpack_image(image.store, image.manifest, image.config, self._progress, image.bring)
         with image.store.scratch() as scratch, memory_limit(request.memory) as limit:
             plan = _plan(image.config, request, tuple(layers), scratch)
             with _explained(), supervise.contain(plan.standing, plan.network, limit, inside(plan)) as command:

@@ -32,7 +32,7 @@ LARGEST_FILE = 4 << 30
 MOST_PROCESSES = 16384
 """Of a build at once, its threads counted."""
 
-_USER = "65532:65532"
+CONTAINER_USER = "65532:65532"
 _SHOWN = 40
 """The last lines of a build that failed."""
 _LARGEST_RESULT = 1 << 20
@@ -79,7 +79,7 @@ class Outcome:
         Raises: EnvbuildError, if it is no file.
         """
         try:
-            descriptor = _open_inside(self.folder, "out", name)
+            descriptor = open_inside(self.folder, "out", name)
             with os.fdopen(descriptor, "rb") as file, open(target, "wb") as copy:
                 while chunk := file.read(CHUNK):
                     copy.write(chunk)
@@ -103,7 +103,7 @@ def called(job: Job, hook: str, image: LocalImage, detail: Callable[[str], None]
         (folder / "request.json").write_text(json.dumps(_question(job, hook)))
         for name in ("hook.py", "request.json"):
             (folder / name).chmod(0o644)
-        code, lines = _run(_task(job, image, folder), detail)
+        code, lines = run_task(_task(job, image, folder), detail)
         if code != 0:
             raise _failure(job, code, lines, folder)
         yield Outcome(_result(job, work, lines), work)
@@ -115,7 +115,7 @@ def _question(job: Job, hook: str) -> dict[str, Any]:
         "backend": job.system.backend,
         "backend-path": job.system.backend_path,
         "subdirectory": job.subdirectory,
-        "memory": _memory(),
+        "memory": usable_memory(),
         "largest": LARGEST_FILE,
         "processes": MOST_PROCESSES,
     }
@@ -134,19 +134,22 @@ def _task(job: Job, image: LocalImage, folder: Path) -> dict[str, Any]:
             [str(job.source), "/envbuild/source", True],
             [str(folder / "work"), "/build", False],
         ],
-        "user": _USER,
-        "memory": _memory(),
+        "user": CONTAINER_USER,
+        "memory": usable_memory(),
         "failure": str(folder / "failure.json"),
     }
 
 
-def _memory() -> int:
+def usable_memory() -> int:
     """What a build may take of this machine's memory, in bytes: all but an eighth."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 8 * 7
 
 
-def _run(task: Mapping[str, Any], detail: Callable[[str], None]) -> tuple[int | None, list[str]]:
-    """The exit code, None if the time ran out, and the last lines of what was printed."""
+def run_task(task: Mapping[str, Any], detail: Callable[[str], None]) -> tuple[int | None, list[str]]:
+    """Run what `child.main` takes in a process of its own.
+
+    The exit code, None if the time ran out, and the last lines of what was printed.
+    """
     package = str(Path(builder.__file__).parents[1])
     passed = {name: value for name, value in os.environ.items() if name in ("PATH", "LD_LIBRARY_PATH", "TMPDIR")}
     process: subprocess.Popen[bytes] = subprocess.Popen(
@@ -197,7 +200,7 @@ def _failure(job: Job, code: int | None, lines: list[str], folder: Path) -> Envb
 
 def _result(job: Job, work: Path, lines: list[str]) -> Any:
     try:
-        with os.fdopen(_open_inside(work, "result.json"), "rb") as file:
+        with os.fdopen(open_inside(work, "result.json"), "rb") as file:
             return json.loads(file.read(_LARGEST_RESULT))
     except (OSError, ValueError, RecursionError) as error:
         raise EnvbuildError(
@@ -205,7 +208,7 @@ def _result(job: Job, work: Path, lines: list[str]) -> Any:
         ) from error
 
 
-def _open_inside(folder: Path, *names: str) -> int:
+def open_inside(folder: Path, *names: str) -> int:
     """A file below `folder`, opened. Raises: OSError, if anything on the way is a link, or it is no regular file."""
     place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     for name in names:

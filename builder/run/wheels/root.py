@@ -5,7 +5,7 @@ So it is made by the same builder of the same kept layers, and its plan names it
 
 from __future__ import annotations
 
-from builder.image.assemble import build_environment
+from builder.image.build import build_environment
 from builder.image.workshop import Workshop
 from builder.layers.interface import LAYER_FORMAT
 from builder.lock.artifact import Wheel
@@ -33,6 +33,7 @@ def root_plan(root: BuildRoot, requirements: tuple[Wheel, ...]) -> Plan:
 
 
 def root_image(plan: Plan, workshop: Workshop, name: str) -> LocalImage:
-    """The root in the store; `name` is what it is called in messages."""
-    image = build_environment(plan, workshop)
-    return LocalImage(workshop.store, image.descriptor, image.manifest, image.config, name)
+    """The root, whole in the store; `name` is what it is called in messages."""
+    image = LocalImage.of(build_environment(plan, workshop), name, workshop)
+    image.bring(image.manifest.layers)  # it is run by a process that can ask no registry
+    return image
