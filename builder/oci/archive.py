@@ -52,21 +52,15 @@ def write_archive(
     Raises: EnvbuildError, DigestMismatchError, if a blob is missing or damaged.
     """
     with replacing(path) as file:
-        write_archive_to(file, layout, top, docker, progress)
+        stream_archive(file, layout, reachable(layout, top), _documents(top, docker), progress)
 
 
-def write_archive_to(
-    file: IO[bytes], layout: Layout, top: Descriptor, docker: DockerEntry, progress: Progress | None = None
+def write_partial_archive(
+    file: IO[bytes], layout: Layout, top: Descriptor, docker: DockerEntry, left_out: Collection[Digest]
 ) -> None:
-    """Stream everything below `top`, as `write_archive` does, to an open file."""
-    stream_archive(file, layout, reachable(layout, top), _documents(top, docker), progress)
-
-
-def write_docker_archive(file: IO[bytes], layout: Layout, docker: DockerEntry, left_out: Collection[Digest]) -> None:
-    """Stream what `docker load` needs, without the layer blobs that the engine has already."""
-    blobs = (docker.manifest.config, *docker.manifest.layers)
-    wanted = {blob.digest: blob for blob in blobs if blob.digest not in left_out}
-    stream_archive(file, layout, wanted.values(), {"manifest.json": _docker_manifest(docker)})
+    """Stream what `write_archive` writes to an open file, without blobs that the engine has which is to load it."""
+    blobs = [blob for blob in reachable(layout, top) if blob.digest not in left_out]
+    stream_archive(file, layout, blobs, _documents(top, docker))
 
 
 def write_layout(folder: Path, source: Layout, top: Descriptor) -> None:
