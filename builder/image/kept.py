@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
@@ -79,29 +80,63 @@ def kept_image(
 
     The store need not have the blobs that are `elsewhere`.
     """
-    name = _name(key)
-    image = _known_image(store, name, elsewhere)
+    image = known_image(store, key, elsewhere)
     if image is None:
-        with store.locked(f"image-{name}"):
-            image = _known_image(store, name, elsewhere)
+        with locked_images(store, [key]):
+            image = known_image(store, key, elsewhere)
             if image is None:
                 image = make()
-                store.keep_record("images", name, image.descriptor.to_dict())
+                keep_image(store, key, image)
     return image
+
+
+def known_image(store: Store, key: Mapping[str, Any], elsewhere: Mapping[Digest, Reference] = _NOWHERE) -> Image | None:
+    """The image kept under `key` with all its blobs but those `elsewhere`, or None if there is none."""
+    record = store.record("images", _name(key))
+    if record is None:
+        return None
+    descriptor = Descriptor.from_dict(record)
+    if not store.has(descriptor.digest, descriptor.size):
+        return None
+    manifest = store.manifest(descriptor)
+    needed = [blob for blob in (manifest.config, *manifest.layers) if blob.digest not in elsewhere]
+    if not all(store.has(blob.digest, blob.size) for blob in needed):
+        return None
+    return replace(read_image(store, descriptor), elsewhere=elsewhere)
+
+
+@contextmanager
+def locked_images(store: Store, keys: Iterable[Mapping[str, Any]]) -> Iterator[None]:
+    """Keep others from making the images of these keys at the same time."""
+    with ExitStack() as stack:
+        for name in sorted(map(_name, keys)):  # in one order everywhere, so that nobody waits for each other
+            stack.enter_context(store.locked(f"image-{name}"))
+        yield
+
+
+def keep_image(store: Store, key: Mapping[str, Any], image: Image) -> None:
+    """Keep an image under `key`."""
+    store.keep_record("images", _name(key), image.descriptor.to_dict())
 
 
 def kept_layer(store: Store, key: Mapping[str, Any], make: Callable[[], Layer]) -> Layer:
     """The layer kept under `key`, or the one that `make` makes, which is kept then."""
-    name = _name(key)
-    record = store.record("layers", name)
-    if record is not None and store.has(Digest.parse(record["digest"]), record["size"]):
-        descriptor = Descriptor(MEDIA_TYPE_LAYER_GZIP, Digest.parse(record["digest"]), record["size"])
-        return Layer(descriptor, Digest.parse(record["diff_id"]))
-    layer = make()
-    descriptor = layer.descriptor
-    record = {"digest": str(descriptor.digest), "size": descriptor.size, "diff_id": str(layer.diff_id)}
-    store.keep_record("layers", name, record)
+    layer = known_layer(store, key)
+    if layer is None:
+        layer = make()
+        descriptor = layer.descriptor
+        record = {"digest": str(descriptor.digest), "size": descriptor.size, "diff_id": str(layer.diff_id)}
+        store.keep_record("layers", _name(key), record)
     return layer
+
+
+def known_layer(store: Store, key: Mapping[str, Any]) -> Layer | None:
+    """The layer kept under `key`, or None if there is none."""
+    record = store.record("layers", _name(key))
+    if record is None or not store.has(Digest.parse(record["digest"]), record["size"]):
+        return None
+    descriptor = Descriptor(MEDIA_TYPE_LAYER_GZIP, Digest.parse(record["digest"]), record["size"])
+    return Layer(descriptor, Digest.parse(record["diff_id"]))
 
 
 def kept_value(store: Store, kind: str, key: Mapping[str, Any], make: Callable[[], Any]) -> Any:
@@ -114,6 +149,16 @@ def kept_value(store: Store, kind: str, key: Mapping[str, Any], make: Callable[[
     return value
 
 
+def known_value(store: Store, kind: str, key: Mapping[str, Any]) -> Any | None:
+    """The JSON value kept under `key`, or None if there is none."""
+    return store.record(kind, _name(key))
+
+
+def keep_value(store: Store, kind: str, key: Mapping[str, Any], value: Any) -> None:
+    """Keep a JSON value under `key`."""
+    store.keep_record(kind, _name(key), value)
+
+
 def contents_to_value(contents: Contents) -> Any:
     """A listing as JSON data."""
     directories = [[entry.path, entry.mode, entry.uid, entry.gid] for entry in contents.directories]
@@ -123,20 +168,6 @@ def contents_to_value(contents: Contents) -> Any:
 def contents_from_value(value: Any) -> Contents:
     """A listing from JSON data."""
     return Contents(tuple(Directory(*entry) for entry in value["directories"]), tuple(value["paths"]))
-
-
-def _known_image(store: Store, name: str, elsewhere: Mapping[Digest, Reference]) -> Image | None:
-    record = store.record("images", name)
-    if record is None:
-        return None
-    descriptor = Descriptor.from_dict(record)
-    if not store.has(descriptor.digest, descriptor.size):
-        return None
-    manifest = store.manifest(descriptor)
-    needed = [blob for blob in (manifest.config, *manifest.layers) if blob.digest not in elsewhere]
-    if not all(store.has(blob.digest, blob.size) for blob in needed):
-        return None
-    return replace(read_image(store, descriptor), elsewhere=elsewhere)
 
 
 def _name(key: Mapping[str, Any]) -> str:

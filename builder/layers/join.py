@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from builder.errors import DigestMismatchError
@@ -104,17 +104,28 @@ def _write_text(sink: _BlobSink, data: bytes) -> None:
     writer.finish()
 
 
-def _copy_segment(store: Store, segment: Segment, sink: _BlobSink) -> None:
+def read_segment(
+    store: Store, segment: Segment, observe: Callable[[memoryview], None] | None = None
+) -> Iterator[bytes]:
+    """The tar stream of a segment, which has no end-of-archive; `observe` is handed its gzip members.
+
+    Raises: DigestMismatchError, at the end, if it is damaged.
+    """
     with store.open(segment.digest) as file:
-        stream = ObservedStream(file, segment.size, f"segment {segment.digest}", sink.compressed)
+        stream = ObservedStream(file, segment.size, f"segment {segment.digest}", observe)
         try:
             with gunzip(stream) as inflated:
                 while data := inflated.read(CHUNK):
-                    sink.uncompressed(data)
+                    yield data
         except (gzip.BadGzipFile, EOFError, DigestMismatchError, inflate_errors()) as error:
             raise _damaged(store, segment) from error
     if stream.digest != segment.digest:
         raise _damaged(store, segment)
+
+
+def _copy_segment(store: Store, segment: Segment, sink: _BlobSink) -> None:
+    for data in read_segment(store, segment, sink.compressed):
+        sink.uncompressed(data)
 
 
 def _damaged(store: Store, segment: Segment) -> DigestMismatchError:
