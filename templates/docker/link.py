@@ -25,11 +25,15 @@ def tell_origin(packages, prefix):
         record = {key: value for key, value in json.loads(path.read_text()).items() if key not in NOT_KEPT}
         record.update(wanted[record["fn"]])
         path.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
+        path.chmod(0o644)
     (prefix / "conda-meta/history").touch()
+    (prefix / "CACHEDIR.TAG").unlink(missing_ok=True)  # backups would leave the prefix out
 
 
 def main(folder, prefix):
     """Link, then leave without the interpreter's own way of ending, in which rattler's threads may abort it."""
+    if prefix.exists():
+        sys.exit(f"{prefix} is there already: another image has to link")
     packages = json.loads((folder / "packages.json").read_text())
     asyncio.run(link(packages, folder, prefix))
     tell_origin(packages, prefix)

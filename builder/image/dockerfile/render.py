@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from builder.errors import EnvbuildError
 from builder.image.dockerfile import words
 from builder.image.dockerfile.context import Addition, Context, Vendored
 from builder.image.dockerfile.packages import list_files, vendored_files
@@ -38,9 +39,11 @@ def render(name: str, plans: Sequence[Plan], addition: Addition | None = None, b
     by_path: dict[str, Vendored] = {}
     texts: dict[str, bytes] = {}
     for plan in plans:
-        vendored = {one.path: one for one in vendored_files(plan)}
-        by_path |= vendored
-        texts |= list_files(plan, vendored.values())
+        vendored = tuple(vendored_files(plan))
+        texts |= list_files(plan, vendored)
+        for one in vendored:
+            if by_path.setdefault(one.path, one).source.digest != one.source.digest:
+                raise EnvbuildError(f"two locked files would be `{one.path}` in one folder")
     values = _values(name, plans, shape, addition)
     texts[DOCKERFILE] = fill("docker/Dockerfile.j2", values).encode()
     ordered = tuple(by_path[path] for path in sorted(by_path))
@@ -70,10 +73,28 @@ def _values(name: str, plans: Sequence[Plan], shape: Shape, addition: Addition |
         "environment": f"/{ENVIRONMENT}",
         "pip": PIP.file_name,
         "rattler": RATTLER[first.platform.architecture].file_name if len(plans) == 1 else "py_rattler-*.whl",
-        "places": {"code": CODE, "model": MODEL, "data": DATA, "bundle": BUNDLE, "output": OUTPUT},
+        "library": _library(shape),
+        "stages": _package_stages(shape),
+        "places": (CODE, MODEL, BUNDLE, DATA, OUTPUT),
+        "data": DATA,
+        "output": OUTPUT,
         "parts": _parts(addition),
         **_config_values(shape),
     }
+
+
+def _library(shape: Shape) -> str | None:
+    """Where the standard library of an interpreter of our own is; None for those that bring their bytecode."""
+    if shape.source not in ("debian", "standalone"):
+        return None
+    prefix, _, name = words.path(shape.interpreter).rpartition("/bin/")
+    return f"{prefix}/lib/{name}"
+
+
+def _package_stages(shape: Shape) -> list[str]:
+    """The stages that make the environment, the last one whole."""
+    wanted = {"conda": shape.has_conda, "packages": shape.source != "conda" or shape.has_wheels or shape.compiled}
+    return [stage for stage, is_wanted in wanted.items() if is_wanted]
 
 
 def _parts(addition: Addition | None) -> list[tuple[str, str]]:
@@ -92,19 +113,12 @@ def _config_values(shape: Shape) -> dict[str, Any]:
     """What the image says of itself, where its base does not say it already."""
     config, base = shape.config, shape.base_image.settings if shape.base_image else Settings()
     given = _mapping(shape.base_image.environment) if shape.base_image else {}
-    variables = _mapping(config.env)
+    variables = _changed(_mapping(config.env), given)
+    labels = _changed(config.labels, base.labels)
     return {
         "root": base.user.partition(":")[0] not in ("", "0", "root"),
-        "variables": [
-            f"{words.variable(name)}={words.quoted(value)}"
-            for name, value in variables.items()
-            if given.get(name) != value
-        ],
-        "labels": [
-            f"{words.label(name)}={words.quoted(text)}"
-            for name, text in sorted(config.labels.items())
-            if base.labels.get(name) != text
-        ],
+        "variables": [f"{words.variable(name)}={words.quoted(value)}" for name, value in variables.items()],
+        "labels": [f"{words.label(name)}={words.quoted(text)}" for name, text in sorted(labels.items())],
         "ports": [words.port(port) for port in config.exposed_ports if port not in base.ports],
         "user": words.user(config.user) if config.user else None,
         "working_dir": words.path(config.working_dir or "/"),
@@ -112,6 +126,12 @@ def _config_values(shape: Shape) -> dict[str, Any]:
         "cmd": words.exec_form(config.cmd),
         "signal": "SIGTERM" if base.stop_signal and not config.stop_signal else None,
     }
+
+
+def _changed(wanted: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+    """What has to be said; what is given and not wanted cannot be taken away in a Dockerfile, and becomes empty."""
+    emptied = {name: "" for name, text in given.items() if name not in wanted and text}
+    return {name: text for name, text in wanted.items() if given.get(name) != text} | emptied
 
 
 def _mapping(variables: Sequence[str]) -> dict[str, str]:

@@ -36,6 +36,8 @@ class Shape:
     has_wheels: bool
     has_linker: bool
     """Whether conda packages are linked in an image of their own, for want of a Python."""
+    compiled: bool
+    """Whether bytecode is wanted."""
     created: str
     config: ImageConfig
     """What the image is to say of itself; its platform and layers mean nothing."""
@@ -77,6 +79,7 @@ def _shape(plan: Plan, addition: Addition | None, base: str | None) -> Shape:
         bool(plan.conda),
         bool(plan.wheels),
         bool(plan.conda) and (source == "conda" or python < rattler.oldest_python),
+        bool(plan.bytecode),
         plan.created,
         replace(_config(plan, addition), platform=Platform("any")),
     )

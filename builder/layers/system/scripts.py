@@ -76,7 +76,10 @@ KNOWN: dict[str, str] = {
 }
 """By package, as a regular expression for its whole name: why its scripts need not run."""
 
-_HINT = "Leave the package out of the environment, or take another one that provides the same"
+_HINT = (
+    "Leave the package out of the environment, take another one that provides the same, or let Docker run the scripts: "
+    "`envbuild build --builder docker`, or `envbuild render` for a Dockerfile"
+)
 
 
 def check_scripts(image: Image) -> None:
