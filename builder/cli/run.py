@@ -11,9 +11,12 @@ from builder.cli.machine import current_lock, host_platform, make_workshop
 from builder.cli.options import Existing, Size, offline_option
 from builder.cli.output import Output
 from builder.cli.running import (
+    check_gpus,
     engine_option,
     environment_option,
+    gpus_option,
     network_option,
+    parse_gpus,
     parse_pairs,
     parse_port,
     parse_variables,
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
 @publish_option
 @environment_option
 @click.option("--env-file", type=Existing(), help="A file of NAME=VALUE lines.")
+@gpus_option
 @click.option("--memory", type=Size(), help="Memory that it may use at most: 512m, 2g.")
 @click.option("--shm-size", type=Size(), help="Size of /dev/shm.")
 @network_option
@@ -63,12 +67,14 @@ def command(output: Output, /, target: Path, name: str | None, arguments: tuple[
 
     data = {key: Path(value) for key, value in parse_pairs("--data", options["data"]).items()}
     ports = tuple(parse_port(text) for text in options["ports"])
+    gpus = parse_gpus(options["gpus"])
     environment = {**read_env_file(options["env_file"]), **parse_variables(options["environment"])}
     engine = choose_engine(options["engine"], output)
     if listens_here(ports, options["network"], engine):
         environment.setdefault("ENVBUILD_HOST", "127.0.0.1")
     workshop = make_workshop(output, offline=options["offline"])
     image, document, folder = _open(target, workshop, output, options["mount_code"])
+    check_gpus(engine, image, gpus, output)
     wish = Wish(
         command=name,
         arguments=arguments,
@@ -84,6 +90,7 @@ def command(output: Output, /, target: Path, name: str | None, arguments: tuple[
         shared_memory=options["shm_size"],
         read_only=options["read_only"],
         user=options["user"],
+        gpus=gpus,
     )
     request = prepare(wish, image, document, folder or Path(), workshop.fetcher)
     if name is not None:

@@ -12,7 +12,9 @@ import click
 from builder.errors import EnvbuildError
 
 if TYPE_CHECKING:
-    from builder.run.interface import PortMapping
+    from builder.cli.output import Output
+    from builder.run.gpu import Gpus
+    from builder.run.interface import Engine, LocalImage, PortMapping
 
 engine_option = click.option(
     "--engine",
@@ -28,6 +30,34 @@ environment_option = click.option(
 network_option = click.option(
     "--network", type=click.Choice(["default", "none", "host"]), default="default", show_default=True
 )
+gpus_option = click.option(
+    "--gpus", metavar="all|N|device=…", help="Give it the GPUs of this machine, if the driver is new enough."
+)
+
+
+def parse_gpus(text: str | None) -> Gpus | None:
+    """`all`, a number, or `device=0,1`."""
+    from builder.run.gpu import Gpus
+
+    try:
+        return None if text is None else Gpus.parse(text)
+    except ValueError as error:
+        raise click.BadParameter(f"`{text}` is none: {error}", param_hint="--gpus") from None
+
+
+def check_gpus(engine: Engine, image: LocalImage, gpus: Gpus | None, output: Output) -> None:
+    """Compare this machine's driver with what the image needs, where GPUs are wanted.
+
+    Raises: EnvbuildError, if there is none, or it is too old; NotMeasuredError, if that cannot be told.
+    """
+    from builder.run.gpu import check_driver, check_engine_is_here
+
+    if gpus is None:
+        return
+    check_engine_is_here(engine.name, os.environ)
+    note = check_driver(image.config.labels)
+    if note:
+        output.say(f"note: {note}")
 
 
 def parse_pairs(option: str, values: tuple[str, ...]) -> dict[str, str]:

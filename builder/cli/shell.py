@@ -13,9 +13,12 @@ from builder.cli.machine import host_platform, make_workshop
 from builder.cli.options import Existing, offline_option
 from builder.cli.output import Output
 from builder.cli.running import (
+    check_gpus,
     engine_option,
     environment_option,
+    gpus_option,
     network_option,
+    parse_gpus,
     parse_port,
     parse_variables,
     publish_option,
@@ -47,6 +50,7 @@ class _CommandBehindDashes(click.Command):
 @publish_option
 @environment_option
 @network_option
+@gpus_option
 @offline_option
 @click.pass_obj
 def command(output: Output, /, path: Path, arguments: tuple[str, ...], **options: Any) -> int:
@@ -59,6 +63,7 @@ def command(output: Output, /, path: Path, arguments: tuple[str, ...], **options
     from builder.cli.images import build_target
     from builder.run.workspace import Workspace, shell_of, shell_request
 
+    gpus = parse_gpus(options["gpus"])
     engine = choose_engine(options["engine"], output)
     target = build_target(path, make_workshop(output, offline=options["offline"]), output)
     is_project = target.folder.joinpath("envbuild.yaml").is_file()
@@ -67,7 +72,9 @@ def command(output: Output, /, path: Path, arguments: tuple[str, ...], **options
         parse_variables(options["environment"]),
         options["network"],
         tuple(map(parse_port, options["ports"])),
+        gpus=gpus,
     )
+    check_gpus(engine, target.image, gpus, output)
     tty = not arguments and sys.stdin.isatty() and os.isatty(1)
     shell = shell_of(target.lock.document.platforms[host_platform()])
     if tty:

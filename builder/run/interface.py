@@ -14,6 +14,7 @@ from builder.image.kept import Image
 from builder.image.workshop import Workshop
 from builder.oci.documents import Descriptor, ImageConfig, Manifest, pinned_name
 from builder.oci.store import Store
+from builder.run.gpu import Gpus
 
 Network = Literal["default", "none", "host"]
 
@@ -66,6 +67,8 @@ class RunRequest:
     """Standard input is passed on; otherwise it is empty."""
     tty: bool = False
     """The command gets a terminal, joined to the caller's."""
+    gpus: Gpus | None = None
+    """The GPUs that it gets; none without it."""
 
     def __post_init__(self) -> None:
         """Refuse what no engine can do.

@@ -16,6 +16,7 @@ from builder.image.kept import read_image
 from builder.lock.data.document import DataLock
 from builder.lock.data.entry import DataEntry
 from builder.run.data import data_path
+from builder.run.gpu import Gpus
 from builder.run.interface import LocalImage, Mount, Network, PortMapping, RunRequest
 
 
@@ -41,6 +42,7 @@ class Wish:
     shared_memory: int | None = None
     read_only: bool = False
     user: str | None = None
+    gpus: Gpus | None = None
 
 
 def prepare(wish: Wish, image: LocalImage, document: Mapping[str, Any], folder: Path, fetcher: Fetcher) -> RunRequest:
@@ -65,6 +67,7 @@ def prepare(wish: Wish, image: LocalImage, document: Mapping[str, Any], folder: 
         memory=wish.memory,
         shared_memory=wish.shared_memory,
         ports=wish.ports,
+        gpus=wish.gpus,
     )
 
 

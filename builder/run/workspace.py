@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from builder.lock.document import PlatformLock
+from builder.run.gpu import Gpus
 from builder.run.interface import Mount, Network, PortMapping, RunRequest
 
 WORKING_TREE = "/app"
@@ -28,6 +29,7 @@ class Workspace:
     ports: tuple[PortMapping, ...] = ()
     user: str | None = None
     """`uid[:gid]`; by default the caller's own, so that files in the tree stay theirs."""
+    gpus: Gpus | None = None
 
 
 def shell_of(locked: PlatformLock) -> str:
@@ -53,6 +55,7 @@ def shell_request(workspace: Workspace, name: str, arguments: tuple[str, ...], t
         ports=workspace.ports,
         working_directory=WORKING_TREE,
         tty=tty,
+        gpus=workspace.gpus,
     )
 
 

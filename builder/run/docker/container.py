@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from builder.errors import EnvbuildError
 from builder.run.docker.messages import first_line
+from builder.run.gpu import Gpus, gpu_hint
 from builder.run.interface import RunRequest
 from builder.run.killed import say_if_killed
 
 if TYPE_CHECKING:
     import docker
+    from docker.types import DeviceRequest
 
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -50,7 +52,8 @@ def run_container(host: Host, identity: str, request: RunRequest) -> int:
     try:
         container = host.client.containers.create(identity, **{**_options(request), **host.options})
     except (docker.errors.DockerException, OSError) as error:
-        raise EnvbuildError(f"{host.title} cannot run this", first_line(error)) from error
+        text = first_line(error)
+        raise EnvbuildError(f"{host.title} cannot run this", text, gpu_hint(text)) from error
     try:
         code = _attend_terminal(container) if request.tty else _attend(container, request)
         container.reload()
@@ -58,7 +61,8 @@ def run_container(host: Host, identity: str, request: RunRequest) -> int:
         return code
     except (docker.errors.DockerException, OSError) as error:
         text = first_line(error)
-        raise EnvbuildError(f"{host.title} cannot run this", text, port_hint(text, request)) from error
+        hint = port_hint(text, request) or gpu_hint(text)
+        raise EnvbuildError(f"{host.title} cannot run this", text, hint) from error
     finally:
         host.remove(container)
 
@@ -87,8 +91,20 @@ def _options(request: RunRequest) -> dict[str, Any]:
         "tty": request.tty,
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],
+        "device_requests": _device_requests(request.gpus),
     }
     return {name: value for name, value in options.items() if value not in (None, {}, [], False)}
+
+
+def _device_requests(gpus: Gpus | None) -> list[DeviceRequest]:
+    """As `docker run --gpus` asks for them."""
+    from docker.types import DeviceRequest
+
+    if gpus is None:
+        return []
+    if gpus.devices:
+        return [DeviceRequest(device_ids=list(gpus.devices), capabilities=[["gpu"]])]
+    return [DeviceRequest(count=-1 if gpus.count is None else gpus.count, capabilities=[["gpu"]])]
 
 
 def _attend(container: Any, request: RunRequest) -> int:

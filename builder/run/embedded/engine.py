@@ -83,6 +83,12 @@ def _check(image: LocalImage, request: RunRequest) -> None:
                 "the embedded engine gives the command the host's own network",
                 f"Publish {port.container_port}:{port.container_port}, or use the docker engine",
             )
+    if request.gpus:
+        raise EnvbuildError(
+            "the embedded engine cannot give GPUs to a command",
+            "devices and the driver's files come from NVIDIA's container toolkit, which it does not use",
+            "Use `--engine docker` or `--engine podman`",
+        )
     for mount in request.mounts:
         _check_mount(mount)
     if request.tty and not os.isatty(0):
