@@ -15,6 +15,7 @@ from builder.bundle.model import packed_model
 from builder.bundle.parameters import read_parameters
 from builder.errors import EnvbuildError
 from builder.fetch import Fetcher
+from builder.image.absent import bring
 from builder.image.base import base_directories, base_places
 from builder.image.config import bundle_config
 from builder.image.kept import Image, kept_image, kept_layer, write_image
@@ -61,14 +62,22 @@ class Built:
         return {digest: place for image in self.images for digest, place in image.elsewhere.items()}
 
 
+def complete(built: Built, workshop: Workshop) -> None:
+    """Have every layer in the store, those of bases too.
+
+    Raises: EnvbuildError, if one cannot be had; DigestMismatchError.
+    """
+    bring((layer for image in built.images for layer in image.manifest.layers), built.elsewhere, workshop)
+
+
 def build_environments(name: str, lock: Lock, platforms: Sequence[Platform], workshop: Workshop) -> Built:
     """The environment's images, one a platform.
 
     Raises: EnvbuildError, DigestMismatchError.
     """
-    from builder.image.assemble import build_environment
+    from builder.image.build import build_images, whole
 
-    images = [build_environment(make_plan(lock, platform), workshop) for platform in sorted(platforms)]
+    images = whole(build_images([make_plan(lock, platform) for platform in sorted(platforms)], workshop))
     return index_images(workshop.store, f"{name}:latest", images)
 
 
@@ -80,7 +89,8 @@ def build_project(loaded: LoadedProject, lock: Lock, platforms: Sequence[Platfor
     contents = gather(loaded, lock, workshop.fetcher)
     documents = bundle_files(loaded.project, loaded.name, lock, contents)
     plans = [make_plan(lock, platform) for platform in sorted(platforms)]
-    images = [_build_one(loaded, plan, contents, documents, workshop) for plan in plans]
+    build = _Build(loaded, contents, documents, plans, workshop)
+    images = [build.image(plan) for plan in plans]
     return index_images(workshop.store, f"{loaded.name}:{loaded.project.version}", images)
 
 
@@ -113,39 +123,56 @@ def gather(loaded: LoadedProject, lock: Lock, fetcher: Fetcher) -> Contents:
     )
 
 
-def _build_one(
-    loaded: LoadedProject, plan: Plan, contents: Contents, documents: Sequence[FileEntry], workshop: Workshop
-) -> Image:
-    key = {
-        "plan": plan.key,
-        "code": str(contents.code_digest),
-        "model": str(contents.model_digest),
-        "documents": str(content_digest(documents)),
-    }
+@dataclass(frozen=True, slots=True)
+class _Build:
+    """One run of the builder over a project."""
 
-    def make() -> Image:
-        from builder.image.assemble import build_environment  # slow, and not needed where the image is there
+    loaded: LoadedProject
+    contents: Contents
+    documents: Sequence[FileEntry]
+    plans: Sequence[Plan]
+    """Of its environment, one a platform."""
+    workshop: Workshop
 
-        environment = build_environment(plan, workshop)
-        settled = base_directories(plan.base)
-        model, code, bundle = (settled.get(path, Directory(path)) for path in (MODEL, CODE, BUNDLE))
-        added = [
-            ("model", _layer(workshop.store, below(MODEL, contents.model), model, compress=False)),
-            ("code", _layer(workshop.store, below(CODE, contents.code), code)),
-            (DOCUMENTS_LAYER, _layer(workshop.store, documents, bundle)),
-        ]
-        layers = [(name, layer) for name, layer in added if layer is not None]
+    def image(self, plan: Plan) -> Image:
+        """The image of a platform, made where it is not in the store yet."""
+        key = {
+            "plan": plan.key,
+            "code": str(self.contents.code_digest),
+            "model": str(self.contents.model_digest),
+            "documents": str(content_digest(self.documents)),
+        }
+        elsewhere = base_places(plan.base) if plan.base else {}
+        return kept_image(self.workshop.store, key, lambda: self._made(plan), elsewhere)
+
+    def _made(self, plan: Plan) -> Image:
+        environment = self._environment(plan)
+        layers = self._layers(plan)
         config = bundle_config(
             environment.config,
             [(name, layer.diff_id) for name, layer in layers],
-            image_labels(loaded),
-            image_variables(contents),
-            image_ports(loaded),
+            image_labels(self.loaded),
+            image_variables(self.contents),
+            image_ports(self.loaded),
         )
         made = (*environment.layers, *(layer for _, layer in layers))
-        return write_image(workshop.store, made, config, environment.elsewhere)
+        return write_image(self.workshop.store, made, config, environment.elsewhere)
 
-    return kept_image(workshop.store, key, make, base_places(plan.base) if plan.base else {})
+    def _environment(self, plan: Plan) -> Image:
+        """Those of all platforms are made at once; the second time, they are in the store."""
+        from builder.image.build import build_images, whole  # slow, and not needed where the image is there
+
+        return whole(build_images(self.plans, self.workshop))[self.plans.index(plan)]
+
+    def _layers(self, plan: Plan) -> list[tuple[str, Layer]]:
+        store, settled = self.workshop.store, base_directories(plan.base)
+        model, code, bundle = (settled.get(path, Directory(path)) for path in (MODEL, CODE, BUNDLE))
+        added = [
+            ("model", _layer(store, below(MODEL, self.contents.model), model, compress=False)),
+            ("code", _layer(store, below(CODE, self.contents.code), code)),
+            (DOCUMENTS_LAYER, _layer(store, self.documents, bundle)),
+        ]
+        return [(name, layer) for name, layer in added if layer is not None]
 
 
 def _layer(store: Store, files: Sequence[FileEntry], root: Directory, *, compress: bool = True) -> Layer | None:

@@ -5,6 +5,7 @@ Each is unpacked once; what it holds, and its segment, are kept in the store.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from builder.layers.unpacked import UnpackedPackage
 from builder.layers.wheel_layout import WheelTarget
 from builder.lock.artifact import Archive, CondaPackage, DebianPackage
 from builder.lock.document import Interpreter
+from builder.oci.canonical import canonical_json
 from builder.oci.digest import Digest
 from builder.oci.store import Store
 
@@ -92,6 +94,10 @@ class Unpacker:
         if isinstance(artifact, Archive):
             return open_archive(path, self.interpreter.path, scratch)
         return open_conda(path, artifact, self.target, scratch)
+
+    def key_name(self, artifact: Encoded) -> str:
+        """Names everything that the segment depends on."""
+        return hashlib.sha256(canonical_json(list(self._key(artifact)))).hexdigest()
 
     def _key(self, artifact: Encoded) -> tuple[str, dict[str, Any]]:
         """The kind of record, and everything that the segment depends on."""

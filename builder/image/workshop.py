@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -71,15 +71,21 @@ class Workshop:
     def split(self, function: Callable[[T], R], items: Iterable[T], size: Callable[[T], int], label: str) -> list[R]:
         """As `each`, for heavy work: in processes of its own where that is safe. `label` is shown meanwhile."""
         items = list(items)
+        results = dict(self.as_done(function, items, size, label))
+        return [results[number] for number in range(len(items))]
+
+    def as_done(
+        self, function: Callable[[T], R], items: Sequence[T], size: Callable[[T], int], label: str
+    ) -> Iterator[tuple[int, R]]:
+        """As `split`, but the number and the result of each item as soon as it is done, so that none need be kept."""
         order = sorted(range(len(items)), key=lambda number: -size(items[number]))
-        results: dict[int, R] = {}
         self.progress.start(label, sum(map(size, items)))
         try:
             if self.workers > 1 and can_fork(len(items)):
                 for position, result in forked_map(function, [items[number] for number in order], self.workers):
-                    results[order[position]] = result
                     self.progress.advance(label, size(items[order[position]]))
-                return [results[number] for number in range(len(items))]
-            return self.each(function, items, size)
+                    yield order[position], result
+            else:
+                yield from enumerate(self.each(function, items, size))
         finally:
             self.progress.finish(label)

@@ -16,7 +16,7 @@ from wheels import make_wheel
 from builder.bundle.build import Built
 from builder.errors import EnvbuildError
 from builder.fetch import Fetcher, Mirrors
-from builder.image.assemble import build_environment
+from builder.image.build import build_environment
 from builder.image.workshop import Workshop
 from builder.lock.artifact import Wheel
 from builder.lock.document import Lock
