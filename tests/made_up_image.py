@@ -48,10 +48,10 @@ def link(path: str, target: str, hard: bool = False) -> tuple[tarfile.TarInfo, b
     return info, b""
 
 
-def folder(path: str) -> tuple[tarfile.TarInfo, bytes]:
+def folder(path: str, mode: int = 0o755, uid: int = 0, gid: int = 0) -> tuple[tarfile.TarInfo, bytes]:
     """A directory."""
     info = tarfile.TarInfo(path)
-    info.type, info.mode = tarfile.DIRTYPE, 0o755
+    info.type, info.mode, info.uid, info.gid = tarfile.DIRTYPE, mode, uid, gid
     return info, b""
 
 
@@ -91,6 +91,7 @@ def image(
     compress: bool = True,
     manifest_type: str = MEDIA_TYPE_MANIFEST,
     config_type: str = MEDIA_TYPE_CONFIG,
+    history: Sequence[str] = (),
     **config: object,
 ) -> Image:
     """An image of uncompressed layers."""
@@ -100,7 +101,9 @@ def image(
         blobs[Digest.of(blob)] = blob
         descriptors.append(Descriptor(MEDIA_TYPE_LAYER_GZIP, Digest.of(blob), len(blob)))
     diff_ids = tuple(map(Digest.of, layers))
-    document = ImageConfig(Platform(architecture), "1980-01-02T00:00:00Z", diff_ids, (), **config).to_bytes()
+    document = ImageConfig(
+        Platform(architecture), "1980-01-02T00:00:00Z", diff_ids, tuple(history), **config
+    ).to_bytes()
     blobs[Digest.of(document)] = document
     descriptor = Descriptor(config_type, Digest.of(document), len(document))
     manifest = Manifest(descriptor, tuple(descriptors)).to_bytes().replace(

@@ -16,9 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, cast
 
-from isal import igzip, igzip_lib
-
 from builder.errors import DigestMismatchError, EnvbuildError
+from builder.oci.compression import damage_errors, decompressed
 from builder.oci.digest import Digest
 from builder.oci.documents import Descriptor, ImageConfig, Manifest
 from builder.oci.layout import CHUNK
@@ -27,9 +26,10 @@ from builder.oci.tar_entries import Entry, TarError, TarReader
 from builder.progress import Progress, Silent
 from builder.run.privileges import keeps_owners
 
-_DAMAGED = (OSError, EOFError, ValueError, OverflowError, cast("type[Exception]", igzip_lib.IsalError))
 _WHITEOUT = b".wh."
 _OPAQUE = b".wh..wh..opq"
+_DEVICES = (b"3", b"4")
+"""Kinds that are left out: who runs an image gives it the devices that it may have."""
 _DIRECTORY_LIMIT = 1_000_000
 """Directories of one layer at most; their modes are kept in memory until the end."""
 
@@ -97,7 +97,7 @@ def _unpack_into(
         with store.open(layer.digest) as blob:
             _unpack_verified(blob, layer, diff_id, destination, progress)
         destination.root.chmod(0o755)
-    except _DAMAGED as error:
+    except damage_errors() as error:
         raise EnvbuildError(f"layer {layer.digest} cannot be unpacked", str(error)) from error
 
 
@@ -108,7 +108,7 @@ def _unpack_verified(
     progress.start(label, layer.size)
     compressed = _Hashing(cast("io.RawIOBase", blob), label, progress)
     buffered = io.BufferedReader(compressed, CHUNK)
-    uncompressed = _Hashing(_inflated(buffered))
+    uncompressed = _Hashing(cast("io.RawIOBase", decompressed(buffered)))
     stream = io.BufferedReader(uncompressed, CHUNK)
     reader = TarReader(stream)
     for entry in reader:
@@ -125,15 +125,6 @@ def _unpack_verified(
         )
     destination.finish()
     progress.finish(label)
-
-
-def _inflated(buffered: io.BufferedReader[_Hashing]) -> io.RawIOBase:
-    magic = buffered.peek(4)[:4]
-    if magic.startswith(b"\x1f\x8b"):
-        return cast("io.RawIOBase", igzip.IGzipFile(None, "rb", 9, buffered))  # type: ignore[no-untyped-call]
-    if magic == b"\x28\xb5\x2f\xfd":
-        raise TarError("it is compressed with zstd, which is not supported; use the docker engine")
-    return cast("io.RawIOBase", buffered)
 
 
 class _Hashing(io.RawIOBase):
@@ -231,9 +222,8 @@ class _Destination:
         elif entry.kind == b"6":
             os.mkfifo(full, entry.mode & 0o777)
             self._stamp_link(full, entry)
-        else:
-            kind = "a device" if entry.kind in (b"3", b"4") else f"of kind {entry.kind.decode('latin-1')!r}"
-            raise TarError(f"`{_shown(path)}` is {kind}, which is not taken")
+        elif entry.kind not in _DEVICES:
+            raise TarError(f"`{_shown(path)}` is of kind {entry.kind.decode('latin-1')!r}, which is not taken")
 
     def _write_file(self, full: bytes, entry: Entry, reader: TarReader) -> None:
         descriptor = os.open(full, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

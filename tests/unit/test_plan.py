@@ -9,9 +9,10 @@ import pytest
 from builder.errors import EnvbuildError
 from builder.lock.artifact import Archive, CondaPackage, DebianPackage, Wheel
 from builder.lock.base_image import BaseImage
+from builder.lock.base_image.pinned import Folder, Settings
 from builder.lock.document import Interpreter, Lock, LockDocument, PlatformLock
 from builder.oci.digest import Digest
-from builder.oci.documents import Descriptor, Platform
+from builder.oci.documents import MEDIA_TYPE_LAYER_GZIP, Descriptor, Platform
 from builder.plan import ALONE_SIZE, LayerPlan, Plan, make_plan
 
 AMD64, ARM64 = Platform("amd64"), Platform("arm64")
@@ -208,15 +209,71 @@ def test_wheels_are_in_the_same_layers_whatever_the_interpreter_is() -> None:
     assert [layer for layer in standalone.layers if layer.wheels] == [layer for layer in plan().layers if layer.wheels]
 
 
-def test_another_image_as_base_is_refused() -> None:
-    whole = lock(DEBIAN, WHEELS)
-    blob = Descriptor("application/octet-stream", Digest("5" * 64), 1234)
-    image = BaseImage("registry.example/base:1", blob, blob, (blob,), (blob.digest,), "2.36")
+BLOB = Descriptor(MEDIA_TYPE_LAYER_GZIP, Digest("5" * 64), 1234)
+IMAGE = BaseImage("registry.example/base:1", BLOB, BLOB, (BLOB,), (BLOB.digest,), "2.36", folders=())
+OF_IMAGE = Interpreter("base", "3.11.2", "/usr/local/bin/python3.11")
+
+
+def on_image(
+    image: BaseImage = IMAGE,
+    packages: Sequence[CondaPackage] = (),
+    interpreter: Interpreter = OF_IMAGE,
+    wheels: Sequence[Wheel] = WHEELS,
+) -> Plan:
+    whole = lock((), wheels, packages=packages, interpreter=interpreter)
     platforms = {AMD64: replace(whole.document.platforms[AMD64], suite="", image=image)}
-    with pytest.raises(EnvbuildError, match="cannot be built") as caught:
-        make_plan(replace(whole, document=replace(whole.document, platforms=platforms)), AMD64)
-    assert "registry.example/base:1" in caught.value.why[0]
-    assert "suite" in str(caught.value.hint)
+    return make_plan(replace(whole, document=replace(whole.document, platforms=platforms)), AMD64)
+
+
+def with_layers(count: int) -> BaseImage:
+    return replace(IMAGE, layers=(BLOB,) * count, diff_ids=(BLOB.digest,) * count)
+
+
+def test_an_image_as_base_takes_the_place_of_debian_and_its_system_files() -> None:
+    made = on_image()
+    assert list(dict.fromkeys(layer.kind for layer in made.layers)) == ["environment", "python"]
+    assert (made.base, made.base_name) == (IMAGE, "registry.example/base:1")
+    assert [layer for layer in made.layers if layer.wheels] == [layer for layer in plan().layers if layer.wheels]
+    standalone = on_image(packages=CONDA[1:], interpreter=STANDALONE)
+    assert list(dict.fromkeys(layer.kind for layer in standalone.layers)) == [
+        "interpreter", "environment", "conda", "python",
+    ]  # fmt: skip
+
+
+def test_the_key_of_a_plan_depends_on_its_base_and_on_what_becomes_of_its_entry_point() -> None:
+    made = on_image()
+    others = [
+        on_image(replace(IMAGE, manifest=replace(BLOB, size=5))),
+        on_image(replace(IMAGE, settings=Settings(user="5"))),
+        on_image(replace(IMAGE, folders=(Folder("opt", 0o711 | 0o005),))),
+        replace(made, entrypoint="replace"),
+        replace(made, base=None),
+    ]
+    assert len({made.key, *(other.key for other in others)}) == 6
+
+
+@pytest.mark.parametrize("layers", [1, 60, 77, 78, 90, 111])
+@pytest.mark.parametrize("packages", [(), [conda(f"c{n}", size=ALONE_SIZE + n) for n in range(99)]], ids=["", "conda"])
+def test_an_image_never_has_more_layers_than_can_be_mounted(layers: int, packages: Sequence[CondaPackage]) -> None:
+    wheels = [wheel(f"p{n}") for n in range(400)] + [wheel(f"w{n}", size=ALONE_SIZE + n) for n in range(60)]
+    made = on_image(with_layers(layers), packages, STANDALONE, wheels)
+    assert len(made.layers) + layers + len(("model", "code", "documents")) + 6 <= 127
+    assert len(artifacts(made.layers)) == len(packages) + 460
+    usual = on_image(with_layers(1), packages, STANDALONE, wheels)
+    assert (made.layers == usual.layers) == (layers <= 77)
+
+
+def test_a_base_without_room_for_layers_is_refused() -> None:
+    with pytest.raises(EnvbuildError, match="nothing can be built on") as caught:
+        on_image(with_layers(112))
+    assert caught.value.why == ("it has 112 layers, and an image can have 127",)
+
+
+def test_a_base_with_something_where_the_environment_goes_is_refused() -> None:
+    with pytest.raises(EnvbuildError, match="something is where the environment goes"):
+        on_image(replace(IMAGE, folders=(Folder("opt/env", filled=True),)))
+    with pytest.raises(EnvbuildError, match="the lock does not say"):
+        on_image(replace(IMAGE, folders=None))
 
 
 def test_two_interpreters_in_one_environment_are_refused() -> None:

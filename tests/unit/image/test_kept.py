@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from builder.layers.files import FileEntry, FileTree
 from builder.layers.interface import Directory
 from builder.layers.join import Fresh, Layer, write_layer
 from builder.oci.documents import ImageConfig, Platform
+from builder.oci.registry.reference import Reference
 from builder.oci.store import Store
 
 
@@ -57,3 +59,18 @@ def test_a_layer_is_made_again_when_its_blob_is_gone(store: Store) -> None:
     store.discard(layer.descriptor.digest)
     assert kept_layer(store, {"packages": ["x"]}, lambda: make_layer(store)) == layer
     assert store.has(layer.descriptor.digest, layer.descriptor.size)
+
+
+def test_an_image_is_known_although_layers_of_its_base_are_elsewhere(store: Store) -> None:
+    image = make_image(store)
+    layer = image.manifest.layers[0]
+    places = {layer.digest: Reference.parse("registry.example/base:1")}
+    assert kept_image(store, {"plan": "x"}, lambda: replace(image, elsewhere=places), places).elsewhere == places
+    store.discard(layer.digest)
+    assert kept_image(store, {"plan": "x"}, unneeded, places) == replace(image, elsewhere=places)
+    with pytest.raises(AssertionError, match="made"):
+        kept_image(store, {"plan": "x"}, unneeded)
+
+
+def unneeded() -> Image:
+    raise AssertionError("it was made again")

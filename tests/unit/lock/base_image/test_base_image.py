@@ -14,6 +14,7 @@ from made_up_image import elf, file, folder, layer, link
 from builder.errors import DigestMismatchError, EnvbuildError, NotMeasuredError
 from builder.lock.base_image import BaseImage
 from builder.lock.base_image.files import ImageFiles
+from builder.lock.base_image.pinned import Folder, Settings
 from builder.lock.base_image.python import Python, look_into
 from builder.lock.base_image.registry_images import RegistryImages
 from builder.oci.digest import Digest
@@ -199,17 +200,24 @@ def test_what_is_kept_of_a_layer_is_bounded(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_an_image_is_pinned_with_all_that_a_plan_needs(registry: Memory, resolver: RegistryImages) -> None:
-    layers = [made.debian_like(), layer(file("etc/x", b"x"))]
+    layers = [made.debian_like(), layer(file("etc/x", b"x"), folder("app", 0o755, 5, 6), file("app/x", b"x"))]
     config = {"env": ("PATH=/usr/bin", "A=b=c"), "user": "65532", "working_dir": "/app", "entrypoint": ("a", "b")}
-    one = made.image(layers, cmd=("c",), **config)
+    more = {"exposed_ports": ("80/tcp", "9/udp"), "volumes": ("/data",), "stop_signal": "SIGQUIT"}
+    labels = {"maintainer": "a team"}
+    one = made.image(layers, cmd=("c",), history=("debian", "etc"), labels=labels, **config, **more)
     registry.tag(one)
     pinned, interpreter = resolver(NAME, AMD64, None, True)
     assert pinned.reference == NAME
     assert pinned.manifest == replace(one.descriptor, platform=None)
     assert pinned.diff_ids == tuple(map(Digest.of, layers))
     assert [item.digest in one.blobs for item in (*pinned.layers, pinned.config)] == [True] * 3
-    assert (pinned.glibc, pinned.user, pinned.working_directory) == ("2.36", "65532", "/app")
-    assert (pinned.environment, pinned.entrypoint, pinned.command) == (config["env"], ("a", "b"), ("c",))
+    assert pinned.glibc == "2.36"
+    assert pinned.environment == config["env"]
+    assert pinned.settings == Settings(
+        "65532", "/app", ("a", "b"), ("c",), ("80/tcp", "9/udp"), ("/data",), "SIGQUIT", labels
+    )
+    assert pinned.history == ("debian", "etc")
+    assert pinned.folders == (Folder("app", 0o755, 5, 6, filled=True),)
     assert interpreter is not None
     assert (interpreter.source, interpreter.version) == ("base", "3.11.2")
     assert interpreter.path == "/usr/bin/python3.11"
