@@ -22,12 +22,15 @@ from builder.errors import EnvbuildError
 from builder.oci.canonical import canonical_json
 from builder.oci.documents import Index
 from builder.run.docker.container import Host, check_terminal, run_container
+from builder.run.gpu import Gpus
 from builder.run.interface import LocalImage, RunRequest
+from builder.spec.cuda import version_of
 
 if TYPE_CHECKING:
     import docker
 
 _OLDEST = 4
+_GPUS_SINCE = (5, 4)
 _REGISTRY = "docker.io/library/"
 """What Podman puts before the plain names of an archive, so that a name is the same however the image came."""
 _SECONDS = 600
@@ -72,10 +75,11 @@ class PodmanEngine:
                 "it has no control group with `memory`",
                 "Leave out `--memory`, or run it as root",
             )
+        devices = self._devices(request.gpus)
         identity = self.load(image, (image.name,))
         request = replace(request, user=request.user or image.config.user or "0")
         with _service() as client:
-            return run_container(Host(client, self.title, self._options(), _remove), identity, request)
+            return run_container(Host(client, self.title, self._options() | devices, _remove), identity, request)
 
     def load(self, image: LocalImage, names: Sequence[str]) -> str:
         """Put an image into Podman's storage, where it is not there; returns its id.
@@ -92,6 +96,22 @@ class PodmanEngine:
         if missing:
             _podman("tag", identity, *missing)
         return identity
+
+    def _devices(self, gpus: Gpus | None) -> dict[str, Any]:
+        """GPUs by their names in the Container Device Interface, which is how Podman takes them."""
+        from docker.types import DeviceRequest
+
+        if gpus is None:
+            return {}
+        version = self._facts["version"]["Version"]
+        if version_of(version.partition("-")[0]) < _GPUS_SINCE:
+            raise EnvbuildError(
+                f"Podman {version} cannot give GPUs to a command",
+                "its service hears of them since 5.4",
+                "Update Podman, or use `--engine docker`",
+            )
+        names = [f"nvidia.com/gpu={name}" for name in gpus.numbered]
+        return {"device_requests": [DeviceRequest(driver="cdi", device_ids=names)]}
 
     @functools.cached_property
     def _facts(self) -> dict[str, Any]:
