@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import json
 import os
 import shutil
@@ -20,8 +21,20 @@ from typing import IO, NoReturn
 
 import pytest
 
+from builder.cli.machine import host_platform
+from builder.fetch import Fetcher, Mirrors
+from builder.lock.folder import read_lock
+from builder.oci.store import Store
+
 ROOT = Path(__file__).parents[2]
 UNPRIVILEGED = 47111
+_NUMBERS = itertools.count(1)
+NEWER_DOCKER = """\
+python: "3.13"
+platforms: [{platform}]
+base: {{suite: trixie}}
+debian: [docker.io, containerd]
+"""
 
 
 def unavailable(reason: str) -> NoReturn:
@@ -91,7 +104,7 @@ def docker(program: Callable[[str], Program]) -> Iterator[Docker]:
     client = program("docker").name
     can_start = os.geteuid() == 0 and shutil.which("dockerd", path=os.environ.get("PATH", "") + ":/usr/sbin")
     if "DOCKER_HOST" not in os.environ and can_start:
-        with _engine(program("dockerd").name) as host:
+        with _engine([program("dockerd").name]) as host:
             yield Docker(client, {"DOCKER_HOST": host}, host, is_own=True)
         return
     found = Docker(client, {}, os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
@@ -100,16 +113,47 @@ def docker(program: Callable[[str], Program]) -> Iterator[Docker]:
     yield found
 
 
+@pytest.fixture(scope="session")
+def containerd_docker(program: Callable[[str], Program], shared: Path, store: Path) -> Iterator[Docker]:
+    """A newer Docker Engine, of Debian's next release, that keeps its images in containerd."""
+    if os.geteuid() != 0:
+        unavailable("only root can start Docker Engine")
+    client, folder = program("docker").name, shared / "newer-docker"
+    with open(shared / "newer-docker.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            _unpack_newer_docker(program("dpkg-deb"), store, folder)
+    path = f"{folder}/usr/sbin:{folder}/usr/bin:{os.environ['PATH']}:/usr/sbin:/sbin"
+    settings = folder.with_suffix(".json")
+    settings.write_text('{"features": {"containerd-snapshotter": true}}')
+    with _engine([folder / "usr/sbin/dockerd", "--config-file", settings], {**os.environ, "PATH": path}) as host:
+        yield Docker(client, {"DOCKER_HOST": host}, host, is_own=True)
+
+
+def _unpack_newer_docker(dpkg_deb: Program, store: Path, folder: Path) -> None:
+    """Have envbuild lock and fetch the two packages whose programs run here too."""
+    spec, draft = folder.with_name("newer-docker-spec"), folder.with_name("newer-docker-draft")
+    spec.mkdir(exist_ok=True)
+    platform = host_platform()
+    (spec / "environment.yaml").write_text(NEWER_DOCKER.format(platform=platform))
+    Envbuild(store)("lock", spec)
+    fetcher = Fetcher(Store(store), Mirrors.from_environment(os.environ))
+    for package in read_lock(spec / "lock").document.platforms[platform].debian:
+        if package.name in ("docker.io", "containerd"):
+            dpkg_deb("--extract", fetcher.blob(package.source), draft)
+    draft.rename(folder)
+
+
 @contextmanager
-def _engine(dockerd: str) -> Iterator[str]:
+def _engine(dockerd: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> Iterator[str]:
     """Start an engine that shares nothing with others: folders, socket and bridge are its own."""
     folder = Path(tempfile.mkdtemp(prefix="envbuild-engine-"))
     folder.chmod(0o755)
     socket_path = folder / "docker.sock"
-    line = [dockerd, "--data-root", folder / "data", "--exec-root", folder / "exec", "--pidfile", folder / "pid"]
+    line = [*dockerd, "--data-root", folder / "data", "--exec-root", folder / "exec", "--pidfile", folder / "pid"]
     line += ["-H", f"unix://{socket_path}", "--iptables=false"]
-    with _bridge(f"envbuild{os.getpid() % 10**6}") as bridge:
-        process = subprocess.Popen([*line, "--bridge", bridge], stderr=subprocess.PIPE, text=True)
+    with _bridge(f"envb{os.getpid() % 10**6}-{next(_NUMBERS)}") as bridge:
+        process = subprocess.Popen([*line, "--bridge", bridge], stderr=subprocess.PIPE, text=True, env=environment)
         reader = threading.Thread(target=_drain, args=(process.stderr,), daemon=True)
         try:
             log = _read_until(process.stderr, "API listen on")
@@ -200,6 +244,32 @@ def envbuild(store: Path) -> Envbuild:
 def with_docker(envbuild: Envbuild, docker: Docker) -> Envbuild:
     """The same, with the engine of these tests."""
     return replace(envbuild, environment=docker.environment)
+
+
+@pytest.fixture(scope="session")
+def base_archive(program: Callable[[str], Program], shared: Path) -> Path:
+    """A small Debian with apt, as mmdebstrap makes it: what Debian's official image is. Made once for all processes."""
+    if os.geteuid() != 0:
+        unavailable("mmdebstrap needs root to make a base image")
+    path = shared / "debian.tar"
+    with open(shared / "debian.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            mirror = "http://deb.debian.org"
+            parts = (("debian", "bookworm"), ("debian", "bookworm-updates"), ("debian-security", "bookworm-security"))
+            lines = [f"deb {mirror}/{archive} {suite} main" for archive, suite in parts]
+            draft = path.with_name("debian-draft.tar")
+            options = ["--quiet", "--mode=root", "--variant=minbase", "--architectures=amd64"]
+            program("mmdebstrap")(*options, "bookworm", draft, *lines)
+            draft.rename(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def debian_base(docker: Docker, base_archive: Path) -> str:
+    """The same in the engine, by its name."""
+    docker("import", base_archive, "envbuild-debian:bookworm")
+    return "envbuild-debian:bookworm"
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from builder.errors import EnvbuildError
 from builder.oci.archive import DockerEntry, write_partial_archive
 from builder.oci.digest import Digest
-from builder.oci.documents import name_annotations
+from builder.oci.documents import Manifest, name_annotations
 from builder.run.docker.messages import first_line
 from builder.run.interface import LocalImage
 
@@ -28,17 +28,18 @@ _LITTLE = 1 << 20
 def load_image(engine: docker.DockerClient, image: LocalImage, names: Sequence[str]) -> str:
     """Put an image into the engine where it is not there, and give it the names that it lacks; returns its id there.
 
-    Only the layers above those that the engine has are sent.
+    Only the layers that it lacks are sent; a classic store takes none without those above it.
 
     Raises: EnvbuildError, if the engine refuses.
     """
     import docker
 
     try:
-        known_by = image.descriptor if has_containerd_store(engine) else image.manifest.config
-        identity = str(known_by.digest)
+        by_blobs = has_containerd_store(engine)
+        identity = str(image.descriptor.digest if by_blobs else image.manifest.config.digest)
         if _names(engine, identity) is None:
-            _send_missing(engine, image, identity, names)
+            present = _present_blobs(engine, image) if by_blobs else _present_chain(engine, image)
+            _send_missing(engine, image, names, present)
         for name in sorted(set(names) - (_names(engine, identity) or set())):
             repository, _, tag = name.rpartition(":")
             engine.images.get(identity).tag(repository, tag)
@@ -57,19 +58,16 @@ def _names(engine: docker.DockerClient, identity: str) -> set[str] | None:
         return None
 
 
-def _send_missing(engine: docker.DockerClient, image: LocalImage, identity: str, names: Sequence[str]) -> None:
+def _send_missing(
+    engine: docker.DockerClient, image: LocalImage, names: Sequence[str], present: Collection[Digest]
+) -> None:
     """Send what the engine seems to lack; where it does not take that, send everything."""
-    import docker
-
-    present = image.manifest.layers[: present_layers(engine, image)]
     try:
-        _send(engine, image, names, {layer.digest for layer in present})
+        _send(engine, image, names, present)
     except EnvbuildError:
         if not present:
             raise
-        with suppress(docker.errors.DockerException):  # a containerd store keeps the name of what it did not take
-            engine.images.remove(identity, force=True)
-        _send(engine, image, names, set())
+        _send(engine, image, names, ())
 
 
 def _send(engine: docker.DockerClient, image: LocalImage, names: Sequence[str], left_out: Collection[Digest]) -> None:
@@ -111,6 +109,21 @@ def _piped(write: Callable[[Any], None]) -> Iterator[Any]:
         thread.join()
         if errors:
             raise errors[0]
+
+
+def _present_blobs(engine: docker.DockerClient, image: LocalImage) -> set[Digest]:
+    """The layers that a containerd store has, as far as images of it tell whose manifests are in our store."""
+    found: set[Digest] = set()
+    for listed in engine.api.images():
+        path = image.store.path(Digest.parse(listed["Id"]))
+        with suppress(FileNotFoundError, EnvbuildError):  # it may be another's image, or an index
+            found.update(layer.digest for layer in Manifest.from_bytes(path.read_bytes()).layers)
+    return found
+
+
+def _present_chain(engine: docker.DockerClient, image: LocalImage) -> set[Digest]:
+    """The lower layers that a classic store has."""
+    return {layer.digest for layer in image.manifest.layers[: present_layers(engine, image)]}
 
 
 def present_layers(engine: docker.DockerClient, image: LocalImage) -> int:
