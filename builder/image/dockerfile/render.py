@@ -67,7 +67,7 @@ def _values(name: str, plans: Sequence[Plan], shape: Shape, addition: Addition |
         "folders": [platform.slug for platform in platforms],
         "epoch": _epoch(shape.created),
         "shape": shape,
-        "bases": [words.image(base) for base in shape.bases],
+        "base": words.image(shape.base),
         "linker": LINKER if shape.has_linker else None,
         "interpreter": words.path(shape.interpreter),
         "environment": f"/{ENVIRONMENT}",

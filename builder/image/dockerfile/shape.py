@@ -23,10 +23,10 @@ LINKER = "python:3.13-slim"
 class Shape:
     """What decides the steps of a Dockerfile."""
 
-    bases: tuple[str, ...]
-    """One for all platforms, or one for each in their order."""
+    base: str
+    """The image to start from."""
     base_image: BaseImage | None
-    """That the lock names; None on a suite, where Debian packages are installed."""
+    """The one that the lock names; None on a suite, where Debian packages are installed."""
     interpreter: str
     """Its path."""
     source: str
@@ -48,20 +48,14 @@ def common_shape(plans: Sequence[Plan], addition: Addition | None, base: str | N
 
     Raises: EnvbuildError, if they have none in common, or a tool does not run on their Python.
     """
-    shapes = {plan.platform: _shape(plan, addition, base) for plan in plans}
-    first = next(iter(shapes.values()))
-    bases = tuple(shape.bases[0] for shape in shapes.values())
-    if any(_steps(shape) != _steps(first) for shape in shapes.values()):
+    first, *others = (_shape(plan, addition, base) for plan in plans)
+    if any(other != first for other in others):
         raise EnvbuildError(
             "one Dockerfile cannot stand for all platforms",
-            f"{' and '.join(map(str, sorted(shapes)))} differ in more than their files",
+            f"{' and '.join(str(plan.platform) for plan in plans)} differ in more than their files",
             "Render one after the other, with `--platform`",
         )
-    return replace(first, bases=bases if len(set(bases)) > 1 else bases[:1])
-
-
-def _steps(shape: Shape) -> Shape:
-    return replace(shape, bases=(), base_image=None)
+    return first
 
 
 def _shape(plan: Plan, addition: Addition | None, base: str | None) -> Shape:
@@ -71,7 +65,7 @@ def _shape(plan: Plan, addition: Addition | None, base: str | None) -> Shape:
     if plan.wheels and python < PIP.oldest_python:
         raise _too_old(plan, PIP)
     return Shape(
-        (base or _base(plan),),
+        base or _base(plan),
         plan.base,
         plan.interpreter.path,
         source,
