@@ -21,11 +21,11 @@ def differences(locked: Any, wanted: Any, path: str = "") -> Iterator[str]:
     elif locked == wanted:
         return
     elif locked is None:
-        yield f"`{path}` was set to `{wanted}`"
+        yield f"`{path}` was set to `{_written(wanted)}`"
     elif wanted is None:
-        yield f"`{path}` was removed; it was `{locked}`"
+        yield f"`{path}` was removed; it was `{_written(locked)}`"
     else:
-        yield f"`{path}` was changed from `{locked}` to `{wanted}`"
+        yield f"`{path}` was changed from `{_written(locked)}` to `{_written(wanted)}`"
 
 
 def changed_inputs(locked: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
@@ -37,6 +37,11 @@ def changed_inputs(locked: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iter
         elif before != after:
             what = "is read now" if before is None else "is not read any more" if after is None else "was changed"
             yield f"`{name}` {what}"
+
+
+def _written(value: Any) -> str:
+    """A scalar as YAML has it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _whole(locked: Any, wanted: Any, path: str) -> Iterator[str]:

@@ -280,3 +280,45 @@ def test_two_interpreters_in_one_environment_are_refused() -> None:
     with pytest.raises(EnvbuildError, match="two interpreters"):
         make_plan(lock(DEBIAN, WHEELS, packages=CONDA), AMD64)
     assert make_plan(lock(DEBIAN, WHEELS, packages=CONDA[1:]), AMD64).conda
+
+
+def compiled(whole: Lock) -> Lock:
+    return replace(whole, document=replace(whole.document, spec={"compile": True}))
+
+
+def test_bytecode_is_on_top_and_moves_no_layer_of_packages() -> None:
+    with_it = make_plan(compiled(lock(DEBIAN, WHEELS)), AMD64)
+    assert with_it.packages == plan().layers
+    assert with_it.layers == (*plan().layers, *with_it.bytecode)
+    assert (with_it.wheels, with_it.debian) == (plan().wheels, plan().debian)
+    assert with_it.key != plan().key
+
+
+def test_every_wheel_has_its_bytecode_in_one_layer_and_large_ones_alone() -> None:
+    layers = make_plan(compiled(lock(DEBIAN, WHEELS)), AMD64).bytecode
+    assert artifacts(layers) == sorted(one.name for one in WHEELS)
+    assert {f"big{number}" for number in range(5)} <= {
+        layer.wheels[0].name for layer in layers if len(layer.wheels) == 1
+    }
+
+
+def test_the_bytecode_of_the_standard_library_is_of_what_brings_it() -> None:
+    python = [deb("libpython3.11-minimal"), deb("libpython3.11-stdlib"), deb("python3.11-minimal")]
+    debian = make_plan(compiled(lock([*DEBIAN, *python], ())), AMD64).bytecode
+    assert [layer.debian for layer in debian] == [tuple(sorted(python))]
+    standalone = make_plan(compiled(lock(DEBIAN, (), interpreter=STANDALONE)), AMD64).bytecode
+    assert [(layer.debian, layer.archive) for layer in standalone] == [((), ARCHIVE)]
+    packages = [conda("python", size=ALONE_SIZE), replace(conda("mkl"), depends=("libgcc",))]
+    of_conda = make_plan(compiled(lock(DEBIAN, (), packages=packages, interpreter=OF_CONDA)), AMD64).bytecode
+    assert [[one.name for one in layer.conda] for layer in of_conda] == [["python"]]
+
+
+@pytest.mark.parametrize("interpreter", [INTERPRETER, STANDALONE, OF_CONDA], ids=lambda one: one.source)
+def test_with_bytecode_an_image_has_no_more_layers_than_without(interpreter: Interpreter) -> None:
+    debian = [deb(f"lib{number}", size=ALONE_SIZE * (number % 2)) for number in range(80)]
+    wheels = [wheel(f"pkg{number}", size=ALONE_SIZE * (number % 2)) for number in range(200)]
+    packages = [conda(f"c{number}", size=ALONE_SIZE * (number % 2)) for number in range(200)]
+    whole = compiled(
+        lock(debian, wheels, packages=packages if interpreter is OF_CONDA else (), interpreter=interpreter)
+    )
+    assert len(make_plan(whole, AMD64).layers) <= 57

@@ -196,6 +196,7 @@ def test_a_lock_of_other_layer_rules_is_stale(loaded: LoadedEnvironment) -> None
         (replace(SPEC, python="3.12"), ("`python` was changed from `3.11` to `3.12`",)),
         (replace(SPEC, debian=("libgomp1",)), ("`libgomp1` was added to `debian`",)),
         (replace(SPEC, base=Base("trixie")), ("`base.suite` was set to `trixie`",)),
+        (replace(SPEC, compile=True), ("`compile` was set to `true`",)),
         (replace(SPEC, platforms=("linux/arm64",)), ("`linux/arm64` was added to `platforms`",)),
         (
             replace(SPEC, python="3.13", pypi=None),
