@@ -10,6 +10,7 @@ import click
 
 from builder.cli.deliver import Delivery, deliver, delivery_options
 from builder.cli.engine_build import Choice, Job, build_by_engine, builder_options, print_made
+from builder.cli.fleet import build_all, print_summary
 from builder.cli.machine import make_workshop
 from builder.cli.options import json_option, offline_option, path_argument, platform_option, workers_option
 from builder.cli.output import Output, print_json, size_text
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 @click.command("build", short_help="Build the image of a project or an environment from its lock.")
 @path_argument
+@click.option("--all", "all_", is_flag=True, help="Everything below PATH; one that fails does not stop others.")
 @platform_option
 @workers_option
 @builder_options
@@ -34,6 +36,7 @@ def command(
     output: Output,
     /,
     path: Path,
+    all_: bool,
     platforms: tuple[str, ...],
     workers: int | None,
     dry_run: bool,
@@ -42,7 +45,7 @@ def command(
     builder: str,
     base: str | None,
     **delivery: Any,
-) -> None:
+) -> int:
     """Build the image of the project or environment in PATH from its lock alone.
 
     Needs no daemon, no root, and no network once the locked files are in the store. Prints one reference: the
@@ -50,17 +53,24 @@ def command(
 
     With `--builder docker` or `buildkit` an engine makes it of the Dockerfile that `envbuild render` writes: the same
     files, under a digest of the engine's own, which is printed for each platform.
+
+    With `--all`, a line for each project and environment; `-o` names a folder, which gets a NAME.tar of each.
     """
     choice = Choice(builder, base)
     choice.check()
+    if all_:
+        if dry_run or not choice.is_native:
+            raise click.UsageError("`--all` goes neither with `--dry-run` nor with `--builder`.")
+        workshop = make_workshop(output, workers, offline=offline)
+        return print_summary(build_all(path, platforms, workshop, output, Delivery(**delivery)), as_json, output)
     target = open_target(path, platforms)
     if dry_run:
         _print_plans(target.plans, as_json)
-        return
+        return 0
     workshop = make_workshop(output, workers, offline=offline)
     if not choice.is_native:
         print_made(build_by_engine(Job(target, choice, workshop, output), Delivery(**delivery)), as_json)
-        return
+        return 0
     built = target.build(workshop, output)
     show_images(built, output)
     deliver(built, workshop, output, Delivery(**delivery))
@@ -69,6 +79,7 @@ def command(
         print_json({"name": built.name, "digest": built.digest, "images": images})
     else:
         click.echo(built.reference)
+    return 0
 
 
 def show_images(built: Built, output: Output) -> None:

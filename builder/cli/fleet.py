@@ -1,0 +1,116 @@
+"""`envbuild build --all`: every project and environment below a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from builder.cli.deliver import Delivery, deliver
+from builder.cli.output import Output, print_json, show_error, size_text
+from builder.cli.target import Target, open_target
+from builder.cli.wheels import ensure_built_wheels
+from builder.errors import EnvbuildError
+from builder.image.workshop import Workshop
+
+if TYPE_CHECKING:
+    from builder.bundle.build import Built
+    from builder.bundle.fleet import Member, Row, Summary
+
+
+def build_all(
+    folder: Path, platforms: tuple[str, ...], workshop: Workshop, output: Output, delivery: Delivery
+) -> Summary:
+    """Build and deliver everything below `folder`; what fails does not stop the others.
+
+    Raises: EnvbuildError, if there is nothing to build, or two of them would be delivered under one name.
+    """
+    from builder.bundle.fleet import Candidate, Member, build_fleet, summarise
+    from builder.lock.locking import find_environments
+
+    def candidate(file: Path) -> Candidate:
+        target = open_target(file, platforms)
+        ensure_built_wheels(target.lock, target.platforms, workshop, output)
+        _claim(names, target.name, file, delivery)
+        return Candidate(file, target.plans, lambda: _finished(target, workshop, output, delivery))
+
+    names: dict[str, Path] = {}
+    before = frozenset(workshop.store.blobs())
+    candidates, failed = [], []
+    for file in find_environments(folder):
+        try:
+            candidates.append(candidate(file))
+        except EnvbuildError as error:
+            failed.append(Member(file, error=error))
+    members = [*build_fleet(candidates, workshop), *failed]
+    return summarise(sorted(members, key=lambda member: member.file), before)
+
+
+def print_summary(summary: Summary, as_json: bool, output: Output) -> int:
+    """A line for each, then the errors of those that failed; the exit code."""
+    if as_json:
+        print_json({str(row.member.file.parent): _as_json(row) for row in summary.rows})
+    else:
+        for line in _table(summary):
+            click.echo(line)
+    for member in summary.failed:
+        show_error(_of_member(member))
+    output.say(_total(summary))
+    return max((int(member.error.exit_code) for member in summary.failed if member.error), default=0)
+
+
+def _finished(target: Target, workshop: Workshop, output: Output, delivery: Delivery) -> Built:
+    """A target's images, delivered: into the folder that was named, under its own name."""
+    built = target.build(workshop, output)
+    own = replace(delivery, target=delivery.target / f"{target.name}.tar") if delivery.target else delivery
+    deliver(built, workshop, output, own)
+    return built
+
+
+def _claim(names: dict[str, Path], name: str, file: Path, delivery: Delivery) -> None:
+    """Refuse a second one of a name, where the name says where it goes."""
+    other = names.setdefault(name, file)
+    if other != file and delivery != Delivery():
+        raise EnvbuildError(
+            f"another image is called `{name}` too",
+            f"it is made of `{other}`",
+            "Rename one of the folders, or deliver them one by one",
+        )
+
+
+def _table(summary: Summary) -> Iterator[str]:
+    width = max(len(str(row.member.file.parent)) for row in summary.rows)
+    for row in summary.rows:
+        yield f"{row.member.file.parent!s:{width}}  {row.result:6}  {_facts(row)}".rstrip()
+
+
+def _facts(row: Row) -> str:
+    built = row.member.built
+    if built is None:
+        return ""
+    return f"{size_text(row.size):>9}  {size_text(row.shared):>9} shared  {row.made:>3} layers made  {built.reference}"
+
+
+def _as_json(row: Row) -> dict[str, Any]:
+    built, error = row.member.built, row.member.error
+    if error or not built:
+        problem = {"what": error.what, "why": list(error.why), "hint": error.hint} if error else None
+        return {"result": row.result, "error": problem}
+    images = {str(image.config.platform): str(image.descriptor.digest) for image in built.images}
+    sizes = {"layers-made": row.made, "bytes": row.size, "bytes-shared": row.shared}
+    return {"result": row.result, "name": built.name, "digest": built.digest, "images": images, **sizes}
+
+
+def _total(summary: Summary) -> str:
+    results = [row.result for row in summary.rows]
+    parts = [f"{results.count(word)} {word}" for word in ("built", "cached", "failed") if word in results]
+    return f"{', '.join(parts)}; {size_text(summary.size)} of images in {size_text(summary.distinct)} of layers"
+
+
+def _of_member(member: Member) -> EnvbuildError:
+    """An error that says whose it is."""
+    error, folder = member.error or EnvbuildError(""), str(member.file.parent)
+    return error if folder in error.what else EnvbuildError(f"{folder}: {error.what}", error.why, error.hint)
