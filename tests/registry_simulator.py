@@ -121,7 +121,15 @@ class Exchange:
     more: dict[str, str] = field(default_factory=dict)
     """Headers that take the place of those of the answer."""
 
+    _body: bytes | None = None
+
     def body(self) -> bytes:
+        """What was sent with the request, as much as is kept of it."""
+        if self._body is None:
+            self._body = self._receive()
+        return self._body
+
+    def _receive(self) -> bytes:
         length = int(self.handler.headers.get("Content-Length", 0))
         data = self.handler.rfile.read(length if self.keep is None else min(length, self.keep))
         self.record.received += len(data)
@@ -245,6 +253,7 @@ def _serve(exchange: Exchange) -> bool:
     repository, name, method = route["repository"], route["name"], exchange.record.method
     if not _is_allowed(exchange, repository, query.get("from")):
         return True
+    exchange.body()  # whoever sends it may need the lock for something else meanwhile
     with exchange.registry.lock:
         if route["kind"] == "manifests":
             return (_put_manifest if method == "PUT" else _get_manifest)(exchange, repository, name)

@@ -22,7 +22,7 @@ from builder.oci.documents import (
     Descriptor,
 )
 from builder.oci.registry.credentials import Credentials
-from builder.oci.registry.failure import NETWORK_HINT, reason
+from builder.oci.registry.failure import NETWORK_HINT, RefusedError, reason
 from builder.oci.registry.patience import Patience, TransientError
 from builder.oci.registry.reference import Reference
 from builder.oci.registry.session import Connect, Session
@@ -75,11 +75,19 @@ class Registries:
             )
         return Document(Descriptor(_media_type(data, kind, reference), digest, len(data)), data)
 
-    def has(self, reference: Reference, descriptor: Descriptor) -> bool:
-        """Whether a manifest or a blob is there. Raises: EnvbuildError, if that is not told."""
+    def has(self, reference: Reference, descriptor: Descriptor, pushing: bool = False) -> bool:
+        """Whether a manifest or a blob is there. Raises: EnvbuildError, if that is not told.
+
+        One who is to push it next logs in for both at once, and learns that it is not there where nobody may look.
+        """
         kind = "manifests" if descriptor.media_type in MANIFESTS | INDEXES else "blobs"
         headers = {"Accept": _ACCEPT} if kind == "manifests" else {}
-        return self.session(reference).has(f"{kind}/{descriptor.digest}", headers)
+        try:
+            return self.session(reference, pushing).has(f"{kind}/{descriptor.digest}", headers)
+        except RefusedError:
+            if not pushing:
+                raise
+            return False
 
     def read(self, reference: Reference, descriptor: Descriptor, limit: int = DOCUMENT_LIMIT) -> bytes:
         """A small blob.

@@ -27,7 +27,13 @@ _HINTS = {
 }
 
 
-class RefusedError(EnvbuildError):
+class AnswerError(EnvbuildError):
+    """The registry answered that it does not do it."""
+
+    status = 0
+
+
+class RefusedError(AnswerError):
     """The registry does not let this login do it."""
 
 
@@ -47,7 +53,9 @@ def failure(
         joint = "@" if ":" in name else ":"
         thing = f"image `{repository}{joint}{name}`" if kind == "manifests" else f"blob {name} in `{repository}`"
         return EnvbuildError(f"there is no {thing}", answer)
-    return EnvbuildError(_cannot(repository, pushing), answer, _HINTS.get(status) if pushing else None)
+    error = AnswerError(_cannot(repository, pushing), answer, _HINTS.get(status) if pushing else None)
+    error.status = status
+    return error
 
 
 def refusal(repository: str, pushing: bool, why: str | tuple[str, ...]) -> RefusedError:
