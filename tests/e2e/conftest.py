@@ -144,6 +144,28 @@ def _unpack_newer_docker(dpkg_deb: Program, store: Path, folder: Path) -> None:
     draft.rename(folder)
 
 
+@pytest.fixture(scope="session")
+def podman(program: Callable[[str], Program]) -> Iterator[Program]:
+    """Podman as root, with folders of its own, and with the runtime that runs on every kind of control groups."""
+    if os.geteuid() != 0:
+        unavailable("only root can give Podman folders of its own")
+    with tempfile.TemporaryDirectory(prefix="envbuild-podman-") as folder:
+        found = Program(program("podman").name, podman_settings(Path(folder)))
+        yield found
+        found("system", "reset", "--force")
+
+
+def podman_settings(folder: Path) -> dict[str, str]:
+    """Variables that have Podman keep everything in a folder."""
+    engine = {"runtime": "runc", "cgroup_manager": "cgroupfs", "events_logger": "file", "tmp_dir": f"{folder}/tmp"}
+    storage = {"driver": "overlay", "graphroot": f"{folder}/images", "runroot": f"{folder}/run"}
+    storage["rootless_storage_path"] = f"{folder}/images"
+    for name, values in (("engine", engine), ("storage", storage)):
+        lines = [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items())]
+        (folder / f"{name}.conf").write_text("\n".join(lines) + "\n")
+    return {"CONTAINERS_CONF": f"{folder}/engine.conf", "CONTAINERS_STORAGE_CONF": f"{folder}/storage.conf"}
+
+
 @contextmanager
 def _engine(dockerd: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> Iterator[str]:
     """Start an engine that shares nothing with others: folders, socket and bridge are its own."""

@@ -135,24 +135,28 @@ def users(envbuild, installed, projects, tmp_path_factory) -> Callable[[str], ob
     return find
 
 
-@pytest.fixture(params=["caller", "unprivileged"] if os.geteuid() == 0 else ["caller"])
-def user(request) -> str:
-    return request.param
+USERS = ["caller", "unprivileged"] if os.geteuid() == 0 else ["caller"]
+ENGINES = [("docker", user) for user in USERS] + [("embedded", user) for user in USERS] + [("podman", "caller")]
 
 
-@pytest.fixture(params=["docker", "embedded"])
-def runner(request, user, users, copies, free_port) -> Runner:
+@pytest.fixture(params=ENGINES, ids="-".join)
+def runner(request, users, copies, free_port) -> Runner:
+    engine, user = request.param
     envbuild = users(user)
     number = UNPRIVILEGED if user == "unprivileged" else os.geteuid()
     project = write_probe(copies, free_port())
     for path in (copies, *copies.rglob("*")):
         os.chown(path, number, number if number == UNPRIVILEGED else -1)
-    if request.param == "docker":
+    if engine == "podman":
+        envbuild = replace(
+            envbuild, environment={**envbuild.environment, **request.getfixturevalue("podman").environment}
+        )
+    if engine == "docker":
         docker = request.getfixturevalue("docker")
         if not docker.is_open_to(number):
             pytest.skip("this engine is not open to other users")
         envbuild = replace(envbuild, environment={**envbuild.environment, **docker.environment})
-    return Runner(replace(envbuild, cwd=str(project)), request.param, project, number)
+    return Runner(replace(envbuild, cwd=str(project)), engine, project, number)
 
 
 def test_parameters_seed_data_and_the_digest_arrive(runner, tmp_path):
