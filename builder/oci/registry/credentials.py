@@ -64,6 +64,13 @@ class Credentials:
                 return found
         return None
 
+    def files(self) -> tuple[Path, ...]:
+        """The files with logins that there are.
+
+        Raises: EnvbuildError, if one cannot be read.
+        """
+        return tuple(path for path in self._files() if _read(path) is not None)
+
     def _files(self) -> Iterator[Path]:
         variables, home = self._variables, Path(self._variables.get("HOME") or os.path.expanduser("~"))
         if variables.get("REGISTRY_AUTH_FILE"):
