@@ -23,11 +23,20 @@ def tell_origin(packages, prefix):
     wanted = {package["fn"]: package for package in packages}
     for path in sorted((prefix / "conda-meta").glob("*.json")):
         record = {key: value for key, value in json.loads(path.read_text()).items() if key not in NOT_KEPT}
-        record.update(wanted[record["fn"]])
+        record.update({"constrains": record.get("constrains", []), **wanted[record["fn"]]})
+        record["files"].sort()
+        record["paths_data"]["paths"].sort(key=lambda entry: entry["_path"])
         path.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
         path.chmod(0o644)
     (prefix / "conda-meta/history").touch()
     (prefix / "CACHEDIR.TAG").unlink(missing_ok=True)  # backups would leave the prefix out
+
+
+def settle_modes(prefix):
+    """Let a file be writable by its owner alone, and executable by all or by nobody."""
+    for path in prefix.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            path.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
 
 
 def main(folder, prefix):
@@ -37,6 +46,7 @@ def main(folder, prefix):
     packages = json.loads((folder / "packages.json").read_text())
     asyncio.run(link(packages, folder, prefix))
     tell_origin(packages, prefix)
+    settle_modes(prefix)
     sys.stdout.flush()
     os._exit(0)
 
