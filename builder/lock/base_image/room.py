@@ -12,6 +12,8 @@ ENVIRONMENT, INTERPRETER = "opt/env", "opt/python"
 FOLDERS = ("app", "bundle", "data", "model", "opt", ENVIRONMENT, INTERPRETER, "out")
 """What layers on a base name, relative to the root. Sorted."""
 
+_WRITTEN = frozenset({"data", "out"})
+"""Those that an environment gives a mode of its own: everybody may write to them."""
 _ANYBODY = 0o005
 """The mode that lets every user see what is in a folder."""
 _NODES_LIMIT = 1000
@@ -106,7 +108,7 @@ def check_room(image: BaseImage, *, standalone: bool) -> None:
     problems += [
         f"`/{one.path}` has the mode {one.mode:04o}, so that only some users see what is in it"
         for one in image.folders
-        if one.mode & _ANYBODY != _ANYBODY and (one.path != INTERPRETER or standalone)
+        if one.mode & _ANYBODY != _ANYBODY and one.path not in _WRITTEN and (one.path != INTERPRETER or standalone)
     ]
     if problems:
         raise _taken(image.reference, problems)
@@ -116,7 +118,7 @@ def _taken(reference: str, problems: list[str]) -> EnvbuildError:
     return EnvbuildError(
         f"`{reference}` cannot be a base: something is where the environment goes",
         problems,
-        "Take an image without it, or remove it there; an environment image is no base of another",
+        "Take an image without it, or change it there; an environment image is no base of another",
     )
 
 

@@ -6,66 +6,46 @@ import base64
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
+from base_images import Base, debian_bases, push_index
+from docker_registry import LOGIN, SECRET, USER, Registry, login_at, run, serving
 
 from builder.errors import EnvbuildError
 from builder.fetch import Mirrors
 from builder.fetch.transport import Transport
 from builder.lock.base_image.registry_images import RegistryImages
 from builder.oci.digest import Digest
-from builder.oci.documents import MEDIA_TYPE_INDEX, Descriptor, Index, Platform
-from builder.oci.layout import Layout
+from builder.oci.documents import Index, Platform
 from builder.oci.registry import Credentials, Registries
 from builder.oci.registry.client import DOCKER_MANIFEST
 from builder.oci.store import Store
 
 ROOT = Path(__file__).parents[3]
-USER, SECRET = "scientist", "hunter2"
-HTPASSWD = f"{USER}:$2y$05$abcdefghijklmnopqrstuuoXuKqgZXLiJqzfmMXDDhSFPIvxV7t8.\n"
 AMD64, ARM64 = Platform("amd64"), Platform("arm64")
 
 
-def unavailable(reason: str) -> NoReturn:
-    """Skip on a developer's machine; in CI every part has to be there."""
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
-def run(*line: str | Path, **options: Any) -> str:
-    """What a program prints; it must succeed."""
-    if shutil.which(str(line[0])) is None:
-        unavailable(f"{line[0]} is not installed")
-    done = subprocess.run([*map(str, line)], capture_output=True, text=True, timeout=120, check=False, **options)
-    assert done.returncode == 0, f"{line} exited {done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
-
-
 @dataclass(frozen=True)
-class Registry:
-    """A registry on loopback, and another door to it with TLS."""
+class Places:
+    """A registry, and another door to it with TLS."""
 
-    host: str
+    plain: Registry
     tls_host: str
     authority: Path
     """The certificate that signs the one of `tls_host`."""
 
-    def push(self, source: str, name: str, *options: str) -> None:
-        line = ["skopeo", "copy", "--quiet", "--dest-tls-verify=false", "--dest-creds", f"{USER}:{SECRET}"]
-        run(*line, *(options or ("--all",)), source, f"docker://{self.host}/{name}")
+    @property
+    def host(self) -> str:
+        return self.plain.host
 
     def raw(self, name: str) -> bytes:
-        line = ["skopeo", "inspect", "--raw", "--tls-verify=false", "--creds", f"{USER}:{SECRET}"]
-        return run(*line, f"docker://{self.host}/{name}").encode()
+        return self.plain.raw(name)
 
 
 @pytest.fixture(scope="module")
@@ -74,12 +54,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def registry(folder: Path) -> Iterator[Registry]:
-    (folder / "htpasswd").write_text(HTPASSWD)
+def registry(folder: Path) -> Iterator[Places]:
     authority = certificates(folder)
     tls = {"certificate": str(folder / "server.pem"), "key": str(folder / "server.key")}
-    with serving(folder, "127.0.0.1") as host, serving(folder, "127.0.0.2", tls=tls) as tls_host:
-        yield Registry(host, tls_host, authority)
+    with serving(folder) as plain, serving(folder, "127.0.0.2", tls=tls) as behind_tls:
+        yield Places(plain, behind_tls.host, authority)
 
 
 def certificates(folder: Path) -> Path:
@@ -93,81 +72,30 @@ def certificates(folder: Path) -> Path:
     return folder / "ca.pem"
 
 
-@contextmanager
-def serving(folder: Path, address: str, **http: Any) -> Iterator[str]:
-    """Debian's docker-registry over the data in `folder`, for who knows the password."""
-    with closing(socket.socket()) as probe:
-        probe.bind((address, 0))
-        host = f"{address}:{probe.getsockname()[1]}"
-    config = folder / f"{address}.json"
-    document = {
-        "version": 0.1,
-        "log": {"level": "error", "accesslog": {"disabled": True}},
-        "storage": {"filesystem": {"rootdirectory": str(folder / "data")}},
-        "auth": {"htpasswd": {"realm": "test", "path": str(folder / "htpasswd")}},
-        "http": {"addr": host, **http},
-    }
-    config.write_text(json.dumps(document))
-    program = shutil.which("docker-registry")
-    if program is None:
-        unavailable("docker-registry is not installed")
-    with open(folder / f"{address}.log", "wb") as log:
-        process = subprocess.Popen([program, "serve", config], stdout=log, stderr=log)
-    try:
-        wait_for(host, process)
-        yield host
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def wait_for(host: str, process: subprocess.Popen[bytes]) -> None:
-    """Return when something listens there."""
-    address, _, port = host.partition(":")
-    while process.poll() is None:
-        try:
-            with socket.create_connection((address, int(port)), timeout=10):
-                return
-        except ConnectionRefusedError:
-            continue
-    unavailable(f"docker-registry ended with {process.returncode}")
+@pytest.fixture(scope="module")
+def bases(projects: Path, store: Path) -> dict[str, Base]:
+    return debian_bases(projects, store)
 
 
 @pytest.fixture(scope="module")
-def layout(projects: Path, store: Path, folder: Path) -> Path:
-    """An image of Debian packages for both platforms, as a layout on the blobs of the store."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "ENVBUILD_CACHE": str(store)}
-    line = [sys.executable, "-m", "builder", "-q", "build", str(projects / "environments/plain")]
-    built = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=300, check=True).stdout
-    digest = Digest.parse(built.strip().partition("@")[2])
-    size = Layout(store).path(digest).stat().st_size
-    place = folder / "layout"
-    place.mkdir()
-    (place / "blobs").symlink_to(store / "blobs")
-    entry = Descriptor(MEDIA_TYPE_INDEX, digest, size, {"org.opencontainers.image.ref.name": "base"})
-    (place / "index.json").write_bytes(Index((entry,)).to_bytes())
-    (place / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
-    return place
+def other(bases: dict[str, Base]) -> Base:
+    """The one for amd64, changed."""
+    return bases["amd64"].configured(env=(*bases["amd64"].config.env, "OTHER=1"), working_dir="/srv")
 
 
 @pytest.fixture(scope="module")
-def pushed(registry: Registry, layout: Path, folder: Path) -> Registry:
-    """With `team/base:1` for both platforms, and `team/other:1`, changed by umoci, for amd64 alone."""
-    registry.push(f"oci:{layout}:base", "team/base:1")
-    run("skopeo", "copy", "--quiet", "--override-arch", "amd64", f"oci:{layout}:base", f"oci:{folder}/other:1")
-    run("umoci", "config", "--image", f"{folder}/other:1", "--config.env", "OTHER=1", "--config.workingdir", "/srv")
-    registry.push(f"oci:{folder}/other:1", "team/other:1")
+def pushed(registry: Places, bases: dict[str, Base], other: Base) -> Places:
+    """With `team/base:1` for both platforms, and `team/other:1` for amd64 alone."""
+    push_index(registry.plain, "team/base:1", list(bases.values()))
+    other.push(registry.plain, "team/other:1")
     return registry
 
 
 @pytest.fixture
-def variables(registry: Registry, tmp_path: Path) -> dict[str, str]:
+def variables(registry: Places, tmp_path: Path) -> dict[str, str]:
     """A machine that is logged in at the registry."""
-    login = {"auth": base64.b64encode(f"{USER}:{SECRET}".encode()).decode()}
     (tmp_path / "docker").mkdir()
-    (tmp_path / "docker/config.json").write_text(
-        json.dumps({"auths": {registry.host: login, f"https://{registry.tls_host}": login}})
-    )
+    (tmp_path / "docker/config.json").write_text(login_at(registry.host, f"https://{registry.tls_host}"))
     return {"DOCKER_CONFIG": str(tmp_path / "docker"), "HOME": str(tmp_path), "PATH": os.environ["PATH"]}
 
 
@@ -199,9 +127,10 @@ def envbuild(variables: dict[str, str], folder: Path) -> Callable[..., subproces
 def environment(tmp_path: Path) -> Callable[..., Path]:
     """Writes the spec of an environment on an image."""
 
-    def write(image: str, *more: str) -> Path:
+    def write(image: str, *more: str, **said: str) -> Path:
         (tmp_path / "env").mkdir(exist_ok=True)
-        (tmp_path / "env/environment.yaml").write_text("\n".join([f"base: {{image: '{image}'}}", *more, ""]))
+        base = json.dumps({"image": image, **said})
+        (tmp_path / "env/environment.yaml").write_text("\n".join([f"base: {base}", *more, ""]))
         return tmp_path / "env"
 
     return write
@@ -212,7 +141,7 @@ def platforms_of(folder: Path) -> dict[str, Any]:
 
 
 def test_a_base_is_locked_for_each_platform_and_checked_without_the_registry(
-    pushed: Registry, envbuild: Any, environment: Any
+    pushed: Places, envbuild: Any, environment: Any
 ) -> None:
     folder = environment(f"{pushed.host}/team/base:1")
     done = envbuild("-v", "lock", folder)
@@ -227,7 +156,7 @@ def test_a_base_is_locked_for_each_platform_and_checked_without_the_registry(
         assert lock["interpreter"]["version"].startswith("3.11.")
         assert len(lock["base"]["layers"]) == len(lock["base"]["diff-ids"]) > 1
     files = b"".join(path.read_bytes() for path in (folder / "lock").iterdir())
-    for secret in (SECRET, base64.b64encode(f"{USER}:{SECRET}".encode()).decode()):
+    for secret in (SECRET, LOGIN):
         assert secret.encode() not in files
         assert secret not in done.stdout + done.stderr
     nowhere = {"HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9", "DOCKER_CONFIG": "/nowhere"}
@@ -235,16 +164,16 @@ def test_a_base_is_locked_for_each_platform_and_checked_without_the_registry(
 
 
 def test_a_tag_that_moves_changes_nothing_before_an_upgrade(
-    pushed: Registry, layout: Path, folder: Path, envbuild: Any, environment: Any
+    pushed: Places, bases: dict[str, Base], other: Base, envbuild: Any, environment: Any
 ) -> None:
-    pushed.push(f"oci:{layout}:base", "team/moving:1")
+    push_index(pushed.plain, "team/moving:1", list(bases.values()))
     place = environment(f"{pushed.host}/team/moving:1", "platforms: [linux/amd64]")
     assert envbuild("lock", place).returncode == 0
     before = (place / "lock/envbuild.lock.json").read_bytes()
-    pushed.push(f"oci:{folder}/other:1", "team/moving:1")
+    other.push(pushed.plain, "team/moving:1")
     assert envbuild("lock", place).returncode == 0
     assert (place / "lock/envbuild.lock.json").read_bytes() == before
-    environment(f"{pushed.host}/team/moving:1", "platforms: [linux/amd64]", "cuda: '12.8'")
+    environment(f"{pushed.host}/team/moving:1", "platforms: [linux/amd64]", "cuda: '12.8'", entrypoint="replace")
     assert envbuild("lock", place).returncode == 0
     assert platforms_of(place)["linux/amd64"]["base"] == json.loads(before)["platforms"]["linux/amd64"]["base"]
     done = envbuild("lock", "--upgrade", place)
@@ -256,9 +185,9 @@ def test_a_tag_that_moves_changes_nothing_before_an_upgrade(
 
 
 def test_a_base_that_is_gone_is_noticed_online(
-    pushed: Registry, folder: Path, envbuild: Any, environment: Any, variables: dict[str, str]
+    pushed: Places, folder: Path, other: Base, envbuild: Any, environment: Any
 ) -> None:
-    pushed.push(f"oci:{folder}/other:1", "team/gone:1")
+    other.push(pushed.plain, "team/gone:1")
     place = environment(f"{pushed.host}/team/gone:1", "platforms: [linux/amd64]")
     assert envbuild("lock", place).returncode == 0
     assert envbuild("lock", "--check", "--online", place).returncode == 0
@@ -270,7 +199,7 @@ def test_a_base_that_is_gone_is_noticed_online(
     assert "no longer whole" in gone.stderr
 
 
-def test_an_image_for_one_platform_is_refused_for_others(pushed: Registry, envbuild: Any, environment: Any) -> None:
+def test_an_image_for_one_platform_is_refused_for_others(pushed: Places, envbuild: Any, environment: Any) -> None:
     place = environment(f"{pushed.host}/team/other:1")
     done = envbuild("lock", place)
     assert done.returncode == 1
@@ -280,16 +209,16 @@ def test_an_image_for_one_platform_is_refused_for_others(pushed: Registry, envbu
 
 
 def test_what_is_found_does_not_depend_on_the_format_of_the_manifest(
-    pushed: Registry, layout: Path, resolver: Any
+    pushed: Places, bases: dict[str, Base], resolver: Any
 ) -> None:
-    pushed.push(f"oci:{layout}:base", "team/docker:1", "--override-arch", "arm64", "--format", "v2s2")
+    bases["arm64"].push(pushed.plain, "team/docker:1", docker=True)
     one, one_python = resolver()(f"{pushed.host}/team/base:1", ARM64, None, True)
     other, other_python = resolver()(f"{pushed.host}/team/docker:1", ARM64, None, True)
     assert other.manifest.media_type == DOCKER_MANIFEST
     assert (other.diff_ids, other.glibc, other_python) == (one.diff_ids, one.glibc, one_python)
 
 
-def test_an_image_may_be_named_by_its_digest(pushed: Registry, resolver: Any) -> None:
+def test_an_image_may_be_named_by_its_digest(pushed: Places, resolver: Any) -> None:
     digest = Digest.of(pushed.raw("team/base:1"))
     named, _ = resolver()(f"{pushed.host}/team/base@{digest}", AMD64, "3.11", True)
     assert named.manifest == resolver()(f"{pushed.host}/team/base:1", AMD64, "3.11", True)[0].manifest
@@ -298,7 +227,7 @@ def test_an_image_may_be_named_by_its_digest(pushed: Registry, resolver: Any) ->
 
 
 def test_a_wrong_login_is_told_and_nothing_is_written(
-    pushed: Registry, envbuild: Any, environment: Any, variables: dict[str, str]
+    pushed: Places, envbuild: Any, environment: Any, variables: dict[str, str]
 ) -> None:
     wrong = base64.b64encode(f"{USER}:wr0ng-s3cret".encode()).decode()
     Path(variables["DOCKER_CONFIG"], "config.json").write_text(json.dumps({"auths": {pushed.host: {"auth": wrong}}}))
@@ -313,7 +242,7 @@ def test_a_wrong_login_is_told_and_nothing_is_written(
 
 
 def test_a_registry_with_a_certificate_of_its_own_is_trusted_where_that_is_said(
-    pushed: Registry, resolver: Any, monkeypatch: pytest.MonkeyPatch
+    pushed: Places, resolver: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("urllib3.Retry.sleep", lambda *_: None)
     name = f"{pushed.tls_host}/team/base:1"

@@ -109,6 +109,7 @@ def test_a_folder_that_not_every_user_can_enter_is_refused() -> None:
     with pytest.raises(EnvbuildError) as caught:
         check_room(replace(BASE, folders=(Folder("app", 0o750, 1000, 1000), Folder("opt"))), standalone=False)
     assert "`/app` has the mode 0750" in caught.value.why[0]
+    check_room(replace(BASE, folders=(Folder("data", 0o700), Folder("out", 0o750))), standalone=False)
 
 
 def test_a_lock_that_says_nothing_of_the_folders_has_to_be_made_again() -> None:
