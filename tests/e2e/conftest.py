@@ -145,7 +145,7 @@ def _unpack_newer_docker(dpkg_deb: Program, store: Path, folder: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def podman(program: Callable[[str], Program]) -> Iterator[Program]:
+def podman(program: Callable[[str], Program], podman_settings: Callable[[Path], dict[str, str]]) -> Iterator[Program]:
     """Podman as root, with folders of its own, and with the runtime that runs on every kind of control groups."""
     if os.geteuid() != 0:
         unavailable("only root can give Podman folders of its own")
@@ -155,15 +155,20 @@ def podman(program: Callable[[str], Program]) -> Iterator[Program]:
         found("system", "reset", "--force")
 
 
-def podman_settings(folder: Path) -> dict[str, str]:
-    """Variables that have Podman keep everything in a folder."""
-    engine = {"runtime": "runc", "cgroup_manager": "cgroupfs", "events_logger": "file", "tmp_dir": f"{folder}/tmp"}
-    storage = {"driver": "overlay", "graphroot": f"{folder}/images", "runroot": f"{folder}/run"}
-    storage["rootless_storage_path"] = f"{folder}/images"
-    for name, values in (("engine", engine), ("storage", storage)):
-        lines = [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items())]
-        (folder / f"{name}.conf").write_text("\n".join(lines) + "\n")
-    return {"CONTAINERS_CONF": f"{folder}/engine.conf", "CONTAINERS_STORAGE_CONF": f"{folder}/storage.conf"}
+@pytest.fixture(scope="session")
+def podman_settings() -> Callable[[Path], dict[str, str]]:
+    """Gives the variables by which Podman keeps everything in a folder."""
+
+    def write(folder: Path) -> dict[str, str]:
+        engine = {"runtime": "runc", "cgroup_manager": "cgroupfs", "events_logger": "file", "tmp_dir": f"{folder}/tmp"}
+        storage = {"driver": "overlay", "graphroot": f"{folder}/images", "runroot": f"{folder}/run"}
+        storage["rootless_storage_path"] = f"{folder}/images"
+        for name, values in (("engine", engine), ("storage", storage)):
+            lines = [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items())]
+            (folder / f"{name}.conf").write_text("\n".join(lines) + "\n")
+        return {"CONTAINERS_CONF": f"{folder}/engine.conf", "CONTAINERS_STORAGE_CONF": f"{folder}/storage.conf"}
+
+    return write
 
 
 @contextmanager
@@ -368,6 +373,40 @@ def installed(shared: Path) -> Iterator[Callable[[int], list[str]]]:
 
     yield line
     shutil.rmtree(top, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def users(envbuild: Envbuild, installed: Callable[[int], list[str]], projects: Path) -> Callable[[str], Envbuild]:
+    """The command as each user."""
+    made: dict[str, Envbuild] = {}
+
+    def find(name: str) -> Envbuild:
+        if name == "caller":
+            return envbuild
+        if name not in made:
+            envbuild("build", projects / "examples/penguins", "--platform", "linux/amd64")
+            line = installed(UNPRIVILEGED)
+            store = _own_store(envbuild.store, Path(line[0]).parents[1] / "their-store", UNPRIVILEGED)
+            environment = {"PYTHONPATH": "", "HOME": "/nonexistent"}
+            made[name] = replace(envbuild, store=store, line=line, environment=environment, user=UNPRIVILEGED)
+        return made[name]
+
+    return find
+
+
+def _own_store(store: Path, target: Path, user: int) -> Path:
+    """A store of another user with the blobs that this one has, whose files are shared: nobody writes to them."""
+    shutil.copytree(store / "blobs", target / "blobs", copy_function=_link_or_copy)
+    for folder, _, _ in os.walk(target):
+        os.chown(folder, user, user)
+    return target
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def _python_of(user: int) -> str:

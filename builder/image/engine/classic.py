@@ -83,10 +83,9 @@ class _Log:
         for event in events:
             if not isinstance(event, dict):
                 continue
-            error = event.get("error") or event.get("message")  # the latter where the engine refuses at once
-            if error:
+            if reason := _reason(event):
                 self._end_line()
-                raise self._steps.failure(str(error))
+                raise self._steps.failure(reason)
             if isinstance(event.get("aux"), dict) and "ID" in event["aux"]:
                 self._image = str(event["aux"]["ID"])
             self._text(str(event.get("stream", "")))
@@ -111,6 +110,15 @@ class _Log:
             self.made.append(made[1])
         elif line and not _IGNORED.match(line):
             self._steps.line(line)
+
+
+def _reason(event: dict[str, Any]) -> str | None:
+    """Why a build ends with this event, if it does."""
+    detail = event.get("errorDetail")
+    if isinstance(detail, dict) and isinstance(detail.get("code"), int):
+        return f"its command exited with {detail['code']}"  # the message repeats the whole command
+    reason = event.get("error") or event.get("message")  # the latter where the engine refuses at once
+    return str(reason) if reason else None
 
 
 def _events(pieces: Iterable[bytes | str]) -> Iterator[Any]:

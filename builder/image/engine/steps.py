@@ -14,6 +14,7 @@ _LINES: Final = 30
 """Of a step, that an error shows."""
 _WIDTH: Final = 500
 """Characters of a line that are kept: an engine may send any number of them."""
+_TITLE: Final = 120
 _STEPS: Final = 2000
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _BASE_STEP = re.compile(r"\S+ FROM |\[internal\] load metadata for ")
@@ -45,9 +46,10 @@ class Steps:
     def failure(self, reason: str, key: str | None = None) -> EnvbuildError:
         """The error of a build whose step failed."""
         key = self._current if key is None else key
-        title = self._titles.get(key)
-        what = f"the build failed in the step `{title}`" if title else "the build failed"
-        return EnvbuildError(what, list(_causes(plain(reason), self._lines.get(key, ()))), _hint(title or ""))
+        title = self._titles.get(key, "")
+        shown = title if len(title) <= _TITLE else f"{title[:_TITLE]}…"
+        what = f"the build failed in the step `{shown}`" if title else "the build failed"
+        return EnvbuildError(what, list(_causes(plain(reason), self._lines.get(key, ()))), _hint(title))
 
 
 def _causes(reason: str, lines: Iterable[str]) -> Iterable[str]:
