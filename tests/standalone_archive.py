@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import gzip
+import hashlib
 import io
+import json
 import os
 import platform
 import sys
@@ -12,6 +14,8 @@ import sysconfig
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+
+from builder.fetch.mirrors import STANDALONE_PYTHONS
 
 HERE = ".".join(map(str, sys.version_info[:3]))
 """The version of which an archive for this machine runs; others hold files that cannot be run."""
@@ -46,6 +50,33 @@ def make_standalone_archive(version: str = HERE, machine: str = "", top: str = "
         file(f"lib/python{minor}/EXTERNALLY-MANAGED", b"[externally-managed]\n"),
     ]
     return pack((_below(top, entry) for entry in entries), mtime=1_700_000_000)
+
+
+def publish(folder: Path) -> Path:
+    """Write archives for both processors to a folder; a folder of Python modules that list them as published.
+
+    They are had where `ENVBUILD_PYTHON_MIRROR` serves `folder`, and listed where the modules' folder is on the path.
+    """
+    listed = []
+    for processor in ("x86_64", "aarch64"):
+        data = make_standalone_archive(HERE, processor)
+        name = f"cpython-{HERE}-{processor}-unknown-linux-gnu-install_only_stripped.tar.gz"
+        (folder / name).write_bytes(data)
+        told = {"url": f"{STANDALONE_PYTHONS[0]}{name}", "sha256": hashlib.sha256(data).hexdigest()}
+        listed.append({**told, "platform": "linux", "arch": processor, "install_only": True})
+    python = dict(zip(("major", "minor", "micro"), map(int, HERE.split(".")), strict=True))
+    package = folder / "installed/pbs_installer"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    python |= {"implementation": "cpython", "freethreaded": False}
+    (package / "versions.json").write_text(json.dumps([{"python_version": python, "files": listed}]))
+    return package.parent
+
+
+def installed(prefix: str) -> list[Entry]:
+    """The files of the running interpreter below a prefix, as an image would have them."""
+    minor = ".".join(HERE.split(".")[:2])
+    return [_below(prefix, entry) for entry in (*_real(minor), link("bin/python3", f"python{minor}"))]
 
 
 def file(name: str, data: bytes = b"", mode: int = 0o644) -> Entry:

@@ -15,10 +15,12 @@ from typing import Any
 
 import pytest
 from base_images import ROOT, Base, debian_bases, push_index
+from conda_channel import serve
 from docker_registry import LOGIN, Registry, login_at, serving
 from made_up_image import file, folder, link
 from simple_index import File, SimpleIndex, serve_index
 from source_packages import make_sdist, own_backend, packed
+from standalone_archive import HERE, installed, publish
 
 from builder.image.kept import Image, read_image
 from builder.lock.document import LOCK_FILE
@@ -26,6 +28,8 @@ from builder.oci.digest import Digest
 from builder.oci.documents import MEDIA_TYPE_MANIFEST, Descriptor
 from builder.oci.layout import Layout
 
+MINOR = ".".join(HERE.split(".")[:2])
+CONDA = "conda: {channels: [https://conda.example.com/team], dependencies: [python 3.11.*]}"
 ENTRY = b"""#!/usr/bin/python3.11
 import os, sys
 print("entered by", os.environ.get("WHO"), flush=True)
@@ -118,17 +122,18 @@ def index() -> Iterator[SimpleIndex]:
 
 
 @pytest.fixture(scope="module")
-def machine(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Machine]:
+def machine(
+    registry: Registry, tmp_path_factory: pytest.TempPathFactory, team_channel: dict[str, str]
+) -> Iterator[Callable[[str], Machine]]:
     """Machines by name."""
-    docker = tmp_path_factory.mktemp("docker")
+    docker, published = tmp_path_factory.mktemp("docker"), tmp_path_factory.mktemp("published")
     (docker / "config.json").write_text(login_at(registry.host))
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "DOCKER_CONFIG": str(docker)}
     places = tmp_path_factory.mktemp("machines")
-
-    def find(name: str) -> Machine:
-        return Machine(places / name, environment)
-
-    return find
+    paths = os.pathsep.join(map(str, (publish(published), ROOT)))
+    with serve(published) as server:
+        python = {"ENVBUILD_PYTHON_MIRROR": server.url, "PYTHONPATH": paths}
+        environment = {**os.environ, **team_channel, **python, "DOCKER_CONFIG": str(docker)}
+        yield lambda name: Machine(places / name, environment)
 
 
 @pytest.fixture(scope="module")
@@ -314,6 +319,28 @@ def test_an_entry_point_can_be_replaced_without_looking_the_tag_up_again(
     image = machine("building").image(env)
     assert image.config.entrypoint == ()
     assert image.config.diff_ids[: len(awkward.layers)] == awkward.config.diff_ids
+
+
+@pytest.mark.parametrize(
+    ("base", "lines", "prefixes"),
+    [
+        ("local", [], ["/opt/env", "/usr/local"]),
+        ("awkward", [f"python: {{version: '{MINOR}', source: standalone}}"], ["/opt/env", "/opt/python"]),
+        ("awkward", [CONDA], ["/opt/env", "/opt/env"]),
+    ],
+    ids=["the base's own", "standalone", "conda"],
+)
+def test_every_interpreter_runs_on_a_base(
+    base: str, lines: list[str], prefixes: list[str], write: Any, registry: Registry, bases: Any, awkward: Any,
+    machine: Any,
+) -> None:  # fmt: skip
+    awkward.push(registry, "team/awkward:1", docker=True)
+    bases["amd64"].add(*installed("usr/local")).push(registry, "team/local:1")
+    project = write("interpreter", f"team/{base}:1", "platforms: [linux/amd64]", *lines)
+    machine("locking")("lock", project.parent / "env")
+    found = told(machine("running")("run", project, "tell", "--engine", "embedded").stdout)
+    assert (found["prefix"][:2], found["alpha"]) == (prefixes, "1.0")
+    machine("running")("verify", project, "--rebuild", "--platform", "linux/amd64")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import secrets
@@ -18,9 +17,8 @@ from conda_channel import serve
 from git_repositories import make_repository
 from simple_index import File, SimpleIndex, serve_index
 from source_packages import extension_project, flit_project, make_sdist
-from standalone_archive import HERE, make_standalone_archive
+from standalone_archive import HERE, publish
 
-from builder.fetch.mirrors import STANDALONE_PYTHONS
 from builder.lock.artifact import Wheel
 from builder.lock.folder import read_lock
 from builder.oci.documents import Platform
@@ -80,21 +78,9 @@ def machine(
 ) -> Iterator[Machine]:
     """A machine with mirrors for conda's packages and for standalone interpreters, of which one is published."""
     folder = tmp_path_factory.mktemp("published")
-    listed = []
-    for processor in ("x86_64", "aarch64"):
-        data = make_standalone_archive(HERE, processor)
-        name = f"cpython-{HERE}-{processor}-unknown-linux-gnu-install_only_stripped.tar.gz"
-        (folder / name).write_bytes(data)
-        told = {"url": f"{STANDALONE_PYTHONS[0]}{name}", "sha256": hashlib.sha256(data).hexdigest()}
-        listed.append({**told, "platform": "linux", "arch": processor, "install_only": True})
-    python = dict(zip(("major", "minor", "micro"), map(int, HERE.split(".")), strict=True))
-    package = folder / "installed/pbs_installer"
-    package.mkdir(parents=True)
-    (package / "__init__.py").touch()
-    python |= {"implementation": "cpython", "freethreaded": False}
-    (package / "versions.json").write_text(json.dumps([{"python_version": python, "files": listed}]))
+    modules = publish(folder)
     with serve(folder) as server:
-        paths = os.pathsep.join(map(str, (package.parent, ROOT)))
+        paths = os.pathsep.join(map(str, (modules, ROOT)))
         yield Machine(store, {**team_channel, "ENVBUILD_PYTHON_MIRROR": server.url, "PYTHONPATH": paths})
 
 
