@@ -265,6 +265,8 @@ def _hinted(error: EnvbuildError, plan: Plan, compilers: bool) -> EnvbuildError:
     hint = f"If it wants a compiler, name it: `build-debian: [gcc, libc6-dev{headers}]`"
     if compilers:
         hint = "If it wants a program or a header, name its Debian package under `build-debian`"
+    if plan.base:
+        hint = f"If it wants a compiler or a header, take a base that has it; `{plan.base_name}` is what it is built in"
     wheel = f"a version that has a wheel for {plan.platform} and Python {python} needs no build"
     return EnvbuildError(error.what, error.why, error.hint or f"{hint}; {wheel}; `--verbose` shows all that it printed")
 
