@@ -78,15 +78,17 @@ class SavedArchive:
 
     def _check(self, identity: Digest, config: Digest) -> None:
         """Whether `identity` names the config, itself or through a manifest, or an index with one for it."""
-        if identity == config:
-            return
+        if config not in self._configs(identity):
+            raise DigestMismatchError(f"the engine gave another image than {identity}", f"its config is {config}")
+
+    def _configs(self, identity: Digest) -> set[Digest]:
+        if not self._has(identity):
+            return {identity}  # of the archives that do not name their files by digests
         data = self._blob(identity)
         if b'"manifests"' in data:
             manifests = [entry.digest for entry in Index.from_bytes(data).manifests if self._has(entry.digest)]
-        else:
-            manifests = [identity]
-        if config not in {Manifest.from_bytes(self._blob(digest)).config.digest for digest in manifests}:
-            raise DigestMismatchError(f"the engine gave another image than {identity}", f"its config is {config}")
+            return {Manifest.from_bytes(self._blob(digest)).config.digest for digest in manifests}
+        return {identity} if b'"rootfs"' in data else {Manifest.from_bytes(data).config.digest}
 
     def _has(self, digest: Digest) -> bool:
         return f"blobs/sha256/{digest.hex}" in self._members

@@ -75,6 +75,7 @@ class _Log:
     def __init__(self, steps: Steps) -> None:
         self._steps = steps
         self._open = ""
+        self._of_base = False
         self._image: str | None = None
         self.made: list[str] = []
         """What the engine said that it made, in order, by the first digits of the ids. Not to be trusted."""
@@ -105,9 +106,10 @@ class _Log:
     def _line(self, line: str) -> None:
         line = plain(line)
         if step := _STEP.match(line):
+            self._of_base = step[2].startswith("FROM ")
             self._steps.begin(step[1], f"{step[1]} {step[2]}")
         elif made := _MADE.fullmatch(line):
-            self.made.append(made[1])
+            self.made += [] if self._of_base else [made[1]]
         elif line and not _IGNORED.match(line):
             self._steps.line(line)
 
