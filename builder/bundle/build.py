@@ -47,9 +47,14 @@ class Built:
     """Sorted by platform."""
 
     @property
+    def top(self) -> Descriptor:
+        """What names the result: the image where there is one platform, else the index."""
+        return self.images[0].descriptor if len(self.images) == 1 else self.index
+
+    @property
     def digest(self) -> str:
-        """What names the result: the image's digest where there is one platform, else the index's."""
-        return str(self.images[0].descriptor.digest if len(self.images) == 1 else self.index.digest)
+        """Of what names the result."""
+        return str(self.top.digest)
 
     @property
     def reference(self) -> str:

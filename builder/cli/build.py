@@ -14,6 +14,7 @@ from builder.cli.fleet import build_all, print_summary
 from builder.cli.machine import make_workshop
 from builder.cli.options import json_option, offline_option, path_argument, platform_option, workers_option
 from builder.cli.output import Output, print_json, size_text
+from builder.cli.push import pushed_as_json
 from builder.cli.target import open_target
 
 if TYPE_CHECKING:
@@ -73,12 +74,13 @@ def command(
         return 0
     built = target.build(workshop, output)
     show_images(built, output)
-    deliver(built, workshop, output, Delivery(**delivery))
+    pushed = deliver(built, workshop, output, Delivery(**delivery))
     if as_json:
         images = {str(image.config.platform): str(image.descriptor.digest) for image in built.images}
-        print_json({"name": built.name, "digest": built.digest, "images": images})
+        more = {"pushed": pushed_as_json(pushed)} if pushed else {}
+        print_json({"name": built.name, "digest": built.digest, "images": images, **more})
     else:
-        click.echo(built.reference)
+        click.echo(str(pushed.reference) if pushed else built.reference)
     return 0
 
 

@@ -14,6 +14,9 @@ from builder.image.workshop import Workshop
 
 if TYPE_CHECKING:
     from builder.bundle.build import Built
+    from builder.oci.documents import Descriptor
+    from builder.oci.registry import Reference
+    from builder.oci.registry.push import Pushed
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +29,12 @@ class Delivery:
     """Into an engine of this machine."""
     engine: str | None = None
     """Which one; without it, the first that answers."""
+    push: Reference | None = None
+    """Into a repository, perhaps under a tag."""
 
 
 def delivery_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds the options of a Delivery: `target`, `load` and `engine`."""
+    """Adds the options of a Delivery: `target`, `load`, `engine` and `push`."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
@@ -41,6 +46,18 @@ def _only_to_load(context: click.Context, _: click.Parameter, value: str | None)
     return value
 
 
+def _destination(_: click.Context, __: click.Parameter, value: str | None) -> Reference | None:
+    from builder.cli.push import parse_destination
+
+    return parse_destination(value) if value else None
+
+
+push_option = click.option(
+    "--push",
+    metavar="REGISTRY/NAME[:TAG]",
+    callback=_destination,
+    help="Also push them to a registry; the reference there is what is printed.",
+)
 _OPTIONS = (
     click.option(
         "-o",
@@ -56,11 +73,12 @@ _OPTIONS = (
         callback=_only_to_load,
         help="Where --load puts it [default: docker if it answers, else podman].",
     ),
+    push_option,
 )
 
 
-def deliver(built: Built, workshop: Workshop, output: Output, delivery: Delivery) -> None:
-    """Bring built images to where they were asked for.
+def deliver(built: Built, workshop: Workshop, output: Output, delivery: Delivery) -> Pushed | None:
+    """Bring built images to where they were asked for; what is in a registry then, if that was asked for.
 
     Raises: EnvbuildError, DigestMismatchError.
     """
@@ -75,3 +93,15 @@ def deliver(built: Built, workshop: Workshop, output: Output, delivery: Delivery
         from builder.cli.engines import load
 
         load(built, workshop, output, delivery.engine)
+    return push_built(built, built.top, delivery.push, workshop, output) if delivery.push else None
+
+
+def push_built(built: Built, top: Descriptor, destination: Reference, workshop: Workshop, output: Output) -> Pushed:
+    """Push an image of `built`, or its index.
+
+    Raises: EnvbuildError, DigestMismatchError.
+    """
+    from builder.cli.push import push_images
+    from builder.oci.registry.push import Origin
+
+    return push_images(top, built.name, Origin(workshop.store, built.elsewhere), destination, workshop, output)

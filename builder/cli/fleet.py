@@ -63,9 +63,11 @@ def print_summary(summary: Summary, as_json: bool, output: Output) -> int:
 
 
 def _finished(target: Target, workshop: Workshop, output: Output, delivery: Delivery) -> Built:
-    """A target's images, delivered: into the folder that was named, under its own name."""
+    """A target's images, delivered: into the folder, or below the repository, that was named, under its own name."""
     built = target.build(workshop, output)
     own = replace(delivery, target=delivery.target / f"{target.name}.tar") if delivery.target else delivery
+    if own.push:
+        own = replace(own, push=own.push.below(target.name))
     deliver(built, workshop, output, own)
     return built
 

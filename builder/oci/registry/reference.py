@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from builder.errors import EnvbuildError
 from builder.oci.digest import Digest
@@ -41,6 +41,13 @@ class Reference:
 
         Raises: EnvbuildError, saying what is wrong with it.
         """
+        reference = cls.parse_place(text)
+        named = reference.tag is not None or reference.digest is not None
+        return reference if named else replace(reference, tag="latest")
+
+    @classmethod
+    def parse_place(cls, text: str) -> Reference:
+        """As `parse`, but with neither tag nor digest where neither is given."""
         name, at, digest = text.partition("@")
         name, tag = _tag_of(name)
         registry, repository = _registry_of(name)
@@ -51,8 +58,12 @@ class Reference:
         ):
             if not pattern.fullmatch(part) or len(part) > _LONGEST:
                 raise EnvbuildError(f"`{text[:_LONGEST]}` is not the name of an image", _wrong(part, what), _FORM)
-        known = Digest.parse(digest) if at else None
-        return cls(registry, repository, tag or (None if known else "latest"), known)
+        return cls(registry, repository, tag, Digest.parse(digest) if at else None)
+
+    def below(self, name: str) -> Reference:
+        """The repository `name` below this one, with the same tag. Raises: EnvbuildError, if it cannot be one."""
+        tag = f":{self.tag}" if self.tag else ""
+        return Reference.parse_place(f"{self.registry}/{self.repository}/{name}{tag}")
 
     @property
     def selector(self) -> str:
@@ -70,6 +81,11 @@ class Reference:
         tag = f":{self.tag}" if self.tag else ""
         digest = f"@{self.digest}" if self.digest else ""
         return f"{self.registry}/{self.repository}{tag}{digest}"
+
+
+def is_tag(text: str) -> bool:
+    """Whether an image can have this tag."""
+    return _TAG.fullmatch(text) is not None
 
 
 _FORM = "A form like `registry.example/team/base:1.2` or `python:3.11-slim` is expected"

@@ -67,3 +67,15 @@ def test_what_is_no_name_of_an_image_is_refused(text: str, why: str) -> None:
     with pytest.raises(EnvbuildError) as caught:
         Reference.parse(text)
     assert why in caught.value.why[0]
+
+
+def test_a_place_has_no_tag_unless_one_is_given() -> None:
+    assert Reference.parse_place("r.example/b").tag is None
+    assert Reference.parse_place("r.example/b:1").tag == "1"
+
+
+def test_a_repository_can_be_named_below_another() -> None:
+    assert str(Reference.parse_place("localhost:5000/team").below("plain")) == "localhost:5000/team/plain"
+    assert str(Reference.parse_place("r.example/team:1").below("plain")) == "r.example/team/plain:1"
+    with pytest.raises(EnvbuildError, match="is not the name of an image"):
+        Reference.parse_place("r.example/team").below("Plain")

@@ -1,0 +1,45 @@
+"""`envbuild pull`: images of a registry into the store, and into a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from builder.cli.machine import make_fetcher, make_registries, open_store
+from builder.cli.options import json_option, platform_option
+from builder.cli.output import Output, print_json, size_text
+
+
+@click.command("pull", short_help="Pull images of a registry into the store, or into a bundle.")
+@click.argument("reference", metavar="REGISTRY/NAME[:TAG][@DIGEST]")
+@click.option("-o", "--output", "target", type=click.Path(path_type=Path), help="Also write FILE.tar, or a folder.")
+@platform_option
+@json_option
+@click.pass_obj
+def command(output: Output, reference: str, target: Path | None, platforms: tuple[str, ...], as_json: bool) -> None:
+    """Pull what REFERENCE names into the store, every byte checked against its digest; what is there is not fetched.
+
+    With `-o`, also as a bundle: what was pushed from one gives the same bytes again. Prints one reference, by digest.
+    """
+    from builder.oci.documents import Platform
+    from builder.oci.registry import Reference
+    from builder.oci.registry.pull import pull
+    from builder.progress import Silent
+
+    named = Reference.parse(reference)
+    chosen = sorted({Platform.parse(name) for name in platforms})
+    store, progress = open_store(), output.progress() or Silent()
+    pulled = pull(make_registries(make_fetcher(store, output)), named, store, chosen, progress)
+    output.say(f"pulled {named}: {size_text(pulled.fetched)} fetched")
+    if target:
+        from builder.bundle.pack import pack
+        from builder.bundle.pulled import pulled_images
+
+        size = pack(pulled_images(store, pulled.top, named), store, target, progress)
+        output.say(f"wrote {target} ({size_text(size)})")
+    if as_json:
+        file = {"file": str(target)} if target else {}
+        print_json({"reference": str(pulled.reference), "fetched": pulled.fetched, **file})
+    else:
+        click.echo(str(pulled.reference))

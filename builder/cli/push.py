@@ -1,0 +1,105 @@
+"""`envbuild push`: images into a registry. Also what `--push` of other commands does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from builder.cli.machine import make_workshop
+from builder.cli.options import Existing, json_option, offline_option, platform_option, workers_option
+from builder.cli.output import Output, print_json, size_text
+from builder.errors import EnvbuildError
+from builder.image.workshop import Workshop
+
+if TYPE_CHECKING:
+    from builder.oci.documents import Descriptor
+    from builder.oci.registry import Reference
+    from builder.oci.registry.push import Origin, Pushed
+
+
+@click.command("push", short_help="Push the images of a project, an environment or a bundle to a registry.")
+@click.argument("target", type=Existing())
+@click.argument("reference", metavar="REGISTRY/NAME[:TAG]")
+@platform_option
+@workers_option
+@offline_option
+@json_option
+@click.pass_obj
+def command(
+    output: Output,
+    target: Path,
+    reference: str,
+    platforms: tuple[str, ...],
+    workers: int | None,
+    offline: bool,
+    as_json: bool,
+) -> None:
+    """Push TARGET: the project or environment there, built from its lock first, or a bundle file or folder as it is.
+
+    What the registry has already is not sent again. Without TAG, two tags are set: the version, and the first 12
+    digits of the digest. Logins are those of docker and podman. Prints one reference, by digest.
+    """
+    destination = parse_destination(reference)
+    workshop = make_workshop(output, workers, offline=offline)
+    if target.is_file() or (target / "oci-layout").is_file():
+        if platforms:
+            raise EnvbuildError("a bundle is pushed as it is", hint="Leave `--platform` out")
+        pushed = _push_bundle(target, destination, workshop, output)
+    else:
+        from builder.cli.deliver import push_built
+        from builder.cli.target import open_target
+
+        built = open_target(target, platforms).build(workshop, output)
+        pushed = push_built(built, built.top, destination, workshop, output)
+    if as_json:
+        print_json(pushed_as_json(pushed))
+    else:
+        click.echo(str(pushed.reference))
+
+
+def parse_destination(text: str) -> Reference:
+    """Where something is to be pushed. Raises: EnvbuildError."""
+    from builder.oci.registry import Reference
+
+    reference = Reference.parse_place(text)
+    if reference.digest:
+        raise EnvbuildError(
+            f"`{text}` cannot be pushed to", "a digest follows from what is pushed", "Leave it out, or name a tag"
+        )
+    return reference
+
+
+def push_images(
+    top: Descriptor, name: str, origin: Origin, destination: Reference, workshop: Workshop, output: Output
+) -> Pushed:
+    """Push `top`, which is called `name`, under the tag of `destination` or under tags of its own.
+
+    Raises: EnvbuildError, DigestMismatchError.
+    """
+    from builder.oci.registry.push import push
+    from builder.oci.registry.reference import is_tag
+
+    version = name.rpartition(":")[2]
+    own = [*([version] if is_tag(version) else []), top.digest.hex[:12]]
+    tags = [destination.tag] if destination.tag else own
+    pushed = push(workshop.registries(), destination, top, origin, tags, workshop.progress)
+    done = ", ".join(f"{count} {'were ' if way != 'sent' else ''}{way}" for way, count in sorted(pushed.blobs.items()))
+    place = f"{destination.registry}/{destination.repository}"
+    output.say(f"pushed to {place}, tagged {' and '.join(tags)}: {size_text(pushed.sent)} sent")
+    output.detail(f"of its blobs, {done}" if done else "all of it was there")
+    return pushed
+
+
+def pushed_as_json(pushed: Pushed) -> dict[str, Any]:
+    """What was pushed, for `--json`."""
+    return {"reference": str(pushed.reference), "tags": list(pushed.tags), "sent": pushed.sent}
+
+
+def _push_bundle(target: Path, destination: Reference, workshop: Workshop, output: Output) -> Pushed:
+    from builder.bundle.reader import open_bundle
+    from builder.oci.registry.push import Origin
+
+    bundle = open_bundle(target)
+    return push_images(bundle.top, bundle.name, Origin(bundle.layout), destination, workshop, output)
