@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from builder.errors import EnvbuildError
 from builder.oci.archive import DockerEntry, write_partial_archive
 from builder.oci.digest import Digest
-from builder.oci.documents import Manifest, name_annotations
+from builder.oci.documents import MEDIA_TYPE_LAYER_ZSTD, Manifest, name_annotations
 from builder.run.docker.messages import first_line
 from builder.run.interface import LocalImage
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import docker
 
 _REFUSED = "Docker Engine did not take the image"
+_ZSTD = "The base has layers of zstd, which Docker Engine reads from version 23 on; Podman and the embedded engine do"
 _LITTLE = 1 << 20
 """Bytes that are sent faster than the engine is asked whether it has them."""
 
@@ -82,7 +83,8 @@ def _send(engine: docker.DockerClient, image: LocalImage, names: Sequence[str], 
         except docker.errors.DockerException as error:
             answers = [first_line(error)]
     if answers:
-        raise EnvbuildError(_REFUSED, str(answers[0])[:300])
+        is_zstd = any(layer.media_type == MEDIA_TYPE_LAYER_ZSTD for layer in image.manifest.layers)
+        raise EnvbuildError(_REFUSED, str(answers[0])[:300], _ZSTD if is_zstd else None)
 
 
 @contextmanager
