@@ -23,6 +23,8 @@ from builder.progress import Silent
 from builder.spec import LoadedEnvironment
 
 if TYPE_CHECKING:
+    import urllib3
+
     from builder.image.kept import Image
     from builder.oci.registry import Registries
 
@@ -77,10 +79,19 @@ def make_workshop(output: Output, workers: int | None = None, *, offline: bool =
 
 def make_registries(fetcher: Fetcher) -> Registries:
     """What asks registries, with the logins of this machine."""
+    from builder.fetch.failure import TransportError
     from builder.fetch.transport import Transport
     from builder.oci.registry import Credentials, Registries
 
-    return Registries(Transport(fetcher.mirrors).pool, Credentials(os.environ))
+    transport = Transport(fetcher.mirrors)
+
+    def connect(url: str) -> urllib3.PoolManager:
+        try:
+            return transport.pool(url)
+        except TransportError as error:
+            raise EnvbuildError("no registry can be asked", str(error), "Correct `SSL_CERT_FILE`") from error
+
+    return Registries(connect, Credentials(os.environ))
 
 
 def _compile(store: Store, root: Image, sources: Path, order: str) -> AbstractContextManager[BinaryIO]:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar
 from builder.errors import EnvbuildError
 from builder.fetch import Fetcher
 from builder.image.processes import can_fork, forked_map
-from builder.oci.registry import Registries
 from builder.oci.store import Store
 from builder.progress import Progress, Silent
 
 if TYPE_CHECKING:
     from builder.image.kept import Image
+    from builder.oci.registry import Registries
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -39,7 +39,7 @@ class Pulled:
     """What is in the layout now."""
 
     reference: Reference
-    """As it was asked for, with the digest that it stood for."""
+    """By the digest that it stood for."""
     top: Descriptor
     """Of the manifest or the index: another index than the registry's where only some platforms were wanted."""
     fetched: int
@@ -71,7 +71,7 @@ def pull(
     for data in tree.documents.values():
         layout.write(data)
     fetched = sum(blob.size for blob in lacking.values())
-    return Pulled(replace(reference, digest=document.descriptor.digest), top, fetched)
+    return Pulled(replace(reference, tag=None, digest=document.descriptor.digest), top, fetched)
 
 
 @dataclass(slots=True)
