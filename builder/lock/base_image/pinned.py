@@ -161,16 +161,21 @@ class BaseImage:
     def from_dict(cls, document: Mapping[str, Any]) -> BaseImage:
         """From the lock. Raises: KeyError, TypeError, ValueError, AttributeError, EnvbuildError."""
         folders = document.get("folders")
+        layers = tuple(map(Descriptor.from_dict, document["layers"]))
+        diff_ids = tuple(map(Digest.parse, document["diff-ids"]))
+        history = tuple(map(str, document.get("history", ())))
+        if len(layers) != len(diff_ids) or (history and len(history) != len(layers)):
+            raise ValueError("the layers of a base do not belong together")
         return cls(
             str(document["image"]),
             Descriptor.from_dict(document["manifest"]),
             Descriptor.from_dict(document["config"]),
-            tuple(map(Descriptor.from_dict, document["layers"])),
-            tuple(map(Digest.parse, document["diff-ids"])),
+            layers,
+            diff_ids,
             str(document["glibc"]),
             tuple(map(str, document.get("environment", ()))),
             Settings.from_dict(document),
-            tuple(map(str, document.get("history", ()))),
+            history,
             None if folders is None else tuple(map(Folder.from_dict, folders)),
         )
 

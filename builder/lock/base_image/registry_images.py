@@ -91,7 +91,7 @@ class _Image:
             contents.glibc,
             config.env,
             Settings.of(config),
-            tuple(text[:_HISTORY_LIMIT] for text in config.history) if len(config.history) == len(layers) else (),
+            tuple(map(_one_line, config.history)) if len(config.history) == len(layers) else (),
             folders_of(contents.room, str(self.reference)),
         )
 
@@ -223,6 +223,11 @@ class RegistryImages:
             raise DigestMismatchError(
                 f"{what} has another content than the image's config says", f"it is {content.digest}, not {diff_id}"
             )
+
+
+def _one_line(text: str) -> str:
+    """An entry of history, fit to be shown: others have written it."""
+    return "".join(character if character.isprintable() else " " for character in text)[:_HISTORY_LIMIT]
 
 
 def _bare(descriptor: Descriptor) -> Descriptor:

@@ -204,7 +204,9 @@ def test_an_image_is_pinned_with_all_that_a_plan_needs(registry: Memory, resolve
     config = {"env": ("PATH=/usr/bin", "A=b=c"), "user": "65532", "working_dir": "/app", "entrypoint": ("a", "b")}
     more = {"exposed_ports": ("80/tcp", "9/udp"), "volumes": ("/data",), "stop_signal": "SIGQUIT"}
     labels = {"maintainer": "a team"}
-    one = made.image(layers, cmd=("c",), history=("debian", "etc"), labels=labels, **config, **more)
+    one = made.image(
+        layers, cmd=("c",), history=("debian", "RUN a\n\t\x1b[2Jb" + "x" * 5000), labels=labels, **config, **more
+    )
     registry.tag(one)
     pinned, interpreter = resolver(NAME, AMD64, None, True)
     assert pinned.reference == NAME
@@ -216,7 +218,7 @@ def test_an_image_is_pinned_with_all_that_a_plan_needs(registry: Memory, resolve
     assert pinned.settings == Settings(
         "65532", "/app", ("a", "b"), ("c",), ("80/tcp", "9/udp"), ("/data",), "SIGQUIT", labels
     )
-    assert pinned.history == ("debian", "etc")
+    assert pinned.history == ("debian", ("RUN a   [2Jb" + "x" * 5000)[:1000])
     assert pinned.folders == (Folder("app", 0o755, 5, 6, filled=True),)
     assert interpreter is not None
     assert (interpreter.source, interpreter.version) == ("base", "3.11.2")

@@ -128,3 +128,11 @@ def test_folders_survive_the_lock() -> None:
 def test_a_hostile_layer_fills_no_memory() -> None:
     many = layer(*(file(f"opt/env/{number}") for number in range(3000)))
     assert found(many)[1] == Folder("opt/env", filled=True)
+
+
+@pytest.mark.parametrize(
+    "change", [{"diff-ids": []}, {"history": ["one", "two"]}, {"folders": [{"path": "app", "mode": "rwx"}]}]
+)
+def test_a_base_in_a_lock_that_does_not_belong_together_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        BaseImage.from_dict(BASE.to_dict() | change)
