@@ -148,19 +148,15 @@ class Assembly:
         ]
 
     def bytecode(self, made: Sequence[Layer], workshop: Workshop) -> list[tuple[LayerPlan, Layer]]:
-        """The layers of bytecode, made on those of the packages; what a package brings itself is not compiled.
+        """The layers of bytecode, made on those of the packages.
 
         Raises: EnvbuildError, DigestMismatchError.
         """
         if not self.plan.bytecode:
             return []
         target = bytecode_target(self.plan)
-        contents = [*self._listings.values(), *(one.contents for one in self._unpacked.values())]
-        shipped = frozenset(path for one in contents for path in one.paths if path.endswith(".pyc"))
         sources = {
-            one: self._wheel_sources(one, target, shipped)
-            if isinstance(one, Wheel)
-            else self._encoded_sources(one, target, shipped)
+            one: self._wheel_sources(one, target) if isinstance(one, Wheel) else self._encoded_sources(one, target)
             for layer in self.plan.bytecode
             for one in layer.artifacts
         }
@@ -266,14 +262,14 @@ class Assembly:
     def _left_out(self, name: str) -> frozenset[str]:
         return self._filesystem.left_out.get(name, frozenset())
 
-    def _encoded_sources(self, artifact: Encoded, target: BytecodeTarget, shipped: frozenset[str]) -> Sources:
+    def _encoded_sources(self, artifact: Encoded, target: BytecodeTarget) -> Sources:
         one, name = self._unpacked[artifact], owner_name(artifact)
-        paths = target.sources(one.contents.paths, shipped | self._left_out(name))
+        paths = target.sources(one.contents.paths, self._left_out(name))
         key = {"segment": one.segment.digest.hex}
         return Sources(name, key, paths, lambda: read_segment(self._store, self._unpacker.part(artifact, one, ())))
 
-    def _wheel_sources(self, wheel: Wheel, target: BytecodeTarget, shipped: frozenset[str]) -> Sources:
-        paths = target.sources(self._listings[wheel].paths, shipped | self._left_out(wheel.file_name))
+    def _wheel_sources(self, wheel: Wheel, target: BytecodeTarget) -> Sources:
+        paths = target.sources(self._listings[wheel].paths, self._left_out(wheel.file_name))
         key = self._wheel_key(wheel)
         return Sources(
             wheel.file_name, key, paths, lambda: package_tar(self._open_wheel(wheel), paths, self._store), wheel.size

@@ -38,11 +38,12 @@ class BytecodeTarget:
                 "Set `compile: false`, or take a newer Python",
             )
 
-    def sources(self, paths: Iterable[str], others: Collection[str]) -> tuple[str, ...]:
-        """Those of `paths` that are to be compiled, unless they or their bytecode are among the files of `others`."""
+    def sources(self, paths: Iterable[str], left_out: Collection[str] = ()) -> tuple[str, ...]:
+        """Those of `paths` that are modules of this interpreter, without what is `left_out`."""
         below = tuple(f"{folder}/" for folder in self.folders)
-        modules = (path for path in paths if path.endswith(_SUFFIX) and path.startswith(below))
-        return tuple(path for path in modules if path not in others and self.place(path) not in others)
+        return tuple(
+            path for path in paths if path.endswith(_SUFFIX) and path.startswith(below) and path not in left_out
+        )
 
     def place(self, source: str) -> str:
         """Where the interpreter looks for the bytecode of `source` (PEP 3147)."""

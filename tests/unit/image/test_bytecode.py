@@ -51,7 +51,7 @@ class Made:
     def package(self, name: str, files: dict[str, bytes] | None = None) -> Sources:
         files = FILES if files is None else files
         segment = write_segment(self.store, FileTree(FileEntry(f"{SITE}/{path}", data) for path, data in files.items()))
-        paths = TARGET.sources((f"{SITE}/{path}" for path in sorted(files)), ())
+        paths = TARGET.sources(f"{SITE}/{path}" for path in sorted(files))
         return Sources(name, {"segment": segment.digest.hex}, paths, lambda: read_segment(self.store, segment))
 
     def bytecode(self, **packages: dict[str, bytes]) -> list[Bytecode]:
