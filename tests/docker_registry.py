@@ -118,6 +118,17 @@ def serving(folder: Path, address: str = "127.0.0.1", **http: Any) -> Iterator[R
         process.wait(30)
 
 
+def certificates(folder: Path) -> tuple[Path, dict[str, str]]:
+    """An authority of its own, and how a registry is given a certificate for 127.0.0.2 that it has signed."""
+    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
+    authority = ("-keyout", folder / "ca.key", "-out", folder / "ca.pem", "-subj", "/CN=Test authority")
+    run("openssl", "req", "-x509", *curve, *authority, "-addext", "keyUsage=critical,keyCertSign")
+    signed = ("-CA", folder / "ca.pem", "-CAkey", folder / "ca.key", "-addext", "subjectAltName=IP:127.0.0.2")
+    own = ("-keyout", folder / "server.key", "-out", folder / "server.pem", "-subj", "/CN=Test registry")
+    run("openssl", "req", "-x509", *curve, *own, *signed, "-addext", "basicConstraints=critical,CA:FALSE")
+    return folder / "ca.pem", {"certificate": str(folder / "server.pem"), "key": str(folder / "server.key")}
+
+
 def login_at(*hosts: str) -> str:
     """The content of a `config.json` of docker that is logged in there."""
     return json.dumps({"auths": {host: {"auth": LOGIN} for host in hosts}})

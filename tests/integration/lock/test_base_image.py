@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from base_images import Base, debian_bases, push_index
-from docker_registry import LOGIN, SECRET, USER, Registry, login_at, run, serving
+from docker_registry import LOGIN, SECRET, USER, Registry, certificates, login_at, serving
 
 from builder.errors import EnvbuildError
 from builder.fetch import Mirrors
@@ -55,21 +55,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def registry(folder: Path) -> Iterator[Places]:
-    authority = certificates(folder)
-    tls = {"certificate": str(folder / "server.pem"), "key": str(folder / "server.key")}
+    authority, tls = certificates(folder)
     with serving(folder) as plain, serving(folder, "127.0.0.2", tls=tls) as behind_tls:
         yield Places(plain, behind_tls.host, authority)
-
-
-def certificates(folder: Path) -> Path:
-    """An authority of its own, and a certificate for 127.0.0.2 that it has signed."""
-    curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
-    authority = ("-keyout", folder / "ca.key", "-out", folder / "ca.pem", "-subj", "/CN=Test authority")
-    run("openssl", "req", "-x509", *curve, *authority, "-addext", "keyUsage=critical,keyCertSign")
-    signed = ("-CA", folder / "ca.pem", "-CAkey", folder / "ca.key", "-addext", "subjectAltName=IP:127.0.0.2")
-    own = ("-keyout", folder / "server.key", "-out", folder / "server.pem", "-subj", "/CN=Test registry")
-    run("openssl", "req", "-x509", *curve, *own, *signed, "-addext", "basicConstraints=critical,CA:FALSE")
-    return folder / "ca.pem"
 
 
 @pytest.fixture(scope="module")

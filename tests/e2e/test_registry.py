@@ -1,0 +1,223 @@
+"""Pushing to and pulling from Debian's docker-registry, with and without TLS; other tools take what was pushed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from docker_registry import LOGIN, SECRET, USER, Registry, certificates, login_at, run, serving
+
+from builder.fetch import Mirrors
+from builder.fetch.transport import Transport
+from builder.oci.digest import Digest
+from builder.oci.documents import MEDIA_TYPE_INDEX, Descriptor, Index, Manifest
+from builder.oci.registry import Credentials, Reference, Registries
+from builder.oci.registry.push import Origin, push
+from builder.oci.store import Store
+
+CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+
+
+@dataclass(frozen=True)
+class Places:
+    """One registry with two doors."""
+
+    plain: Registry
+    tls: Registry
+    variables: dict[str, str]
+    """Of a machine that is logged in at both."""
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory) -> Iterator[Places]:
+    folder = tmp_path_factory.mktemp("registry")
+    authority, tls = certificates(folder)
+    with serving(folder) as plain, serving(folder, "127.0.0.2", tls=tls) as behind_tls:
+        (folder / "config.json").write_text(login_at(plain.host, behind_tls.host))
+        trusted = folder / "trusted.pem"
+        trusted.write_bytes(authority.read_bytes() + Path(os.environ.get("SSL_CERT_FILE", CERTIFICATES)).read_bytes())
+        yield Places(plain, behind_tls, {"DOCKER_CONFIG": str(folder), "SSL_CERT_FILE": str(trusted)})
+
+
+@pytest.fixture(scope="module")
+def logged_in(envbuild, places):
+    """The command of a machine with logins."""
+    return replace(envbuild, environment=places.variables)
+
+
+@pytest.fixture
+def emptied(logged_in, tmp_path):
+    """The same with an empty store."""
+    return replace(logged_in, store=tmp_path / "store")
+
+
+def sent_blobs(registry: Registry, before: int) -> list[Digest]:
+    """The blobs that were put into the registry since it had been asked `before` times."""
+    lines = registry.asked()[before:]
+    found = [re.search(r"^PUT \S+/blobs/uploads/\S+digest=sha256(?:%3A|:)(\w+)\S* 201", line) for line in lines]
+    return [Digest(match[1]) for match in found if match]
+
+
+def test_a_bundle_comes_back_byte_for_byte(logged_in, emptied, places, bundle, tmp_path) -> None:
+    pushed = logged_in("push", bundle.file, f"{places.tls.host}/team/penguins").stdout.strip()
+    assert pushed == f"{places.tls.host}/team/penguins@{bundle.digest}"
+    version = bundle.name.rpartition(":")[2]
+    for tag in (version, bundle.digest[7:19]):
+        raw = places.plain.raw(f"team/penguins:{tag}")
+        assert f"sha256:{hashlib.sha256(raw).hexdigest()}" == bundle.digest
+    target = tmp_path / "pulled.tar"
+    shown = json.loads(emptied("pull", pushed, "-o", target, "--json").stdout)
+    assert shown["reference"] == pushed
+    assert target.read_bytes() == bundle.file.read_bytes()
+    assert json.loads(emptied("pull", pushed, "--json").stdout)["fetched"] == 0
+
+
+def test_a_changed_line_of_code_costs_kilobytes(logged_in, places, bundle, copies) -> None:
+    logged_in("push", bundle.file, f"{places.plain.host}/team/changed")
+    code = next((copies / "examples/penguins/src").rglob("*.py"))
+    code.write_text(code.read_text() + "\n# a line more\n")
+    before = len(places.plain.asked())
+    shown = json.loads(
+        logged_in("push", copies / "examples/penguins", f"{places.plain.host}/team/changed", "--json").stdout
+    )
+    sent = sent_blobs(places.plain, before)
+    assert sum((places.plain.data / place(digest)).stat().st_size for digest in sent) == shown["sent"] < 200_000
+    assert len(sent) == 4  # code and documents, which both platforms share, and two configs
+    before = len(places.plain.asked())
+    again = logged_in("push", copies / "examples/penguins", f"{places.plain.host}/team/changed:same", "--json")
+    assert json.loads(again.stdout) == {**shown, "tags": ["same"], "sent": 0}
+    assert [line.partition(" ")[0] for line in places.plain.asked()[before:] if line.endswith(("200", "201"))] == [
+        "HEAD",
+        "PUT",
+    ]
+
+
+def place(digest: Digest) -> str:
+    """Where the registry keeps a blob."""
+    return f"docker/registry/v2/blobs/sha256/{digest.hex[:2]}/{digest.hex}/data"
+
+
+def test_what_is_built_can_be_pushed_at_once(logged_in, places, projects, tmp_path) -> None:
+    name = f"{places.plain.host}/team/plain"
+    printed = logged_in("build", projects / "environments/plain", "--push", name).stdout.strip()
+    raw = places.plain.raw("team/plain:latest")
+    assert printed == f"{name}@{Digest.of(raw)}"
+    assert (
+        printed.partition("@")[2]
+        == logged_in("build", projects / "environments/plain").stdout.strip().partition("@")[2]
+    )
+    assert {str(entry.platform) for entry in Index.from_bytes(raw).manifests} == {"linux/amd64", "linux/arm64"}
+    target, project = tmp_path / "bundle.tar", projects / "examples/penguins"
+    name = f"{places.plain.host}/team/bundled:7"
+    shown = json.loads(logged_in("bundle", project, "-o", target, "--push", name, "--json").stdout)
+    assert shown["pushed"]["tags"] == ["7"]
+    assert shown["digest"] == str(Digest.of(places.plain.raw("team/bundled:7")))
+
+
+def test_one_platform_is_pushed_as_its_image_and_pulled_as_a_bundle(
+    logged_in, emptied, places, projects, tmp_path
+) -> None:
+    project = projects / "examples/penguins"
+    logged_in("build", project, "--platform", "linux/arm64", "-o", tmp_path / "built.tar")
+    pushed = logged_in("push", project, f"{places.plain.host}/team/one", "--platform", "linux/arm64").stdout.strip()
+    manifest = Manifest.from_bytes(places.plain.raw("team/one:1.0"))
+    assert manifest.layers
+    emptied("pull", pushed, "-o", tmp_path / "pulled.tar")
+    assert (tmp_path / "pulled.tar").read_bytes() == (tmp_path / "built.tar").read_bytes()
+    failed = emptied("pull", pushed, "--platform", "linux/amd64", code=1)
+    assert "it is there for linux/arm64" in failed.stderr
+
+
+def test_one_platform_of_a_bundle_is_the_bundle_of_that_platform(
+    logged_in, emptied, places, bundle, projects, tmp_path
+) -> None:
+    project, name = projects / "examples/penguins", f"{places.plain.host}/team/filtered"
+    logged_in("push", bundle.file, name)
+    logged_in("bundle", project, "--platform", "linux/amd64", "-o", tmp_path / "built.tar")
+    emptied("pull", f"{name}:1.0", "--platform", "linux/amd64", "-o", tmp_path / "pulled.tar")
+    assert (tmp_path / "pulled.tar").read_bytes() == (tmp_path / "built.tar").read_bytes()
+
+
+def test_a_fleet_is_pushed_below_one_name(logged_in, places, projects) -> None:
+    folder = projects / "environments/plain"
+    logged_in("build", "--all", folder, "--push", f"{places.plain.host}/fleet:main")
+    assert Index.from_bytes(places.plain.raw("fleet/plain:main")).manifests
+
+
+def test_layers_are_mounted_from_another_repository(logged_in, places, projects, store, monkeypatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", places.variables["SSL_CERT_FILE"])
+    base = f"{places.tls.host}/team/base"
+    digest = Digest.parse(logged_in("build", projects / "environments/plain", "--push", base).stdout.strip()[-71:])
+    layout = Store(store)
+    top = Descriptor(MEDIA_TYPE_INDEX, digest, layout.path(digest).stat().st_size)
+    manifests = [layout.manifest(entry) for entry in layout.index(top).manifests]
+    elsewhere = {blob.digest: Reference.parse(base) for one in manifests for blob in (one.config, *one.layers)}
+    registries = Registries(Transport(Mirrors()).pool, Credentials(places.variables))
+    before = len(places.tls.asked())
+    pushed = push(registries, Reference.parse(f"{places.tls.host}/team/on-base"), top, Origin(layout, elsewhere), ["1"])
+    assert pushed.blobs == {"mounted": len(elsewhere)}
+    assert sent_blobs(places.tls, before) == []
+    assert Digest.of(places.plain.raw("team/on-base:1")) == digest
+
+
+def test_other_tools_take_what_was_pushed(logged_in, places, projects, podman, tmp_path) -> None:
+    name = f"{places.plain.host}/team/shared:1"
+    pushed = logged_in("build", projects / "environments/plain", "--push", name).stdout.strip()
+    login = f"{USER}:{SECRET}"
+    line = ["skopeo", "--insecure-policy", "copy", "--quiet", "--all", "--preserve-digests", "--src-tls-verify=false"]
+    run(*line, "--src-creds", login, f"docker://{pushed}", f"oci:{tmp_path}/copied:1")
+    (copied,) = Index.from_bytes((tmp_path / "copied/index.json").read_bytes()).manifests
+    assert f"@{copied.digest}" in pushed
+    podman("pull", "--quiet", "--tls-verify=false", "--creds", login, name)
+    assert pushed.partition("@")[2] in podman("image", "inspect", name, "--format", "{{.RepoDigests}}").stdout
+
+
+@pytest.mark.parametrize("login", [None, "wrong"])
+def test_who_may_not_push_is_told_what_to_do(envbuild, places, projects, tmp_path, login) -> None:
+    host = places.plain.host
+    if login:
+        (tmp_path / "config.json").write_text(login_at(host).replace(LOGIN, "c2NpZW50aXN0Onhzc3M="))
+    stranger = replace(envbuild, environment={"DOCKER_CONFIG": str(tmp_path)})
+    done = stranger("build", projects / "environments/plain", "--push", f"{host}/team/secret", "--json", code=1)
+    error = json.loads(done.stdout)["error"]
+    assert error["what"].startswith(f"`{host}/team/secret` cannot be pushed to")
+    assert "401 UNAUTHORIZED" in error["why"][0]
+    assert f"docker login {host}" in error["hint"]
+    assert "xsss" not in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        (["push", ".", "not a name"], "is not the name of an image"),
+        (["push", ".", f"r.example/a@sha256:{'0' * 64}"], "cannot be pushed to"),
+        (["push", "nothing", "r.example/a"], "is not there"),
+        (["build", ".", "--push", "r.example/A"], "is not the name of an image"),
+        (["pull", "r.example/A"], "is not the name of an image"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_at_once(envbuild, tmp_path, line, what) -> None:
+    done = replace(envbuild, cwd=str(tmp_path))(*line, code=1)
+    assert what in done.stderr
+
+
+def test_a_damaged_bundle_is_not_pushed(logged_in, places, bundle, tmp_path) -> None:
+    data = bytearray(bundle.file.read_bytes())
+    data[len(data) // 2] ^= 1
+    (tmp_path / "damaged.tar").write_bytes(data)
+    done = logged_in("push", tmp_path / "damaged.tar", f"{places.plain.host}/team/damaged", code=5)
+    assert "does not have the bytes that its digest promises" in done.stderr
+    assert not [line for line in places.plain.asked() if line.startswith("PUT team/damaged/manifests")]
+
+
+def test_a_pull_that_fails_writes_no_bundle(emptied, places, tmp_path) -> None:
+    target = Path(tmp_path, "pulled.tar")
+    done = emptied("pull", f"{places.plain.host}/team/nothing:1", "-o", target, code=1)
+    assert "there is no image" in done.stderr
+    assert not target.exists()
