@@ -250,6 +250,19 @@ def test_a_layout_of_an_environment_is_whole(project: Path, awkward: Base, machi
         assert Layout(tmp_path / "layout").has(layer.digest, layer.size)
 
 
+def test_pushing_to_the_bases_registry_moves_none_of_its_layers(
+    project: Path, registry: Registry, awkward: Base, machine: Callable[[str], Machine]
+) -> None:
+    before = registry.fetched(list(awkward.layers))
+    pushing = machine("pushing")
+    pushing("build", project, "--platform", "linux/amd64", "--push", f"{registry.host}/team/result:1")
+    assert registry.fetched(list(awkward.layers)) == before
+    assert not any(Layout(pushing.store).path(layer.digest).exists() for layer in awkward.layers)
+    pulled = json.loads(registry.raw("team/result:1"))
+    assert pulled["schemaVersion"] == 2
+    machine("checking")("verify", f"oci://{registry.host}/team/result:1")
+
+
 def test_what_is_built_again_into_an_empty_store_has_the_same_digest(project: Path, machine: Any) -> None:
     done = machine("verifying")("verify", project, "--rebuild", "--platform", "linux/amd64")
     assert "the same digest" in done.stderr
@@ -340,7 +353,7 @@ def test_every_interpreter_runs_on_a_base(
     machine("locking")("lock", project.parent / "env")
     found = told(machine("running")("run", project, "tell", "--engine", "embedded").stdout)
     assert (found["prefix"][:2], found["alpha"]) == (prefixes, "1.0")
-    machine("running")("verify", project, "--rebuild", "--platform", "linux/amd64")
+    machine("running")("verify", project, "--platform", "linux/amd64")
 
 
 @pytest.mark.parametrize(
