@@ -79,7 +79,7 @@ class PodmanEngine:
         identity = self.load(image, (image.name,))
         request = replace(request, user=request.user or image.config.user or "0")
         with _service() as client:
-            return run_container(Host(client, self.title, self._options() | devices, _remove), identity, request)
+            return run_container(Host(client, self.title, self._settings() | devices, _remove), identity, request)
 
     def load(self, image: LocalImage, names: Sequence[str]) -> str:
         """Put an image into Podman's storage, where it is not there; returns its id.
@@ -111,13 +111,13 @@ class PodmanEngine:
                 "Update Podman, or use `--engine docker`",
             )
         names = [f"nvidia.com/gpu={name}" for name in gpus.numbered]
-        return {"device_requests": [DeviceRequest(driver="cdi", device_ids=names)]}
+        return {"DeviceRequests": [DeviceRequest(driver="cdi", device_ids=names)]}
 
     @functools.cached_property
     def _facts(self) -> dict[str, Any]:
         return dict(json.loads(_podman("info", "--format", "json")))
 
-    def _options(self) -> dict[str, Any]:
+    def _settings(self) -> dict[str, Any]:
         """What of Podman's defaults is otherwise: whose the mounts are, and limits that the caller may not pass on."""
         from docker.types import Ulimit
 
@@ -125,12 +125,12 @@ class PodmanEngine:
             "nofile": _limit(resource.RLIMIT_NOFILE, _MOST_FILES),
             "nproc": _limit(resource.RLIMIT_NPROC, int(Path("/proc/sys/kernel/pid_max").read_text())),
         }
-        options = {
-            "ulimits": [Ulimit(name=name, soft=most, hard=most) for name, most in limits.items()],
-            "security_opt": ["no-new-privileges", "label=disable"],  # else SELinux hides what is mounted
+        settings = {
+            "Ulimits": [Ulimit(name=name, soft=most, hard=most) for name, most in limits.items()],
+            "SecurityOpt": ["no-new-privileges", "label=disable"],  # else SELinux hides what is mounted
         }
         rootless = self._facts["host"]["security"]["rootless"]
-        return options | ({"userns_mode": "keep-id"} if rootless else {})
+        return settings | ({"UsernsMode": "keep-id"} if rootless else {})
 
 
 def _limit(kind: int, most: int) -> int:

@@ -9,7 +9,7 @@ import termios
 import threading
 import tty
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 _INPUT, _OUTPUT = 0, 1
@@ -32,25 +32,37 @@ class FarEnd(Protocol):
         """Tell the command the size of the window."""
 
 
-def join(end: FarEnd) -> None:
-    """Carry bytes between the caller's terminal and the command's, until the command has closed it."""
+def join(end: FarEnd) -> bool:
+    """Carry bytes between the caller's terminal and the command's, until one of them is closed: whether the command's.
+
+    The caller's is closed when its window is, or its connection.
+    """
     with _raw_mode(), _same_size(end.resize):
         inputs: list[int | FarEnd] = [end, _INPUT]
         while True:
             ready = select.select(inputs, [], [])[0]
-            if _INPUT in ready and not _keys(end):
-                inputs.remove(_INPUT)
+            if _INPUT in ready:
+                keys = _keys()
+                if not keys:
+                    return False
+                if not _sent(end, keys):
+                    inputs.remove(_INPUT)
             if end in ready and not _shown(end):
-                return
+                return True
 
 
-def _keys(end: FarEnd) -> bool:
+def _keys() -> bytes:
+    with suppress(OSError):  # EIO: the terminal is gone
+        return os.read(_INPUT, _PIECE)
+    return b""
+
+
+def _sent(end: FarEnd, keys: bytes) -> bool:
     try:
-        data = os.read(_INPUT, _PIECE)
-        end.send(data)
+        end.send(keys)
     except OSError:
         return False
-    return bool(data)
+    return True
 
 
 def _shown(end: FarEnd) -> bool:
@@ -59,8 +71,9 @@ def _shown(end: FarEnd) -> bool:
     except OSError:  # EIO: the other end is closed
         return False
     view = memoryview(data)
-    while view:
-        view = view[os.write(_OUTPUT, view) :]
+    with suppress(OSError):  # that the caller's terminal is gone is noticed where keys are read
+        while view:
+            view = view[os.write(_OUTPUT, view) :]
     return bool(data)
 
 
@@ -72,7 +85,8 @@ def _raw_mode() -> Iterator[None]:
     try:
         yield
     finally:
-        termios.tcsetattr(_INPUT, termios.TCSADRAIN, before)
+        with suppress(termios.error):  # it may be gone
+            termios.tcsetattr(_INPUT, termios.TCSADRAIN, before)
 
 
 @contextmanager

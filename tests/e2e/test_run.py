@@ -6,10 +6,8 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import signal
 import urllib.request
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -99,40 +97,6 @@ def write_probe(projects: Path, port: int) -> Path:
     (folder / "params.yaml").write_text("rate: 0.5\nmodel: {depth: 3}\n")
     (folder / "src/probe.py").write_text(PROBE)
     return folder
-
-
-def own_store(store: Path, target: Path, user: int) -> Path:
-    """A store of another user with the blobs that this one has, whose files are shared: nobody writes to them."""
-    shutil.copytree(store / "blobs", target / "blobs", copy_function=_link_or_copy)
-    for folder, _, _ in os.walk(target):
-        os.chown(folder, user, user)
-    return target
-
-
-def _link_or_copy(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
-
-
-@pytest.fixture(scope="session")
-def users(envbuild, installed, projects, tmp_path_factory) -> Callable[[str], object]:
-    """The command as each user."""
-    made = {}
-
-    def find(name: str):
-        if name == "caller":
-            return envbuild
-        if name not in made:
-            envbuild("build", projects / "examples/penguins", "--platform", "linux/amd64")
-            line = installed(UNPRIVILEGED)
-            store = own_store(envbuild.store, Path(line[0]).parents[1] / "their-store", UNPRIVILEGED)
-            environment = {"PYTHONPATH": "", "HOME": "/nonexistent"}
-            made[name] = replace(envbuild, store=store, line=line, environment=environment, user=UNPRIVILEGED)
-        return made[name]
-
-    return find
 
 
 USERS = ["caller", "unprivileged"] if os.geteuid() == 0 else ["caller"]

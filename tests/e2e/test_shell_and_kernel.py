@@ -34,11 +34,17 @@ def notebook(envbuild, tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("engine", ["embedded", "docker"])
-def test_a_command_in_the_shell_sees_and_changes_the_working_tree(engine, with_docker, notebook, workplace):
+@pytest.fixture(scope="module")
+def with_engines(with_docker, podman):
+    """The command with every engine."""
+    return replace(with_docker, environment={**with_docker.environment, **podman.environment})
+
+
+@pytest.mark.parametrize("engine", ["embedded", "docker", "podman"])
+def test_a_command_in_the_shell_sees_and_changes_the_working_tree(engine, with_engines, notebook, workplace):
     (workplace / "read.txt").write_text("hello")
     code = "import pathlib, ipykernel; pathlib.Path('written.txt').write_text(pathlib.Path('read.txt').read_text())"
-    shell = replace(with_docker, cwd=str(workplace))
+    shell = replace(with_engines, cwd=str(workplace))
     shell("shell", notebook, "--engine", engine, "--", "python", "-c", code)
     assert (workplace / "written.txt").read_text() == "hello"
     assert (workplace / "written.txt").stat().st_uid == os.getuid()
@@ -48,10 +54,10 @@ def test_the_exit_code_of_a_command_in_the_shell_is_its_own(envbuild, notebook):
     envbuild("shell", notebook, "--engine", "embedded", "--", "python", "-c", "raise SystemExit(7)", code=7)
 
 
-@pytest.mark.parametrize("engine", ["embedded", "docker"])
-def test_jupyter_runs_code_inside_the_image(engine, with_docker, notebook, workplace, monkeypatch):
+@pytest.mark.parametrize("engine", ["embedded", "docker", "podman"])
+def test_jupyter_runs_code_inside_the_image(engine, with_engines, notebook, workplace, monkeypatch):
     data = workplace / "jupyter"
-    command = replace(with_docker, environment={**with_docker.environment, "JUPYTER_DATA_DIR": str(data)})
+    command = replace(with_engines, environment={**with_engines.environment, "JUPYTER_DATA_DIR": str(data)})
     command("kernel", "install", notebook, "--name", f"team-{engine}", "--engine", engine)
     installed = json.loads((data / f"kernels/team-{engine}/kernel.json").read_text())
     assert installed["argv"][0] == sys.executable

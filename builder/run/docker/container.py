@@ -37,8 +37,8 @@ class Host:
     client: docker.DockerClient
     title: str
     """What to call it in messages."""
-    options: Mapping[str, Any] = field(default_factory=dict)
-    """What this engine has to be told of every container, by names of the Docker SDK's `create`."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What of a container's `HostConfig`, as the API has it, is otherwise in this engine."""
     remove: Callable[[Any], None] = lambda container: container.remove(force=True, v=True)
 
 
@@ -50,7 +50,7 @@ def run_container(host: Host, identity: str, request: RunRequest) -> int:
     import docker
 
     try:
-        container = host.client.containers.create(identity, **{**_options(request), **host.options})
+        container = _create(host, identity, request)
     except (docker.errors.DockerException, OSError) as error:
         text = first_line(error)
         raise EnvbuildError(f"{host.title} cannot run this", text, gpu_hint(text)) from error
@@ -67,33 +67,50 @@ def run_container(host: Host, identity: str, request: RunRequest) -> int:
         host.remove(container)
 
 
-def _options(request: RunRequest) -> dict[str, Any]:
-    from docker.types import Mount
+def _create(host: Host, identity: str, request: RunRequest) -> Any:
+    api = host.client.api
+    settings = api.create_host_config(**_given(_host_options(request)))
+    settings.update(host.settings)
+    made = api.create_container(identity, host_config=settings, **_given(_container_options(request)))
+    return host.client.containers.get(made["Id"])
 
-    options: dict[str, Any] = {
+
+def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value not in (None, {}, [], False)}
+
+
+def _container_options(request: RunRequest) -> dict[str, Any]:
+    return {
         "command": list(request.arguments),
         "environment": dict(request.environment),
+        "user": request.user,
+        "ports": [(port.container_port, "tcp") for port in request.ports],
+        "working_dir": request.working_directory,
+        "entrypoint": list(request.entrypoint) if request.entrypoint else None,
+        "stdin_open": request.tty or _passes_input(request),
+        "tty": request.tty,
+    }
+
+
+def _host_options(request: RunRequest) -> dict[str, Any]:
+    from docker.types import Mount
+
+    return {
         "mounts": [
             Mount(mount.target, str(mount.source.resolve()), type="bind", read_only=mount.read_only)
             for mount in request.mounts
         ],
-        "user": request.user,
         "network_mode": None if request.network == "default" else request.network,
         "read_only": request.read_only,
         "tmpfs": {"/tmp": "exec"} if request.read_only else None,  # noqa: S108 - a folder of the container
         "mem_limit": request.memory,
         "memswap_limit": request.memory,
         "shm_size": request.shared_memory,
-        "ports": {f"{port.container_port}/tcp": (port.host_address, port.host_port) for port in request.ports},
-        "working_dir": request.working_directory,
-        "entrypoint": list(request.entrypoint) if request.entrypoint else None,
-        "stdin_open": request.tty or _passes_input(request),
-        "tty": request.tty,
+        "port_bindings": {f"{port.container_port}/tcp": (port.host_address, port.host_port) for port in request.ports},
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],
         "device_requests": _device_requests(request.gpus),
     }
-    return {name: value for name, value in options.items() if value not in (None, {}, [], False)}
 
 
 def _device_requests(gpus: Gpus | None) -> list[DeviceRequest]:
@@ -122,13 +139,17 @@ def _attend(container: Any, request: RunRequest) -> int:
 
 
 def _attend_terminal(container: Any) -> int:
-    """Start the container with its terminal joined to the caller's, and wait for its end."""
+    """Start the container with its terminal joined to the caller's, and wait for its end, or end it with that one."""
+    import docker
+
     from builder.run.terminal import join
 
     stream = container.attach_socket(params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
     container.start()
-    with stream:
-        join(_ContainerEnd(container, getattr(stream, "_sock", stream)))
+    with stream, _forwarded_signals(container):
+        if not join(_ContainerEnd(container, getattr(stream, "_sock", stream))):
+            with suppress(docker.errors.DockerException):  # it may have ended already
+                container.kill()
     return int(container.wait()["StatusCode"])
 
 
