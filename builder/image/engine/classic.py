@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from builder.errors import EnvbuildError
-from builder.image.engine.connection import Connection, checked_id, first_line
+from builder.image.engine.connection import Connection, checked_id
 from builder.image.engine.context import context_stream
 from builder.image.engine.interface import BuildRequest, Observer
 from builder.image.engine.steps import Steps, plain
 
 _EVENT_LIMIT = 1 << 20
 """Bytes of one event at most: longer ones are cut by the engine itself."""
+_PATIENCE, _PAUSE = 20, 0.2
+"""Seconds in which an interrupted engine is to end its step, and between two looks."""
 _STEP = re.compile(r"Step (\d+/\d+) : (.*)")
 _MADE = re.compile(r" ---> ([0-9a-f]{12,64})")
 _IGNORED = re.compile(r" ---> |Removing intermediate container |Successfully |\[Warning\] One or more build-args")
@@ -41,32 +44,35 @@ class ClassicEngine:
         """
         before = self._connection.images()
         log = _Log(Steps(observer))
+        options = {
+            "fileobj": context_stream(request.context),
+            "custom_context": True,
+            "tag": request.tag,
+            "rm": True,
+            "forcerm": True,
+            "network_mode": "none",
+            "platform": str(request.platform),
+            "buildargs": dict(request.arguments),
+            "use_config_proxy": False,
+        }
         try:
-            return log.read(_events(self._stream(request)))
+            with self._connection.built(**options) as pieces:
+                return log.read(_events(pieces))
         except BaseException:
-            for image in reversed(log.made):
-                if not any(known.startswith((image, f"sha256:{image}")) for known in before):
-                    self._connection.discard(image)
+            self._discard([image for image in reversed(log.made) if not _is_among(before, image)])
             raise
 
-    def _stream(self, request: BuildRequest) -> Iterator[bytes | str]:
-        import docker
-        import requests
+    def _discard(self, images: list[str]) -> None:
+        """Remove images; an engine that was interrupted first has to end the step that goes on."""
+        end = time.monotonic() + _PATIENCE
+        while images and time.monotonic() < end:
+            images = [image for image in images if not self._connection.discard(image)]
+            if images:
+                time.sleep(_PAUSE)
 
-        try:
-            yield from self._connection.client.api.build(
-                fileobj=context_stream(request.context),  # type: ignore[arg-type]
-                custom_context=True,
-                tag=request.tag,
-                rm=True,
-                forcerm=True,
-                network_mode="none",
-                platform=str(request.platform),
-                buildargs=dict(request.arguments),
-                use_config_proxy=False,
-            )
-        except (docker.errors.DockerException, requests.RequestException) as error:
-            raise EnvbuildError("Docker Engine does not build this", first_line(error)) from error
+
+def _is_among(images: frozenset[str], start: str) -> bool:
+    return any(image.startswith((start, f"sha256:{start}")) for image in images)
 
 
 class _Log:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -71,13 +71,39 @@ class Connection:
         with _told("Docker Engine does not tell its images"):
             return frozenset(map(str, self.client.api.images(all=True, quiet=True)))
 
-    def discard(self, image: str) -> None:
-        """Remove an image that has no name, unless something uses it; those below it stay."""
+    def discard(self, image: str) -> bool:
+        """Remove an image that has no name; those below it stay. False, if something of the engine still uses it."""
         import docker
 
-        with suppress(docker.errors.DockerException, OSError):
+        try:
             if not self.client.images.get(image).tags:
                 self.client.api.remove_image(image, noprune=True)
+        except docker.errors.ImageNotFound:
+            return True
+        except (docker.errors.DockerException, OSError):
+            return False
+        return True
+
+    @contextmanager
+    def built(self, **options: Any) -> Iterator[Iterator[bytes | str]]:
+        """What the engine tells of a build, in pieces. It gives a build up when the block is left before the end.
+
+        Raises: EnvbuildError, if the engine does not answer.
+        """
+        answers: list[Any] = []
+
+        def keep(answer: Any, **_: Any) -> None:
+            answers.append(answer)
+
+        hooks = self.client.api.hooks["response"]
+        hooks.append(keep)
+        try:
+            with _told("Docker Engine does not build this"):
+                yield self.client.api.build(**options)
+        finally:
+            hooks.remove(keep)
+            for answer in answers:
+                answer.close()  # the client's own stream leaves the connection open
 
     def tag(self, image: str, name: str) -> None:
         """Give an image one more `name:tag`. Raises: EnvbuildError, if the engine refuses."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -33,25 +33,28 @@ class Engine:
 
     answer: list[bytes | str] = field(default_factory=list)
     present: frozenset[str] = frozenset()
+    busy: int = 0
+    """How often it refuses to remove an image, as it uses it."""
     discarded: list[str] = field(default_factory=list)
     loaded: list[bytes] = field(default_factory=list)
     options: dict[str, Any] = field(default_factory=dict)
     context: bytes = b""
 
-    @property
-    def client(self) -> SimpleNamespace:
-        return SimpleNamespace(api=SimpleNamespace(build=self._build))
-
-    def _build(self, fileobj: Iterable[bytes], **options: Any) -> Iterator[bytes | str]:
+    @contextmanager
+    def built(self, fileobj: Iterable[bytes], **options: Any) -> Iterator[Iterable[bytes | str]]:
         self.context = b"".join(fileobj)
         self.options = options
-        yield from self.answer
+        yield self.answer
 
     def images(self) -> frozenset[str]:
         return self.present
 
-    def discard(self, image: str) -> None:
+    def discard(self, image: str) -> bool:
+        self.busy -= 1
+        if self.busy >= 0:
+            return False
         self.discarded.append(image)
+        return True
 
     def unavailable(self) -> None:
         return None

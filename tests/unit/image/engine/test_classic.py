@@ -87,7 +87,7 @@ def test_an_interrupted_build_leaves_nothing_either(request_, seen):
         yield from events(*START, {"stream": f" ---> {'d' * 12}\n"})
         raise KeyboardInterrupt
 
-    engine = Engine()
+    engine = Engine(busy=2)
     engine.answer = interrupted()
     with pytest.raises(KeyboardInterrupt):
         ClassicEngine(engine).build(request_, seen)
