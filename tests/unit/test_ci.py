@@ -19,6 +19,7 @@ from builder.ci import SERVICES, CheckedEnvironment, render_workflow
 from builder.cli import invoke
 from builder.cli.commands import COMMANDS
 from builder.errors import EnvbuildError
+from builder.oci.registry.credentials import Credentials, Login
 
 ENVIRONMENTS = (CheckedEnvironment("plain", "environments/plain"), CheckedEnvironment("data", "environments/data"))
 SCHEMAS = {"github": "vendor.github-workflows", "gitlab": "vendor.gitlab-ci"}
@@ -50,7 +51,7 @@ def test_the_service_takes_the_workflow(service: str, registry: str | None, tmp_
 def test_every_command_of_the_workflow_is_one_of_envbuild(service: str, capsys: pytest.CaptureFixture[str]) -> None:
     lines = [line.strip() for text in texts(yaml.safe_load(rendered(service))) for line in text.splitlines()]
     commands = [shlex.split(line.partition(">")[0]) for line in lines if line.startswith("envbuild ")]
-    assert {command[1] for command in commands} == {"lock", "build"}
+    assert {command[1] for command in commands} == {"lock", "build", "push"}
     for command in commands:
         assert command[1] in COMMANDS
         options = [word for word in command if word.startswith("-")]
@@ -104,13 +105,28 @@ def test_every_environment_is_built(service: str) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_no_password_stands_on_a_command_line(service: str) -> None:
-    lines = [
-        line for text in texts(yaml.safe_load(rendered(service, "registry.example/team"))) for line in text.splitlines()
-    ]
-    logins = [line for line in lines if "skopeo login" in line]
-    assert logins
-    assert all("--password-stdin" in line and "--password " not in line for line in logins)
+def test_pushing_logs_in_and_shows_no_password_to_other_processes(service: str, tmp_path: Path) -> None:
+    text = rendered(service, "registry.example/team")
+    script = next(script for script in texts(yaml.safe_load(text)) if "envbuild push" in script)
+    for program, what in (("docker", "cat > login.txt"), ("envbuild", "true"), ("base64", "/usr/bin/base64 -w 0")):
+        path = tmp_path / "bin" / program
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f'#!/bin/sh\necho {program} "$@" >> lines.txt\n{what}\n')
+        path.chmod(0o755)
+    variables = {
+        "PATH": f"{tmp_path}/bin:{os.environ['PATH']}", "HOME": str(tmp_path), "GITHUB_STEP_SUMMARY": "summary.md",
+        "REGISTRY_USER": "scientist", "REGISTRY_PASSWORD": "hunter2", "FOLDER": "environments/plain", "NAME": "plain",
+        "GITHUB_SHA": "abc", "CI_COMMIT_SHA": "abc", "CI_COMMIT_BRANCH": "main",
+    }  # fmt: skip
+    subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, env=variables, check=True)
+    lines = (tmp_path / "lines.txt").read_text()
+    assert "envbuild push environments/plain registry.example/team/plain:abc\n" in lines
+    assert "hunter2" not in lines
+    if service == "github":
+        assert "docker login registry.example --username scientist --password-stdin\n" in lines
+        assert (tmp_path / "login.txt").read_text() == "hunter2\n"
+    else:
+        assert Credentials(variables).login("registry.example", "team/plain") == Login("scientist", "hunter2")
 
 
 @pytest.mark.parametrize("service", SERVICES)
