@@ -72,11 +72,15 @@ def below(prefix: str, entries: Iterable[FileEntry]) -> tuple[FileEntry, ...]:
 
 def content_digest(entries: Iterable[FileEntry]) -> Digest:
     """The digest of a set of files: of their paths, modes and bytes, whatever their order."""
-    listing = [
-        [entry.path, entry.mode, entry.kind.value, entry.target, _sha256(entry) if entry.kind is Kind.FILE else ""]
+    return listing_digest(
+        (entry.path, entry.mode, entry.kind.value, entry.target, _sha256(entry) if entry.kind is Kind.FILE else "")
         for entry in entries
-    ]
-    return Digest.of(canonical_json(sorted(listing)))
+    )
+
+
+def listing_digest(rows: Iterable[tuple[str, int, str, str, str]]) -> Digest:
+    """The digest of a set of files, each with its path, mode, kind, target and hexadecimal SHA-256."""
+    return Digest.of(canonical_json(sorted(map(list, rows))))
 
 
 def _glob(glob: str) -> GitIgnoreSpec | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
@@ -17,7 +17,7 @@ from builder.oci.canonical import parse_json
 from builder.oci.documents import DOCUMENT_LIMIT, MEDIA_TYPE_INDEX, REF_NAME, Descriptor, Platform
 from builder.oci.layout import Layout, copy_blob
 from builder.oci.store import Store
-from builder.oci.validate import checked_stream, validate
+from builder.oci.validate import checked_stream
 
 _DOCUMENTS_LIMIT = 64 << 20
 """Bytes of the layer of documents at most, uncompressed."""
@@ -46,18 +46,6 @@ class Bundle:
             listed = ", ".join(map(str, sorted(self.images)))
             raise EnvbuildError(f"the bundle has no image for {platform}", f"it has {listed}")
         return self.images[platform]
-
-    def problems(self) -> tuple[str, ...]:
-        """Every promise that it does not keep, a sentence each. Reads all of it."""
-        return (*validate(self.layout, self.top), *self._docker_problems())
-
-    def _docker_problems(self) -> Iterator[str]:
-        """Where `docker load` would take another image than other readers of the archive."""
-        document = self.layout.docker_manifest() if isinstance(self.layout, ArchiveReader) else None
-        known = [_docker_view(image) for image in self.images.values()]
-        for entry in document if isinstance(document, list) else [] if document is None else [document]:
-            if not isinstance(entry, dict) or [entry.get("Config"), entry.get("Layers")] not in known:
-                yield "`manifest.json` names another image than `index.json`"
 
     def import_image(self, platform: Platform, store: Store) -> Image:
         """The image for a platform with all its blobs in `store`, each checked on the way.
@@ -89,11 +77,6 @@ def open_bundle(path: Path) -> Bundle:
     if not images:
         raise EnvbuildError(f"`{path}` holds no image")
     return Bundle(layout, top, {image.config.platform: image for image in images})
-
-
-def _docker_view(image: Image) -> list[Any]:
-    blobs = [f"blobs/sha256/{blob.digest.hex}" for blob in (image.manifest.config, *image.manifest.layers)]
-    return [blobs[0], blobs[1:]]
 
 
 def read_document(layout: Layout, image: Image) -> dict[str, Any]:

@@ -1,77 +1,159 @@
-"""`envbuild verify`: an image or a bundle against every digest that it promises."""
+"""`envbuild verify`: an image against its own digests, the rules of the format, and the lock that it is of."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from builder.cli.machine import chosen_platforms, current_lock, make_workshop
+from builder.cli.machine import make_workshop
 from builder.cli.options import json_option, platform_option, workers_option
-from builder.cli.output import Output, print_json
-from builder.cli.wheels import ensure_built_wheels
-from builder.errors import DigestMismatchError, EnvbuildError
-from builder.spec.load import PROJECT_FILE, find_spec, load_environment, load_project
+from builder.cli.output import Output, count, print_json
+from builder.cli.target import Target, open_target
+from builder.cli.verify_target import Origin, is_image, open_origin, opened_image, rebuilt, reference_of, scans_of
+from builder.errors import CheckFailedError, DigestMismatchError, EnvbuildError
+from builder.oci.documents import Platform
+
+if TYPE_CHECKING:
+    from builder.bundle.check import Verdict
+    from builder.bundle.subject import Subject
+    from builder.image.workshop import Workshop
+    from builder.oci.problems import Problem
 
 
 @click.command("verify", short_help="Check an image or a bundle against every digest that it promises.")
-@click.argument("target", type=click.Path(path_type=Path), default=Path())
-@click.option("--rebuild", is_flag=True, help="Build again into an empty store and compare the digest.")
+@click.argument("target", default=".")
+@click.option(
+    "--lock",
+    "lock_path",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="What it must be of: a project, an environment, or the folder of a lock.",
+)
+@click.option("--rebuild", is_flag=True, help="Build again into an empty store and compare every byte.")
 @platform_option
 @workers_option
 @json_option
 @click.pass_obj
 def command(
-    output: Output, target: Path, rebuild: bool, platforms: tuple[str, ...], workers: int | None, as_json: bool
+    output: Output,
+    target: str,
+    lock_path: Path | None,
+    rebuild: bool,
+    platforms: tuple[str, ...],
+    workers: int | None,
+    as_json: bool,
 ) -> None:
-    """Recompute every digest, size and diff_id of the bundle TARGET, or of the image of the project TARGET.
+    """Check TARGET: a project or an environment, a bundle or another image in a file or folder, or HOST/NAME:TAG.
 
-    `--rebuild` takes a project or an environment and proves that its lock gives the same digest again. Exits 5 if
-    anything differs.
+    Every digest, size and diff_id is recomputed, every layer is held against the rules of image layers, and what is
+    inside is compared with the lock: each package at its version with all of its files, and nothing else.
+
+    The lock is the target's own, the one inside a bundle, or `--lock PATH`; without one, contents are not compared,
+    which is said. `--rebuild` proves that the lock gives the same digest again, and names the first byte that differs.
+
+    Exits 5 if a digest is wrong, 3 if anything else is.
     """
-    if target.suffix == ".tar" or (target / "oci-layout").is_file():
-        from builder.bundle.reader import open_bundle
-
-        if rebuild:
-            raise EnvbuildError("a bundle cannot be rebuilt from itself", hint="Name the project or the environment")
-        bundle = open_bundle(target)
-        digest, problems = str(bundle.top.digest), bundle.problems()
-    else:
-        digest, problems = _verify_project(target, rebuild, platforms, workers, output)
-    if as_json:
-        print_json({"digest": digest, "rebuilt": rebuild, "problems": list(problems)})
-    if problems:
-        raise DigestMismatchError(f"`{target}` is not what it promises to be", problems)
-    output.say("rebuilt into an empty store: the same digest" if rebuild else "every digest, size and diff_id holds")
-    if not as_json:
-        click.echo(digest)
-
-
-def _verify_project(
-    target: Path, rebuild: bool, platforms: tuple[str, ...], workers: int | None, output: Output
-) -> tuple[str, tuple[str, ...]]:
-    from builder.bundle.build import Built, build_environments, build_project
-    from builder.image.rebuild import differences, empty_workshop
-    from builder.image.workshop import Workshop
-    from builder.oci.validate import validate
-
-    file = find_spec(target)
-    project = load_project(file) if file.name == PROJECT_FILE else None
-    environment = project.environment if project else load_environment(file)
-    lock = current_lock(environment)
-    targets = chosen_platforms(lock, platforms)
-
-    def build(workshop: Workshop) -> Built:
-        if project:
-            return build_project(project, lock, targets, workshop)
-        return build_environments(environment.name, lock, targets, workshop)
-
     workshop = make_workshop(output, workers)
-    ensure_built_wheels(lock, targets, workshop, output)
-    built = build(workshop)
-    problems = validate(workshop.store, built.index)
-    if rebuild and not problems:
-        with empty_workshop(workshop) as scratch:
-            ensure_built_wheels(lock, targets, scratch, output, here_only=True)
-            problems = tuple(differences(built.images, build(scratch).images))
-    return built.digest, problems
+    reference = reference_of(target)
+    if reference is not None or is_image(Path(target)):
+        origin = open_origin(lock_path) if lock_path is not None else None
+        if rebuild and origin is None:
+            raise EnvbuildError(
+                "an image cannot be rebuilt from itself", hint="Name the project that it is of: `--lock`"
+            )
+        with opened_image(target, reference, output, workshop) as subject:
+            subject = subject.of_platforms({Platform.parse(name) for name in platforms})
+            checked = _check(subject, origin, workshop)
+            result = _rebuild(checked, origin, ("there", "by the lock"), output) if rebuild and origin else checked
+    else:
+        if lock_path is not None:
+            raise click.UsageError("`--lock` says what an image is of; a project or an environment has its own lock.")
+        result = _of_project(open_target(Path(target), platforms), rebuild, workshop, output)
+    _answer(target, result, output, as_json)
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """What came of checking a subject."""
+
+    subject: Subject
+    workshop: Workshop
+    verdict: Verdict
+    digest: str
+    rebuilt: bool = False
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """All of them."""
+        return self.verdict.problems
+
+    @property
+    def has_wrong_digest(self) -> bool:
+        """Whether bytes are not those that were promised."""
+        return any(problem.is_digest for problem in self.problems)
+
+
+def _of_project(target: Target, rebuild: bool, workshop: Workshop, output: Output) -> _Result:
+    """The image of a project or an environment, which is made where it is not in the store."""
+    from builder.bundle.build import complete
+    from builder.bundle.subject import Subject
+
+    built = target.build(workshop, output)
+    complete(built, workshop)
+    subject, origin = Subject(target.name, workshop.store, (built.index,)), Origin(target.lock, target)
+    result = replace(_check(subject, origin, workshop), digest=built.digest)
+    return _rebuild(result, origin, ("first", "then"), output) if rebuild else result
+
+
+def _check(subject: Subject, origin: Origin | None, workshop: Workshop) -> _Result:
+    from builder.bundle.check import check
+
+    verdict = check(subject, origin.lock if origin else None, scans_of(subject, workshop))
+    return _Result(subject, workshop, verdict, subject.digest)
+
+
+def _rebuild(result: _Result, origin: Origin, names: tuple[str, str], output: Output) -> _Result:
+    """With what a new build shows; where bytes are damaged, that is to be told and nothing else."""
+    if result.has_wrong_digest:
+        return result
+    found = rebuilt(result.subject, origin, names, result.workshop, output)
+    return replace(result, verdict=replace(result.verdict, problems=(*result.problems, *found)), rebuilt=True)
+
+
+def _answer(target: str, result: _Result, output: Output, as_json: bool) -> None:
+    verdict = result.verdict
+    for note in verdict.notes:
+        output.detail(f"note: {note.message}")
+    if as_json:
+        print_json(_document(result))
+    if result.problems:
+        kind = DigestMismatchError if result.has_wrong_digest else CheckFailedError
+        raise kind(f"`{target}` is not what it promises to be", [problem.message for problem in result.problems])
+    output.say("every digest, size and diff_id holds, and every layer is in order")
+    if verdict.not_compared:
+        output.say(f"contents were NOT compared with a lock: {verdict.not_compared}; name one with `--lock`")
+    else:
+        parts = [count(number, f"{kind} package") for kind, number in verdict.packages.items() if number]
+        output.say(f"contents are those of the lock {verdict.lock}: {', '.join(parts) or 'no packages'}")
+    if verdict.notes:
+        output.say(f"{count(len(verdict.notes), 'note')}, shown with `--verbose`")
+    if result.rebuilt:
+        output.say("rebuilt into an empty store: the same digest")
+    if not as_json:
+        click.echo(result.digest)
+
+
+def _document(result: _Result) -> dict[str, Any]:
+    verdict = result.verdict
+    return {
+        "digest": result.digest,
+        "lock": verdict.lock or None,
+        "contents": f"not compared: {verdict.not_compared}" if verdict.not_compared else "compared",
+        "packages": dict(verdict.packages),
+        "rebuilt": result.rebuilt,
+        "problems": [problem.to_dict() for problem in result.problems],
+        "notes": [note.to_dict() for note in verdict.notes],
+    }

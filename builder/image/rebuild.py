@@ -1,14 +1,13 @@
-"""Proving a digest: building once more into an empty store, and saying where the results differ."""
+"""Proving a digest: building once more into an empty store. Where two results differ is `difference`'s to say."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from builder.fetch import Fetcher, Mirrors, Source
-from builder.image.kept import Image
 from builder.image.workshop import Workshop
 from builder.oci.store import Store
 
@@ -23,19 +22,6 @@ def empty_workshop(workshop: Workshop) -> Iterator[Workshop]:
         store = Store(folder)
         store.create()
         yield replace(workshop, store=store, fetcher=_Nearby(store, workshop.store, workshop.fetcher))
-
-
-def differences(first: Sequence[Image], second: Sequence[Image]) -> Iterator[str]:
-    """What differs between two builds of the same platforms, a sentence each."""
-    for one, other in zip(first, second, strict=True):
-        if one.descriptor.digest == other.descriptor.digest:
-            continue
-        platform = one.config.platform
-        yield f"{platform}: {one.descriptor.digest} was built first and {other.descriptor.digest} then"
-        for name, before, after in zip(one.config.history, one.layers, other.layers, strict=False):
-            if before != after:
-                yield f"{platform}: layer `{name}` is {before.diff_id} first and {after.diff_id} then"
-                break
 
 
 class _Nearby(Fetcher):

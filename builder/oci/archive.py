@@ -146,9 +146,12 @@ class ArchiveReader(Layout):
 
         Raises: EnvbuildError, if there is none or there are several.
         """
+        return only_entry(self.index_json(), str(self.file_path))
+
+    def index_json(self) -> bytes:
+        """The bytes of `index.json`. Raises: EnvbuildError, if there is none."""
         with self._open("index.json") as file:
-            data = file.read(DOCUMENT_LIMIT)
-        return only_entry(data, str(self.file_path))
+            return file.read(DOCUMENT_LIMIT)
 
     def docker_manifest(self) -> Any | None:
         """What `docker load` is told (`manifest.json`), None if there is nothing.

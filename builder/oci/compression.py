@@ -12,6 +12,12 @@ _LARGEST_WINDOW = 1 << 27
 """Bytes of memory that a zstd stream may ask for."""
 
 
+def compression(stream: io.BufferedReader[Any]) -> str:
+    """How `stream` is compressed, told by its first bytes: `gzip`, `zstd`, or empty for not at all."""
+    magic = stream.peek(4)[:4]
+    return "gzip" if magic.startswith(_GZIP) else "zstd" if magic == _ZSTD else ""
+
+
 def decompressed(stream: io.BufferedReader[Any]) -> IO[bytes]:
     """The content of `stream`, told by its first bytes; what is not compressed is given as it is."""
     magic = stream.peek(4)[:4]

@@ -16,6 +16,8 @@ EXTENSION_LIMIT = 1 << 20
 
 _FILE_KINDS = {b"0", b"\0", b"7"}
 _EXTENSIONS = {b"x", b"g", b"L", b"K"}
+_OF_ONE_ENTRY = {b"path", b"linkpath", b"size"}
+_LARGEST_OCTAL = 8**11 - 1
 _LARGEST_TIME = 1 << 34
 
 
@@ -54,20 +56,24 @@ class TarReader:
         self._stream = stream
         self._left = 0
         self._padding = 0
+        self.contradictions: tuple[str, ...] = ()
+        """What the headers of the current entry say in two ways, so that two readers may take it for two things."""
 
     def __iter__(self) -> Iterator[Entry]:
         """The entries. Extension records are taken in, global ones left out."""
         records: dict[bytes, bytes] = {}
+        odd: list[str] = []
         while (block := self._header()) is not None:
             kind = block[156:157]
             entry = _entry(block, {} if kind in _EXTENSIONS else records)
             self._left, self._padding = entry.size, -entry.size % BLOCK
-            if kind in (b"x", b"L", b"K"):
-                _extend(records, kind, self._extension())
+            if kind in _EXTENSIONS:
+                _extend(records, kind, self._extension(), odd)
                 continue
-            if kind != b"g":
-                records = {}
-                yield entry
+            odd += _odd_size(block, records, entry)
+            self.contradictions = tuple(odd)
+            records, odd = {}, []
+            yield entry
             self._skip()
 
     def content(self, size: int = 1 << 20) -> Iterator[bytes]:
@@ -128,16 +134,39 @@ def _entry(block: bytes, records: dict[bytes, bytes]) -> Entry:
     )
 
 
-def _extend(records: dict[bytes, bytes], kind: bytes, data: bytes) -> None:
-    if kind == b"x":
-        records.update(_pax(data))
-    else:
-        records[b"path" if kind == b"L" else b"linkpath"] = data.rstrip(b"\0")
+def _extend(records: dict[bytes, bytes], kind: bytes, data: bytes, odd: list[str]) -> None:
+    """Take in an extension record; global ones are left out, and what they say of single entries is `odd`."""
+    if kind == b"g":
+        odd += [f"a global header gives `{key.decode()}`" for key, _ in _global(data) if key in _OF_ONE_ENTRY]
+        return
+    name = b"path" if kind == b"L" else b"linkpath"
+    for key, value in _pax(data) if kind == b"x" else [(name, data.rstrip(b"\0"))]:
+        if records.setdefault(key, value) != value:
+            odd.append(f"two records give `{key.decode(errors='replace')}`")
+            records[key] = value
 
 
-def _pax(data: bytes) -> dict[bytes, bytes]:
+def _global(data: bytes) -> list[tuple[bytes, bytes]]:
+    """What could be read of a global header: they were always left out, whatever they held."""
+    try:
+        return _pax(data)
+    except TarError:
+        return []
+
+
+def _odd_size(block: bytes, records: dict[bytes, bytes], entry: Entry) -> Iterator[str]:
+    """Where a header's own size is another than the one that counts."""
+    stated = _number(block[124:136])
+    if entry.kind != b"0":
+        if stated:
+            yield "it is no file and has a size"
+    elif b"size" in records and 0 < stated != entry.size <= _LARGEST_OCTAL:
+        yield "two records give `size`"
+
+
+def _pax(data: bytes) -> list[tuple[bytes, bytes]]:
     """The records of a PAX header, each `LENGTH KEY=VALUE` and a newline."""
-    records, start = {}, 0
+    records, start = [], 0
     while start < len(data):
         space = data.find(b" ", start, start + 20)
         digits = data[start:space] if space > 0 else b""
@@ -147,7 +176,7 @@ def _pax(data: bytes) -> dict[bytes, bytes]:
             raise TarError("a PAX record is malformed")
         if key.startswith(b"GNU.sparse"):
             raise TarError("it holds a sparse file, which is not supported")
-        records[key] = value
+        records.append((key, value))
         start = end
     return records
 

@@ -1,54 +1,81 @@
-"""Checking an image against its own promises: every digest, size and diff_id recomputed, all mismatches reported."""
+"""Checking an image against its own promises and the specification: every mismatch is reported, all at once.
+
+Every digest, size and diff_id is recomputed; documents and layers are judged by their rules. Each layer is read once,
+for everything that is asked of it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import zip_longest
 from typing import IO, cast
 
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.oci.digest import Digest
-from builder.oci.documents import (
-    MEDIA_TYPE_INDEX,
-    MEDIA_TYPE_LAYER_GZIP,
-    Descriptor,
-    ImageConfig,
-    Manifest,
-)
-from builder.oci.layout import CHUNK, Layout
+from builder.oci.document_rules import Told, config_rules, image_rules, index_rules, is_layer_type, manifest_rules
+from builder.oci.documents import INDEXES, Descriptor, ImageConfig, Index, Manifest
+from builder.oci.layer_rules import Finding, shown
+from builder.oci.layer_scan import LAYER_LIMIT, LayerJob, LayerScan, Wanted, scan_layer
+from builder.oci.layer_stack import LayerStack
+from builder.oci.layout import Layout
+from builder.oci.problems import Problem, first
 from builder.oci.streams import ObservedStream, gunzip, inflate_errors
 
-_LAYER_LIMIT = 1 << 40
-"""Bytes of a layer at most, uncompressed."""
+MOST_ENTRIES = 1_000_000
+"""Entries of all layers of an image at most that are kept in memory."""
+_MOST_DOCUMENTS = 10_000
+
+Scans = Callable[[Callable[[LayerJob], LayerScan], Sequence[LayerJob]], Iterable[tuple[int, LayerScan]]]
+"""Applies a function to jobs, in any order: gives the number of each and what came of it."""
 
 
-def validate(layout: Layout, top: Descriptor) -> tuple[str, ...]:
-    """Every mismatch below `top`, a sentence each; none if it is sound. Reads every image once."""
-    return tuple(_problems(layout, top))
+def one_by_one(scan: Callable[[LayerJob], LayerScan], jobs: Sequence[LayerJob]) -> Iterator[tuple[int, LayerScan]]:
+    """Layers read one after the other, in this process."""
+    return ((number, scan(job)) for number, job in enumerate(jobs))
 
 
-def _problems(layout: Layout, top: Descriptor) -> Iterator[str]:
-    waiting, seen = [top], set()
-    while waiting:
-        descriptor = waiting.pop()
-        if descriptor.digest in seen:
-            continue
-        seen.add(descriptor.digest)
-        try:
-            if descriptor.media_type == MEDIA_TYPE_INDEX:
-                waiting += reversed(layout.index(descriptor).manifests)
-                continue
-            manifest = layout.manifest(descriptor)
-        except EnvbuildError as error:
-            yield error.what
-            continue
-        yield from _image_problems(layout, descriptor, manifest)
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """An image whose documents and layers are as they promise, and the files in it."""
+
+    descriptor: Descriptor
+    manifest: Manifest
+    config: ImageConfig
+    files: LayerStack
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What came of checking."""
+
+    problems: tuple[Problem, ...]
+    notes: tuple[Problem, ...] = ()
+    """What is worth knowing and no fault: files that run as their owner, devices."""
+    images: tuple[Checked, ...] = ()
+    """Those that are whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of an image besides whether it keeps its promises."""
+
+    wanted: Wanted = field(default_factory=Wanted)
+    packages: Callable[[ImageConfig, int], Sequence[int | None]] = lambda _, layers: [None] * layers
+    """Of each layer, told the config and their number: how many packages it has, if envbuild made it."""
+    scans: Scans = one_by_one
+
+
+def validate(layout: Layout, tops: Descriptor | Sequence[Descriptor], question: Question | None = None) -> Report:
+    """Everything that is wrong with what `tops` name and all below it. Reads every layer once."""
+    return _Validation(layout, question or Question()).report([tops] if isinstance(tops, Descriptor) else tops)
 
 
 @contextmanager
 def checked_stream(
-    layout: Layout, descriptor: Descriptor, diff_id: Digest, limit: int = _LAYER_LIMIT
+    layout: Layout, descriptor: Descriptor, diff_id: Digest, limit: int = LAYER_LIMIT
 ) -> Iterator[IO[bytes]]:
     """The tar inside a gzip layer, read to its end by the caller, and both digests checked behind it.
 
@@ -68,39 +95,142 @@ def checked_stream(
         raise DigestMismatchError(f"layer {descriptor.digest} inflates to {tar.digest}, not to its diff_id {diff_id}")
 
 
-def _image_problems(layout: Layout, top: Descriptor, manifest: Manifest) -> Iterator[str]:
-    diff_ids: tuple[Digest, ...] = ()
-    try:
-        config = ImageConfig.from_bytes(layout.read(manifest.config))
-        diff_ids = config.diff_ids
-        if top.platform and top.platform != config.platform:
-            yield f"image {top.digest} is for {config.platform}, not for {top.platform} as its index says"
-        if len(diff_ids) != len(manifest.layers):
-            yield f"image {top.digest} has {len(manifest.layers)} layers and {len(diff_ids)} diff_ids"
-    except EnvbuildError as error:
-        yield error.what
-    for layer, diff_id in zip_longest(manifest.layers, diff_ids[: len(manifest.layers)]):
-        if layer.media_type != MEDIA_TYPE_LAYER_GZIP:
-            yield f"layer {layer.digest} is of type {layer.media_type[:100]}"
+@dataclass(slots=True)
+class _Image:
+    """An image while it is checked."""
+
+    descriptor: Descriptor
+    manifest: Manifest
+    config: ImageConfig | None
+    files: LayerStack = field(default_factory=LayerStack)
+    waiting: dict[int, LayerScan] = field(default_factory=dict)
+    """Layers that were read before those below them, by number."""
+    sound: bool = True
+    """Whether every layer so far is whole, and few enough entries are there to be kept."""
+
+    @property
+    def held(self) -> int:
+        """How many entries are in memory."""
+        return self.files.entries + sum(len(scan.nodes) for scan in self.waiting.values())
+
+
+class _Validation:
+    """One run of checking."""
+
+    def __init__(self, layout: Layout, question: Question) -> None:
+        self._layout = layout
+        self._question = question
+        self._problems: list[Problem] = []
+        self._notes: list[Problem] = []
+        self._images: list[_Image] = []
+
+    def report(self, tops: Sequence[Descriptor]) -> Report:
+        """Check what `tops` name."""
+        self._documents(tops)
+        self._layers()
+        images = (
+            Checked(image.descriptor, image.manifest, image.config, image.files)
+            for image in self._images
+            if image.sound and image.config is not None
+        )
+        return Report(tuple(self._problems), tuple(self._notes), tuple(images))
+
+    def _documents(self, tops: Sequence[Descriptor]) -> None:
+        waiting, seen = list(reversed(tops)), set[Digest]()
+        while waiting:
+            descriptor = waiting.pop()
+            if descriptor.digest in seen:
+                continue
+            seen.add(descriptor.digest)
+            if len(seen) > _MOST_DOCUMENTS:
+                self._problems.append(Problem("document", f"there are more than {_MOST_DOCUMENTS} documents"))
+                return
+            try:
+                if descriptor.media_type in INDEXES:
+                    waiting += reversed(self._index(descriptor))
+                else:
+                    self._image(descriptor)
+            except DigestMismatchError as error:
+                self._problems.append(Problem("digest", error.what))
+            except EnvbuildError as error:
+                self._problems.append(self._unread(descriptor, error))
+
+    def _index(self, descriptor: Descriptor) -> Sequence[Descriptor]:
+        data = self._layout.read(descriptor)
+        manifests = Index.from_bytes(data).manifests
+        self._told(f"index {descriptor.digest}", index_rules(data, descriptor))
+        return manifests
+
+    def _image(self, descriptor: Descriptor) -> None:
+        data = self._layout.read(descriptor)
+        manifest = Manifest.from_bytes(data)
+        self._told(f"image {descriptor.digest}", manifest_rules(data, descriptor))
+        image = _Image(descriptor, manifest, None)
+        self._images.append(image)
         try:
-            if diff_id is None or layer.media_type != MEDIA_TYPE_LAYER_GZIP:
-                _check_blob(layout, layer)
-            else:
-                _check_layer(layout, layer, diff_id)
+            data = self._layout.read(manifest.config)
+            image.config = ImageConfig.from_bytes(data)
+            self._told(f"config {manifest.config.digest}", config_rules(data))
+            self._told(f"image {descriptor.digest}", image_rules(descriptor, manifest, image.config))
+        except DigestMismatchError as error:
+            self._problems.append(Problem("digest", error.what))
         except EnvbuildError as error:
-            yield error.what
+            self._problems.append(self._unread(manifest.config, error))
 
+    def _unread(self, descriptor: Descriptor, error: EnvbuildError) -> Problem:
+        """Of a document that is not there, or is none."""
+        missing = not self._layout.has(descriptor.digest, descriptor.size)
+        about = "" if str(descriptor.digest) in error.what else f"{descriptor.digest}: "
+        return Problem("digest" if missing else "document", about + error.what)
 
-def _check_layer(layout: Layout, layer: Descriptor, diff_id: Digest) -> None:
-    with checked_stream(layout, layer, diff_id) as stream:
-        while stream.read(CHUNK):
-            pass
+    def _told(self, about: str, told: Told) -> None:
+        """Problems that a pure rule tells."""
+        self._problems += first(Problem("document", f"{about}: `{where}` {what}", path=where) for where, what in told)
 
+    def _layers(self) -> None:
+        """Read every layer of every image once, whatever images have it."""
+        jobs: dict[tuple[object, ...], LayerJob] = {}
+        users: dict[tuple[object, ...], list[tuple[_Image, int]]] = {}
+        for image in self._images:
+            for number, job in enumerate(self._jobs(image)):
+                key = (job.blob.digest, job.blob.size, job.diff_id, job.packages)
+                jobs.setdefault(key, job)
+                users.setdefault(key, []).append((image, number))
+        keys = list(jobs)
+        scan = partial(scan_layer, self._layout, wanted=self._question.wanted)
+        for position, result in self._question.scans(scan, list(jobs.values())):
+            self._problems += [problem for problem in result.problems if problem not in self._problems]
+            self._notes += result.notes
+            for image, number in users[keys[position]]:
+                self._take(image, number, result, jobs[keys[position]].packages is not None)
 
-def _check_blob(layout: Layout, blob: Descriptor) -> None:
-    with layout.open(blob.digest) as file:
-        stream = ObservedStream(file, blob.size, f"blob {blob.digest}")
-        while stream.read(CHUNK):
-            pass
-    if stream.size != blob.size or stream.digest != blob.digest:
-        raise DigestMismatchError(f"blob {blob.digest} has the digest {stream.digest}")
+    def _jobs(self, image: _Image) -> Iterator[LayerJob]:
+        layers, config = image.manifest.layers, image.config
+        diff_ids = config.diff_ids[: len(layers)] if config else ()
+        packages = self._question.packages(config, len(layers)) if config else ()
+        for layer, diff_id, count in zip_longest(layers, diff_ids, packages):
+            yield LayerJob(layer, diff_id if is_layer_type(layer.media_type) else None, count)
+
+    def _take(self, image: _Image, number: int, scan: LayerScan, own: bool) -> None:
+        """Put a layer on those below it, as soon as all of these are there."""
+        image.waiting[number] = scan
+        if image.sound and scan.whole and image.held > MOST_ENTRIES:
+            image.sound = False
+            why = f"has more than {MOST_ENTRIES} entries, too many to be compared with each other"
+            self._problems.append(Problem("layer", f"image {image.descriptor.digest} {why}"))
+        image.sound = image.sound and scan.whole
+        if not image.sound:  # what is missing would make everything above it wrong
+            image.waiting, image.files = {}, LayerStack()
+            return
+        while image.files.layers in image.waiting:
+            digest = str(image.manifest.layers[image.files.layers].digest)
+            self._stacked(digest, image.files.add(image.waiting.pop(image.files.layers), own=own))
+
+    def _stacked(self, digest: str, findings: Iterable[Finding]) -> None:
+        told = [
+            (finding.is_note, Problem("layer", f"layer {digest}: `{shown(finding.path)}` {finding.message}", digest,
+                                      shown(finding.path, 4096)))
+            for finding in findings
+        ]  # fmt: skip
+        self._problems += first(problem for is_note, problem in told if not is_note)
+        self._notes += first(problem for is_note, problem in told if is_note)

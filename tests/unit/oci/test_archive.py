@@ -67,7 +67,7 @@ def test_an_archive_is_the_same_bytes_whatever_the_store_and_the_umask(
 
 def test_an_archive_is_read_where_it_is(archive: Path) -> None:
     reader = ArchiveReader(archive)
-    assert validate(reader, reader.top()) == ()
+    assert validate(reader, reader.top()).problems == ()
     assert reader.docker_manifest()[0]["RepoTags"] == ["a:1"]  # type: ignore[index]
 
 
@@ -90,7 +90,7 @@ def test_a_layout_folder_is_complete_and_can_be_written_again(samples: Any, stor
     for _ in range(2):
         write_layout(tmp_path / "layout", store, top)
     assert sorted(entry.name for entry in (tmp_path / "layout").iterdir()) == ["blobs", "index.json", "oci-layout"]
-    assert validate(Layout(tmp_path / "layout"), top) == ()
+    assert validate(Layout(tmp_path / "layout"), top).problems == ()
 
 
 def _entry(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.TarInfo:
@@ -135,7 +135,7 @@ def test_folders_and_a_leading_dot_in_an_archive_are_taken(archive: Path) -> Non
         return [(_entry("./blobs", tarfile.DIRTYPE), b""), (member, data)]
 
     reader = ArchiveReader(rewrite(archive, change))
-    assert validate(reader, reader.top()) == ()
+    assert validate(reader, reader.top()).problems == ()
 
 
 def test_an_archive_of_endless_entries_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,6 +174,6 @@ def test_a_damaged_archive_is_refused_or_its_damage_is_found(archive: Path) -> N
         changed.write_bytes(copy[: chance.choice([len(copy), len(copy), chance.randrange(len(copy))])])
         try:
             reader = ArchiveReader(changed)
-            assert all(isinstance(problem, str) for problem in validate(reader, reader.top()))
+            assert all(problem.message for problem in validate(reader, reader.top()).problems)
         except EnvbuildError:
             pass

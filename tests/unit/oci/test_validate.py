@@ -14,8 +14,18 @@ from builder.oci.documents import (
     Manifest,
     Platform,
 )
+from builder.oci.layout import Layout
 from builder.oci.store import Store
-from builder.oci.validate import validate
+from builder.oci.validate import Report
+from builder.oci.validate import validate as validated
+
+
+def validate(layout: Layout, top: Descriptor) -> tuple[str, ...]:
+    return messages(validated(layout, top))
+
+
+def messages(report: Report) -> tuple[str, ...]:
+    return tuple(problem.message for problem in report.problems)
 
 
 def flip(store: Store, descriptor: Descriptor, position: int | None = None) -> None:
@@ -72,7 +82,7 @@ def test_every_problem_is_reported_at_once(samples: Any, store: Store) -> None:
         word for problem in problems for word in problem.split() if word.startswith("sha256:") and word.strip() in map(
             str, [manifest.config.digest, *[layer.digest for layer in manifest.layers]])
     }  # fmt: skip
-    assert len(problems) == 4, "the layer that both images share is a problem of both"
+    assert len(problems) == 3, "the layer that both images share is read once"
 
 
 def test_a_wrong_diff_id_is_found(samples: Any, store: Store) -> None:
@@ -89,8 +99,9 @@ def test_a_wrong_number_of_diff_ids_is_found(samples: Any, store: Store) -> None
     top, manifest = samples.image()
     config = ImageConfig.from_bytes(store.read(manifest.config))
     changed = replace(manifest, config=keep(store, manifest.config, replace(config, diff_ids=config.diff_ids[:1])))
-    (problem,) = validate(store, keep(store, top, changed))
-    assert "2 layers and 1 diff_ids" in problem
+    problems = validate(store, keep(store, top, changed))
+    assert any("2 layers and 1 diff_ids" in problem for problem in problems)
+    assert any("tells of 2 layers, where there are 1 diff_ids" in problem for problem in problems)
 
 
 def test_an_index_that_names_another_platform_is_found(samples: Any, store: Store) -> None:
@@ -105,14 +116,15 @@ def test_a_layer_of_another_type_is_found_and_still_checked(samples: Any, store:
     layers = tuple(replace(layer, media_type="application/zip") for layer in manifest.layers)
     flip(store, layers[0])
     problems = validate(store, keep(store, top, replace(manifest, layers=layers)))
-    assert [problem.split()[0] for problem in problems] == ["layer", "blob", "layer"]
+    assert [problem.split()[0] for problem in problems] == ["image", "image", "layer"]
 
 
 def test_a_layer_that_is_no_gzip_is_found(samples: Any, store: Store) -> None:
     top, manifest = samples.image()
     layer = keep(store, manifest.layers[0], Manifest(manifest.config, ()))
-    (problem,) = validate(store, keep(store, top, replace(manifest, layers=(layer, manifest.layers[1]))))
-    assert "is not whole" in problem
+    problems = validate(store, keep(store, top, replace(manifest, layers=(layer, manifest.layers[1]))))
+    assert any("not to its diff_id" in problem for problem in problems)
+    assert any("and compressed: no" in problem for problem in problems)
 
 
 def test_indexes_that_repeat_each_other_are_read_once(samples: Any, store: Store) -> None:

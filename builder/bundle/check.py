@@ -1,0 +1,128 @@
+"""Everything that can be said of an image in one reading: its own promises, the specification, and its lock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from builder.bundle.code import listing_digest
+from builder.bundle.documents import BUNDLE_FILE, LOCK_PREFIX
+from builder.bundle.subject import Subject
+from builder.errors import EnvbuildError
+from builder.image.contents import WANTED, compare, packages_of
+from builder.image.contents.layers import kinds_of
+from builder.image.skeleton import CODE, MODEL
+from builder.lock.document import LOCK_FILE, Lock
+from builder.lock.folder import parse_lock
+from builder.oci.canonical import parse_json
+from builder.oci.layer_rules import SYMBOLIC_LINK
+from builder.oci.problems import Problem
+from builder.oci.validate import Checked, Question, Scans, one_by_one, validate
+
+NO_LOCK = "it has no lock inside, and none was given"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of checking."""
+
+    problems: tuple[Problem, ...]
+    notes: tuple[Problem, ...]
+    packages: Mapping[str, int] = field(default_factory=dict)
+    """How many packages of each kind were compared with the lock, in all images."""
+    lock: str = ""
+    """The digest of the lock that the contents were compared with; empty if they were not."""
+    not_compared: str = ""
+    """Why the contents of some image were not compared."""
+
+
+def check(subject: Subject, lock: Lock | None = None, scans: Scans = one_by_one) -> Verdict:
+    """Check an image, and compare what is in it with `lock`, or else with the lock that it carries."""
+    report = validate(subject.layout, subject.tops, Question(WANTED, packages_of, scans))
+    verdict = Verdict((*report.problems, *subject.docker_problems()), report.notes)
+    if not report.images and not report.problems:
+        return _with(verdict, not_compared="it holds no image")
+    for image in report.images:
+        verdict = _compared(verdict, image, lock)
+    return verdict
+
+
+def _compared(verdict: Verdict, image: Checked, lock: Lock | None) -> Verdict:
+    """The verdict with what came of comparing one more image."""
+    inside, problems = _inside(image)
+    chosen = lock or inside
+    problems = [*problems, *_project_problems(image, chosen, inside)]
+    if chosen is None:
+        return _with(verdict, problems, not_compared="" if problems else NO_LOCK)
+    comparison = compare(image, chosen)
+    counts = {kind: verdict.packages.get(kind, 0) + count for kind, count in comparison.packages.items()}
+    found = _with(verdict, [*problems, *comparison.problems])
+    return Verdict(found.problems, found.notes, counts, str(chosen.digest), found.not_compared)
+
+
+def _with(verdict: Verdict, problems: Sequence[Problem] = (), not_compared: str = "") -> Verdict:
+    return Verdict(
+        (*verdict.problems, *problems), verdict.notes, verdict.packages, verdict.lock,
+        verdict.not_compared or not_compared,
+    )  # fmt: skip
+
+
+def _inside(image: Checked) -> tuple[Lock | None, list[Problem]]:
+    """The lock that an image carries, and what is wrong with it."""
+    prefix = LOCK_PREFIX.encode()
+    there = [path for path, _ in image.files.below(prefix.rstrip(b"/"))]
+    if not there:
+        return None, []
+    files = {
+        path.removeprefix(prefix).decode(errors="replace"): data
+        for path in there
+        if (data := image.files.content(path)) is not None
+    }
+    try:
+        if LOCK_FILE not in files:
+            raise EnvbuildError("it is not complete", f"`{LOCK_FILE}` is missing")
+        return parse_lock(files, "the image"), []
+    except EnvbuildError as error:
+        return None, [Problem("contents", f"`/{LOCK_PREFIX}` cannot be read: {error}", path=LOCK_PREFIX)]
+
+
+def _project_problems(image: Checked, lock: Lock | None, inside: Lock | None) -> Iterator[Problem]:
+    """Where `bundle.json` says something else than is there."""
+    if lock and inside and lock.digest != inside.digest:
+        yield Problem("contents", f"the lock inside is {inside.digest}, not {lock.digest}", path=LOCK_PREFIX)
+    data = image.files.content(BUNDLE_FILE.encode())
+    if data is None:
+        return
+    try:
+        document = parse_json(data, f"`/{BUNDLE_FILE}`")
+    except EnvbuildError as error:
+        yield Problem("contents", str(error), path=BUNDLE_FILE)
+        return
+    document = document if isinstance(document, dict) else {}
+    model = document.get("model")
+    told = {"lock": document.get("lock"), CODE: document.get("code")}
+    told |= {MODEL: model.get("digest")} if isinstance(model, dict) else {}
+    found = {"lock": str(lock.digest) if lock else told["lock"], CODE: _digest(image, CODE, "code")}
+    found[MODEL] = _digest(image, MODEL, "model")
+    for name, digest in told.items():
+        if digest != found[name]:
+            what = f"`/{BUNDLE_FILE}` says that {'the lock' if name == 'lock' else f'`/{name}`'} is {digest}"
+            yield Problem("contents", f"{what}, and it is {found[name]}", path=BUNDLE_FILE if name == "lock" else name)
+
+
+def _digest(image: Checked, folder: str, kind: str) -> str:
+    """The digest of the files that the project's own layer puts into a folder."""
+    kinds = kinds_of(image.config, len(image.manifest.layers))
+    return str(
+        listing_digest(
+            (
+                path.decode(errors="replace").removeprefix(f"{folder}/"),
+                0o644 if placed.node.kind == SYMBOLIC_LINK else placed.node.mode,
+                "symlink" if placed.node.kind == SYMBOLIC_LINK else "file",
+                placed.node.link.decode(errors="replace"),
+                placed.node.checksum.hex(),
+            )
+            for path, placed in image.files.below(folder.encode())
+            if kinds[placed.layer] == kind
+        )
+    )

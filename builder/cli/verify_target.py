@@ -1,0 +1,183 @@
+"""What `envbuild verify` is to check: told apart by what is there, and opened."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from builder.cli.machine import make_fetcher, make_registries
+from builder.cli.output import Output
+from builder.cli.target import Target, open_target
+from builder.errors import EnvbuildError
+from builder.image.workshop import Workshop
+
+if TYPE_CHECKING:
+    from builder.bundle.build import Built
+    from builder.bundle.subject import Subject
+    from builder.image.kept import Image
+    from builder.lock.document import Lock
+    from builder.oci.documents import Platform
+    from builder.oci.layer_scan import LayerJob, LayerScan
+    from builder.oci.problems import Problem
+    from builder.oci.registry import Reference
+    from builder.oci.validate import Scans
+
+_REFERENCE = "oci://"
+
+
+def reference_of(text: str) -> Reference | None:
+    """The image in a registry that is meant, or None where a path is: what is there is a path.
+
+    Raises: EnvbuildError, if it can be neither.
+    """
+    from builder.oci.registry import Reference
+
+    if text.startswith(_REFERENCE):
+        return Reference.parse(text.removeprefix(_REFERENCE))
+    if Path(text).exists():
+        return None
+    first, slash, _ = text.partition("/")
+    is_name = ":" in text or (slash and ("." in first.strip(".") or first == "localhost"))
+    try:
+        if is_name and first not in ("", ".", ".."):
+            return Reference.parse(text)
+    except EnvbuildError as error:
+        raise _neither(text, error.why) from error
+    raise _neither(text, ())
+
+
+def _neither(text: str, why: Sequence[str]) -> EnvbuildError:
+    return EnvbuildError(
+        f"there is nothing at `{text}`, and it is not the name of an image in a registry",
+        why,
+        f"Name a project, an environment or a bundle that is there, or an image as `{_REFERENCE}HOST/NAME:TAG`",
+    )
+
+
+def is_image(path: Path) -> bool:
+    """Whether what is at a path is an image in a file or a folder, and no project."""
+    return (path.is_file() and path.suffix not in (".yaml", ".yml")) or any(
+        (path / name).is_file() for name in ("oci-layout", "index.json")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What an image is to be of: a lock, and the project or environment that it is of, if that is known."""
+
+    lock: Lock
+    target: Target | None = None
+
+    def build(self, images: Sequence[Image], workshop: Workshop, output: Output) -> Built:
+        """What the lock gives for the platforms of `images`: an environment, or a bundle where they are one.
+
+        Raises: EnvbuildError, if a bundle is to be made of a lock alone; DigestMismatchError.
+        """
+        from builder.bundle.documents import DOCUMENTS_LAYER
+
+        platforms = tuple(sorted({_locked_platform(image, self.lock) for image in images}))
+        is_bundle = any(DOCUMENTS_LAYER in image.config.history for image in images)
+        if is_bundle and (self.target is None or self.target.project is None):
+            raise EnvbuildError(
+                "a bundle cannot be made of a lock or an environment alone", hint="Name its project as `--lock`"
+            )
+        if self.target is not None:
+            project = self.target.project if is_bundle else None
+            return replace(self.target, project=project, platforms=platforms).build(workshop, output, here_only=True)
+        from builder.bundle.build import build_environments
+        from builder.cli.wheels import ensure_built_wheels
+
+        ensure_built_wheels(self.lock, platforms, workshop, output, here_only=True)
+        return build_environments("image", self.lock, platforms, workshop)
+
+
+def open_origin(path: Path) -> Origin:
+    """A project, an environment, the folder of a lock, or a bundle with a lock inside.
+
+    Raises: EnvbuildError, if it is none of these, or the lock is not as it was made.
+    """
+    from builder.lock.document import LOCK_FILE
+    from builder.lock.folder import parse_lock, read_lock
+
+    if (path / LOCK_FILE).is_file():
+        return Origin(read_lock(path))
+    if path.is_file() and path.name == LOCK_FILE:
+        return Origin(read_lock(path.parent))
+    if is_image(path):
+        from builder.bundle.reader import open_bundle, read_lock_files
+
+        return Origin(parse_lock(read_lock_files(open_bundle(path)), str(path)))
+    target = open_target(path)
+    return Origin(target.lock, target)
+
+
+@contextmanager
+def opened_image(text: str, reference: Reference | None, output: Output, workshop: Workshop) -> Iterator[Subject]:
+    """The image in a file, a folder or a registry, which is read while this lasts."""
+    from builder.bundle.subject import open_file, open_reference
+
+    if reference is None:
+        yield open_file(Path(text))
+        return
+    registries = make_registries(make_fetcher(workshop.store, output))
+    label = f"reading {reference}"
+    workshop.progress.start(label)
+    try:
+        yield open_reference(reference, registries, functools.partial(workshop.progress.advance, label))
+    finally:
+        workshop.progress.finish(label)
+
+
+def scans_of(subject: Subject, workshop: Workshop) -> Scans:
+    """How layers are read: in parallel, in processes of their own where that is safe."""
+
+    def scans(scan: Callable[[LayerJob], LayerScan], jobs: Sequence[LayerJob]) -> Iterable[tuple[int, LayerScan]]:
+        if subject.forks:
+            return workshop.as_done(scan, jobs, _blob_size, "checking layers")
+        return enumerate(workshop.each(scan, jobs, _blob_size))
+
+    return scans
+
+
+def _blob_size(job: LayerJob) -> int:
+    return job.blob.size
+
+
+def rebuilt(
+    subject: Subject, origin: Origin, names: tuple[str, str], workshop: Workshop, output: Output
+) -> tuple[Problem, ...]:
+    """Build what an image is said to be of once more, into an empty store, and say where the two differ.
+
+    `names` are what to call the first and the second in sentences.
+
+    Raises: EnvbuildError, DigestMismatchError.
+    """
+    from builder.image.difference import Side, image_differences
+    from builder.image.rebuild import empty_workshop
+
+    images = subject.images()
+    with empty_workshop(workshop) as scratch:
+        built = {image.config.platform: image for image in origin.build(images, scratch, output).images}
+        return tuple(
+            problem
+            for image in images
+            for problem in image_differences(
+                Side(names[0], subject.layout, image),
+                Side(names[1], scratch.store, built[_locked_platform(image, origin.lock)]),
+            )
+        )
+
+
+def _locked_platform(image: Image, lock: Lock) -> Platform:
+    """The lock's platform of an image. Raises: EnvbuildError, if there is none."""
+    found = image.config.platform
+    for platform in (found, replace(found, variant=None)):
+        if platform in lock.document.platforms:
+            return platform
+    raise EnvbuildError(
+        f"the lock has nothing for {found}, which the image is for", f"it has {', '.join(map(str, lock.platforms))}"
+    )

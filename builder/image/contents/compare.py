@@ -1,0 +1,183 @@
+"""One image compared with its lock: labels, layers, packages of every kind, the interpreter, nothing extra. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import zip_longest
+
+from builder.errors import EnvbuildError
+from builder.image.config import LOCK_LABEL, environment_config
+from builder.image.contents.claims import Claim, Claims
+from builder.image.contents.conda import check_conda
+from builder.image.contents.debian import check_debian, unclaimed
+from builder.image.contents.layers import ADDED, kinds_of, strays
+from builder.image.contents.python import check_wheels
+from builder.image.skeleton import CODE, ENVIRONMENT, environment_files
+from builder.layers.files import Kind
+from builder.lock.document import Lock, PlatformLock
+from builder.oci.documents import ImageConfig, Platform
+from builder.oci.layer_rules import FILE, SYMBOLIC_LINK, shown
+from builder.oci.problems import Problem, first
+from builder.oci.validate import Checked
+from builder.plan import make_plan
+
+_PREFIX = f"{ENVIRONMENT}/".encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What came of comparing."""
+
+    problems: tuple[Problem, ...]
+    packages: Mapping[str, int]
+    """How many packages of each kind were compared."""
+
+
+def compare(image: Checked, lock: Lock) -> Comparison:
+    """Everything in which an image differs from what a lock says of it."""
+    platform = _platform(image.config.platform, lock)
+    if platform is None:
+        there = ", ".join(map(str, lock.platforms))
+        what = f"image {image.descriptor.digest} is for {image.config.platform}, and the lock has {there}"
+        return Comparison((Problem("contents", what, path="$.platform"),), {})
+    return _Compared(image, lock, platform).result()
+
+
+def _platform(platform: Platform, lock: Lock) -> Platform | None:
+    """The lock's name for a platform, which may leave its variant out."""
+    bare = Platform(platform.architecture, platform.os)
+    return next((one for one in (platform, bare) if one in lock.document.platforms), None)
+
+
+class _Compared:
+    """One comparison."""
+
+    def __init__(self, image: Checked, lock: Lock, platform: Platform) -> None:
+        self._image, self._lock, self._platform = image, lock, platform
+        self._locked: PlatformLock = lock.document.platforms[platform]
+        self._files = image.files
+        self._base = len(self._locked.image.layers) if self._locked.image else 0
+        kinds = kinds_of(image.config, len(image.manifest.layers))
+        self._kinds = (*[""] * self._base, *kinds[self._base :])
+        self._claims = Claims()
+
+    def result(self) -> Comparison:
+        locked, lock = self._locked, self._lock
+        wheels, conda = lock.wheels[self._platform], lock.conda.get(self._platform, ())
+        debian: Sequence[Problem] = ()
+        if not locked.image:
+            debian = tuple(check_debian(locked.debian, self._files, self._claims))
+        problems = [
+            *self._labels(),
+            *first(self._layers()),
+            *first(debian),
+            *first(check_conda(conda, self._files, self._claims)),
+            *first(check_wheels(wheels, locked.interpreter.minor, self._files, self._claims)),
+            *first(self._interpreter()),
+            *first(self._differences()),
+            *first(self._extras()),
+        ]
+        packages = {"Debian": len(locked.debian), "conda": len(conda), "Python": len(wheels)}
+        return Comparison(tuple(problems), packages)
+
+    def _labels(self) -> Iterator[Problem]:
+        config, digest = self._image.config, str(self._lock.digest)
+        label = config.labels.get(LOCK_LABEL)
+        about = f"config {self._image.manifest.config.digest}"
+        if label != digest:
+            what = f"says that it is of the lock {label[:80]}" if label else "names no lock"
+            yield Problem("contents", f"{about} {what}; this one is {digest}", path=f"$.config.Labels.{LOCK_LABEL}")
+        if any(self._kinds) and config.created != self._lock.document.created:
+            created = self._lock.document.created
+            yield Problem("contents", f"{about} was not created at {created}, as the lock says", path="$.created")
+
+    def _layers(self) -> Iterator[Problem]:
+        """The layers that the lock gives are there, in their order, and no others but those of the project."""
+        base, layers = self._locked.image, self._image.manifest.layers
+        for number, layer in enumerate(base.layers if base else ()):
+            if number >= len(layers) or layers[number].digest != layer.digest:
+                yield Problem("contents", f"layer {number + 1} is not {layer.digest}, as the locked base has it")
+        if any(self._kinds):
+            yield from self._planned()
+
+    def _planned(self) -> Iterator[Problem]:
+        config, layers = self._image.config, self._image.manifest.layers
+        try:
+            planned = environment_config(make_plan(self._lock, self._platform), ())
+        except EnvbuildError as error:
+            yield Problem("contents", f"the lock gives no image to compare with: {error}")
+            return
+        added = tuple(name for name in ADDED if name in config.history)
+        for number, (name, wanted) in enumerate(zip_longest(config.history, (*planned.history, *added))):
+            if name != wanted:
+                digest = str(layers[number].digest) if number < len(layers) else ""
+                what = f"is `{_short(name)}`" if name else "is not there"
+                should = f"the lock gives `{_short(wanted)}`" if wanted else "the lock gives no such layer"
+                yield Problem("contents", f"layer {number + 1} {what}, where {should}", digest)
+        planned = replace(planned, working_dir=f"/{CODE}") if added else planned
+        yield from _settings(config, planned, str(self._image.manifest.config.digest))
+
+    def _interpreter(self) -> Iterator[Problem]:
+        """It is there and can be executed; and the environment's own files are those that lead to it."""
+        interpreter = self._locked.interpreter
+        found = self._files.find(interpreter.path.encode())
+        if found is None or found.node.kind != FILE or not found.node.mode & 0o111:
+            what = f"the interpreter `{interpreter.path}` is not there, or is no program"
+            yield Problem("contents", what, path=interpreter.path.lstrip("/"))
+        for entry in environment_files(interpreter, conda=bool(self._lock.conda.get(self._platform))):
+            if entry.kind is Kind.DIRECTORY or not any(self._kinds):
+                continue
+            path = entry.path.encode()
+            is_link = entry.kind is Kind.SYMLINK
+            checksum = b"" if is_link else hashlib.sha256(entry.data).digest()
+            self._claims.add(path, Claim("the environment", checksum, kind=SYMBOLIC_LINK if is_link else FILE))
+            there = self._files.find(path, follow=False)
+            if is_link and there is not None and there.node.link != entry.target.encode():
+                what = f"`{entry.path}` leads to `{shown(there.node.link)}`, not to `{entry.target}`"
+                yield Problem("contents", what, path=entry.path)
+
+    def _differences(self) -> Iterator[Problem]:
+        """What is no longer as its package has it; the system's own files may replace those of Debian packages."""
+        system = {number for number, kind in enumerate(self._kinds) if kind == "system"}
+        return self._claims.differences(self._files, frozenset(system))
+
+    def _extras(self) -> Iterator[Problem]:
+        """Files that no package has. Of the system's own files and of links nobody tells which there are."""
+        compiled = self._lock.document.spec.get("compile") is True
+        for path, placed in self._files.below(ENVIRONMENT.encode()):
+            is_bytecode = compiled and b"/__pycache__/" in path
+            if path not in self._claims.by_path and placed.layer >= self._base and not is_bytecode:
+                what = f"`{shown(path)}` is in the environment, and no locked package has it"
+                yield Problem("contents", what, path=shown(path, 4096))
+        if any(self._kinds):
+            yield from strays(self._files, self._kinds)
+            yield from unclaimed(self._files, self._debian_layers(), self._claims)
+
+    def _debian_layers(self) -> dict[int, Sequence[str]]:
+        """The names of the packages in each layer of them, by its number."""
+        names = self._image.config.history
+        return {
+            number: [part.split(" ")[0] for part in names[number].removeprefix("Debian: ").split(", ")]
+            for number, kind in enumerate(self._kinds)
+            if kind == "debian"
+        }
+
+
+def _settings(config: ImageConfig, planned: ImageConfig, digest: str) -> Iterator[Problem]:
+    """What a config tells engines, as far as a project's must be the environment's."""
+    missing = [pair for pair in planned.env if pair not in config.env]
+    for name, same in (
+        ("User", config.user == planned.user),
+        ("WorkingDir", config.working_dir == planned.working_dir),
+        ("Env", not missing),
+        ("Volumes", config.volumes == planned.volumes),
+    ):
+        if not same:
+            path = f"$.config.{name}"
+            yield Problem("contents", f"config {digest}: `{path}` is not what the lock gives", path=path)
+
+
+def _short(name: str | None) -> str:
+    return (name or "")[:100]

@@ -1,0 +1,78 @@
+"""Which layers of an image envbuild made, told by their history, and where each may put files. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from builder.image.config import LOCK_LABEL
+from builder.image.skeleton import BUNDLE, CODE, ENVIRONMENT, MODEL
+from builder.oci.documents import ImageConfig
+from builder.oci.layer_rules import shown
+from builder.oci.layer_stack import LayerStack
+from builder.oci.problems import Problem
+
+ADDED = ("model", "code", "bundle documents")
+"""The layers that a project puts on its environment, each where there is something in it, in this order."""
+
+_FORMS = {
+    "debian": r"Debian: .+",
+    "interpreter": r"Python [^ ]+, standalone",
+    "system": "system files",
+    "environment": r"environment for Python .+",
+    "conda": r"conda: .+",
+    "python": r"Python: .+",
+    "bytecode": r"bytecode.*",
+    **{name: name for name in ADDED},
+}
+_KIND = re.compile("|".join(f"(?P<{name.replace(' ', '_')}>{form})" for name, form in _FORMS.items()))
+_PLACES = {
+    "interpreter": "opt/python",
+    "environment": ENVIRONMENT,
+    "conda": ENVIRONMENT,
+    "python": ENVIRONMENT,
+    "model": MODEL,
+    "code": CODE,
+    "bundle_documents": BUNDLE,
+}
+_BYTECODE = re.compile(rb"(?:.+/)?lib/python3\.\d+/(?:.+/)?__pycache__/[^/]+\.pyc", re.DOTALL)
+
+
+def kind_of(name: str) -> str:
+    """What a layer is, told by its history entry; empty where envbuild did not write it."""
+    match = _KIND.fullmatch(name)
+    return match.lastgroup or "" if match else ""
+
+
+def kinds_of(config: ImageConfig, layers: int) -> tuple[str, ...]:
+    """What each layer of an image of envbuild is, lowest first; empty for those of its base."""
+    if LOCK_LABEL not in config.labels or len(config.history) != layers:
+        return ("",) * layers
+    kinds = [kind_of(name) for name in config.history]
+    own = next((number for number in range(layers, 0, -1) if not kinds[number - 1]), 0)
+    return (*[""] * own, *kinds[own:])
+
+
+def packages_of(config: ImageConfig, layers: int) -> Sequence[int | None]:
+    """How many packages are in each layer that envbuild made; None for the others."""
+    return [
+        _count(name) if kind else None
+        for kind, name in zip(kinds_of(config, layers), config.history or [""] * layers, strict=False)
+    ]
+
+
+def strays(files: LayerStack, kinds: Sequence[str]) -> Iterator[Problem]:
+    """Files that are where their layer may put none."""
+    places = [f"{_PLACES[kind]}/".encode() if kind in _PLACES else b"" for kind in kinds]
+    for path, placed in files.below(b""):
+        if kinds[placed.layer] == "bytecode" and not _BYTECODE.fullmatch(path):
+            what = f"`{shown(path)}` is of a layer for bytecode, and is none"
+            yield Problem("contents", what, path=shown(path))
+        elif not path.startswith(places[placed.layer]):
+            where = places[placed.layer].decode()
+            what = f"`{shown(path)}` is of the layer for {kinds[placed.layer]}, which has files in `{where}` alone"
+            yield Problem("contents", what, path=shown(path))
+
+
+def _count(name: str) -> int:
+    return name.count(", ") + 1 if kind_of(name) in ("debian", "conda", "python") else 1

@@ -1,0 +1,139 @@
+"""Archives of `docker save` (moby, image/spec v1.2) that are no OCI layouts, read as if they were.
+
+Such an archive has no manifest and no digests of its layers, only a config, whose diff_ids say what the layers are. A
+manifest is made up from it, which names the layers by the digests of what is in the archive.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import posixpath
+import tarfile
+from pathlib import Path
+from typing import IO, Any, cast
+
+from builder.errors import EnvbuildError
+from builder.oci.archive import FileWindow
+from builder.oci.canonical import parse_json
+from builder.oci.compression import compression
+from builder.oci.digest import Digest
+from builder.oci.documents import (
+    DOCUMENT_LIMIT,
+    MEDIA_TYPE_CONFIG,
+    MEDIA_TYPE_LAYER,
+    MEDIA_TYPE_MANIFEST,
+    REF_NAME,
+    Descriptor,
+    Manifest,
+)
+from builder.oci.layout import CHUNK, Layout
+
+_MEMBER_LIMIT = 100_000
+_MOST_LAYERS = 1000
+
+
+class DockerArchive(Layout):
+    """The blobs of an archive, read where they are, and the manifests that were made up."""
+
+    def __init__(self, path: Path) -> None:
+        """Reads every layer once, to know its digest.
+
+        Raises: EnvbuildError, if it is no such archive.
+        """
+        super().__init__(path)
+        self._file = path
+        self._members = _members(path)
+        self._places: dict[Digest, tuple[int, int]] = {}
+        self._made: dict[Digest, bytes] = {}
+        self.tops = tuple(map(self._top, self._entries()))
+        """Of each image in it."""
+
+    def has(self, digest: Digest, size: int) -> bool:
+        """Whether the blob is there with this size in bytes."""
+        made = self._made.get(digest)
+        return len(made) == size if made is not None else self._places.get(digest, (0, -1))[1] == size
+
+    def open(self, digest: Digest) -> IO[bytes]:
+        """The blob as a file.
+
+        Raises: EnvbuildError, if it is missing.
+        """
+        if digest in self._made:
+            return io.BytesIO(self._made[digest])
+        if digest not in self._places:
+            raise EnvbuildError(f"blob {digest} is not in `{self._file}`")
+        return cast("IO[bytes]", FileWindow(self._file, *self._places[digest]))
+
+    def _entries(self) -> list[dict[str, Any]]:
+        document = parse_json(self._small("manifest.json"), "`manifest.json`")
+        if not isinstance(document, list) or not document:
+            raise EnvbuildError(f"`{self._file}` names no image", "its `manifest.json` is not a list of images")
+        for entry in document:
+            layers = entry.get("Layers") if isinstance(entry, dict) else None
+            if not isinstance(layers, list) or len(layers) > _MOST_LAYERS or not isinstance(entry.get("Config"), str):
+                raise EnvbuildError(f"`{self._file}` is not as `docker save` writes it", "in its `manifest.json`")
+        return document
+
+    def _top(self, entry: dict[str, Any]) -> Descriptor:
+        layers = tuple(self._layer(str(name)) for name in entry["Layers"])
+        manifest = Manifest(self._blob(entry["Config"], MEDIA_TYPE_CONFIG), layers).to_bytes()
+        digest = Digest.of(manifest)
+        self._made[digest] = manifest
+        names = entry.get("RepoTags") or []
+        called = {REF_NAME: str(names[0])} if isinstance(names, list) and names else {}
+        return Descriptor(MEDIA_TYPE_MANIFEST, digest, len(manifest), called)
+
+    def _layer(self, name: str) -> Descriptor:
+        with self._member(name) as file:
+            how = compression(io.BufferedReader(cast("Any", file)))
+        return self._blob(name, f"{MEDIA_TYPE_LAYER}+{how}" if how else MEDIA_TYPE_LAYER)
+
+    def _blob(self, name: str, media_type: str) -> Descriptor:
+        checksum = hashlib.sha256()
+        with self._member(name) as file:
+            while chunk := file.read(CHUNK):
+                checksum.update(chunk)
+        digest = Digest(checksum.hexdigest())
+        self._places[digest] = self._members[name]
+        return Descriptor(media_type, digest, self._members[name][1])
+
+    def _small(self, name: str) -> bytes:
+        with self._member(name) as file:
+            return file.read(DOCUMENT_LIMIT)
+
+    def _member(self, name: str) -> IO[bytes]:
+        if name not in self._members:
+            raise EnvbuildError(f"`{self._file}` has no `{name[:100]}`", hint="It may be cut short, or be no image")
+        return cast("IO[bytes]", FileWindow(self._file, *self._members[name]))
+
+
+def is_docker_archive(path: Path) -> bool:
+    """Whether a file is an archive of `docker save` and no OCI layout, told by its names.
+
+    Raises: EnvbuildError, if it is no archive.
+    """
+    members = _members(path)
+    return "manifest.json" in members and "index.json" not in members
+
+
+def _members(path: Path) -> dict[str, tuple[int, int]]:
+    """Where each file of the archive lies: offset and size in bytes; of links, what they lead to."""
+    found: dict[str, tuple[int, int]] = {}
+    links: dict[str, str] = {}
+    try:
+        with tarfile.open(path, "r:") as archive:
+            for count, member in enumerate(archive):
+                if count >= _MEMBER_LIMIT:
+                    raise EnvbuildError(f"`{path}` has more than {_MEMBER_LIMIT} entries")
+                name = member.name.removeprefix("./")
+                if member.isfile():
+                    found[name] = (member.offset_data, member.size)
+                elif member.issym():
+                    links[name] = posixpath.normpath(posixpath.join(posixpath.dirname(name), member.linkname))
+                elif member.islnk():
+                    links[name] = member.linkname
+    except (tarfile.TarError, OSError, ValueError, RecursionError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise EnvbuildError(f"`{path}` cannot be read as an image", why) from error
+    return found | {name: found[target] for name, target in links.items() if target in found}
