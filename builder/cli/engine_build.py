@@ -11,6 +11,7 @@ import click
 
 from builder.cli.deliver import Delivery, deliver
 from builder.cli.output import Output, print_json
+from builder.cli.push import pushed_as_json
 from builder.cli.target import Target
 from builder.cli.wheels import ensure_built_wheels
 from builder.errors import EnvbuildError
@@ -20,9 +21,9 @@ from builder.oci.documents import Platform, pinned_name
 from builder.progress import Progress, Silent
 
 if TYPE_CHECKING:
-    from builder.image.dockerfile import Context
     from builder.image.engine.connection import Connection
     from builder.image.engine.interface import BuildEngine
+    from builder.oci.registry.push import Pushed
 
 NATIVE = "native"
 
@@ -117,7 +118,7 @@ def build_by_engine(job: Job, delivery: Delivery) -> dict[str, Any]:
     made = [_build_one(job, engine, platform) for platform in job.target.platforms]
     for one in made:
         connection.tag(one.identity, pinned_name(one.name, Digest.parse(one.identity)))
-    _deliver(job, made, connection, delivery)
+    pushed = _deliver(job, made, connection, delivery)
     return {
         "name": made[0].name,
         "digest": made[0].identity if len(made) == 1 else None,
@@ -125,29 +126,32 @@ def build_by_engine(job: Job, delivery: Delivery) -> dict[str, Any]:
         "lock": str(job.target.lock.digest),
         "builder": job.choice.builder,
         "engine": description,
+        **({"pushed": pushed_as_json(pushed)} if pushed else {}),
     }
 
 
-def print_made(record: Any, as_json: bool) -> None:
-    """The record, or a reference for each image."""
+def print_made(record: dict[str, Any], as_json: bool) -> None:
+    """The record, or the reference that was pushed, or one for each image."""
     if as_json:
         print_json(record)
-        return
-    for identity in record["images"].values():
-        click.echo(f"{record['name'].rpartition(':')[0]}@{identity}")
+    elif "pushed" in record:
+        click.echo(record["pushed"]["reference"])
+    else:
+        for identity in record["images"].values():
+            click.echo(f"{record['name'].rpartition(':')[0]}@{identity}")
 
 
-def _deliver(job: Job, made: Sequence[Made], connection: Connection, delivery: Delivery) -> None:
+def _deliver(job: Job, made: Sequence[Made], connection: Connection, delivery: Delivery) -> Pushed | None:
     """Bring images that Docker Engine has to where else they were asked for, through the store."""
     if delivery.engine in (None, "docker"):
         delivery = replace(delivery, load=False, engine=None)
     if delivery == Delivery():
-        return
+        return None
     from builder.bundle.build import index_images
     from builder.image.engine.imported import import_image
 
     images = [import_image(one.identity, connection.saved, job.workshop) for one in made]
-    deliver(index_images(job.workshop.store, made[0].name, images), job.workshop, job.output, delivery)
+    return deliver(index_images(job.workshop.store, made[0].name, images), job.workshop, job.output, delivery)
 
 
 def _check_platforms(platforms: tuple[Platform, ...], connection: Connection) -> None:
@@ -169,10 +173,11 @@ def _check_platforms(platforms: tuple[Platform, ...], connection: Connection) ->
 
 
 def _build_one(job: Job, engine: BuildEngine, platform: Platform) -> Made:
+    from builder.cli.render import target_context
     from builder.image.dockerfile import write_context
     from builder.image.engine.interface import BuildRequest
 
-    context = _context(replace(job.target, platforms=(platform,)), job.workshop, job.choice.base)
+    context = target_context(replace(job.target, platforms=(platform,)), job.workshop, job.choice.base)
     lock = job.target.lock
     paths = job.workshop.fetcher.with_indexes(dict(lock.indexes)).blobs(context.sources)
     arguments = {"SOURCE_DATE_EPOCH": f"{datetime.fromisoformat(lock.document.created).timestamp():.0f}"}
@@ -185,16 +190,6 @@ def _build_one(job: Job, engine: BuildEngine, platform: Platform) -> Made:
         finally:
             shown.end()
     return Made(platform, identity, context.name)
-
-
-def _context(target: Target, workshop: Workshop, base: str | None) -> Context:
-    from builder.bundle.docker_context import project_addition
-    from builder.image.dockerfile import render
-
-    if target.project is None:
-        return render(f"{target.name}:latest", target.plans, base=base)
-    addition = project_addition(target.project, target.lock, workshop.fetcher)
-    return render(f"{target.name}:{target.project.project.version}", target.plans, addition, base)
 
 
 class _Shown:

@@ -65,7 +65,7 @@ def command(
     workshop = make_workshop(output, offline=offline)
     if not (check or force):
         check_replaceable(folder)
-    context = _context(target, workshop, base)
+    context = target_context(target, workshop, base)
     if check:
         _check(folder, differences(folder, context), path, as_json)
         return
@@ -81,7 +81,11 @@ def command(
         click.echo(folder)
 
 
-def _context(target: Target, workshop: Workshop, base: str | None) -> Context:
+def target_context(target: Target, workshop: Workshop, base: str | None) -> Context:
+    """What Docker builds the images of `target` from; `base` is the image to start from instead of the usual one.
+
+    Raises: EnvbuildError.
+    """
     from builder.bundle.docker_context import project_addition
     from builder.image.dockerfile import render
 
