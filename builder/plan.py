@@ -236,10 +236,11 @@ def _layers(
 def _bytecode(locked: PlatformLock, conda: Sequence[CondaPackage], wheels: Sequence[Wheel]) -> Iterator[LayerPlan]:
     """The layers of bytecode: of the standard library (a conda package has its own), of conda packages, of wheels."""
     interpreter = locked.interpreter
+    if interpreter.archive:
+        yield LayerPlan("bytecode", f"bytecode: Python {interpreter.version}", archive=interpreter.archive)
     debs = tuple(package for package in sorted(locked.debian) if "python3" in package.name)
-    if interpreter.source in ("debian", "standalone"):
-        debs = debs if interpreter.source == "debian" else ()
-        yield LayerPlan("bytecode", f"bytecode: Python {interpreter.version}", debian=debs, archive=interpreter.archive)
+    if interpreter.source == "debian" and debs:
+        yield LayerPlan("bytecode", _name("bytecode", debs), debian=debs)
     conda_budget, wheel_budget = _bytecode_budgets(locked.image, bool(conda))
     for packages in _groups([package for package in conda if _has_modules(package)], conda_budget):
         yield LayerPlan("bytecode", _name("bytecode", packages), conda=packages)

@@ -75,4 +75,4 @@ def strays(files: LayerStack, kinds: Sequence[str]) -> Iterator[Problem]:
 
 
 def _count(name: str) -> int:
-    return name.count(", ") + 1 if kind_of(name) in ("debian", "conda", "python") else 1
+    return name.count(", ") + 1 if kind_of(name) in ("debian", "conda", "python", "bytecode") else 1
