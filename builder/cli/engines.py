@@ -46,7 +46,7 @@ LOADERS: dict[str, Callable[[], Loader]] = {"docker": _docker, "podman": _podman
 
 _HINTS: dict[str | None, str | None] = {
     "docker": "Start Docker Engine, or use `--engine embedded`",
-    "podman": "Install Podman, or use `--engine embedded`",
+    "podman": "Use `--engine docker` or `--engine embedded`",
     "embedded": None,
 }
 
@@ -98,5 +98,5 @@ def choose_loader(name: str | None) -> Loader:
         if reason is None:
             return loader
         reasons.append(reason)
-    hint = "Install Podman" if name == "podman" else "Start Docker Engine, or set DOCKER_HOST"
+    hint = "Use `--engine docker`" if name == "podman" else "Start Docker Engine, or set DOCKER_HOST"
     raise EnvbuildError("the image cannot be loaded", reasons, hint)

@@ -1,4 +1,4 @@
-"""`envbuild run`: a command of a project or a bundle, on Docker Engine or on the embedded engine."""
+"""`envbuild run`: a command of a project or a bundle, on an engine of this machine."""
 
 from __future__ import annotations
 

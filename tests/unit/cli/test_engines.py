@@ -66,7 +66,7 @@ def test_an_image_is_loaded_nowhere_else_than_where_it_is_told(answering: Any) -
     with pytest.raises(EnvbuildError) as caught:
         engines.choose_loader("podman")
     assert caught.value.why == ("no podman",)
-    assert caught.value.hint == "Install Podman"
+    assert caught.value.hint == "Use `--engine docker`"
 
 
 def test_every_engine_that_was_asked_says_why_it_takes_no_image(answering: Any) -> None:
