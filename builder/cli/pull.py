@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from builder.cli.interrupt import interruptible
 from builder.cli.machine import make_fetcher, make_registries, open_store
 from builder.cli.options import json_option, platform_option
 from builder.cli.output import Output, print_json, size_text
@@ -17,6 +18,7 @@ from builder.cli.output import Output, print_json, size_text
 @platform_option
 @json_option
 @click.pass_obj
+@interruptible()
 def command(output: Output, reference: str, target: Path | None, platforms: tuple[str, ...], as_json: bool) -> None:
     """Pull what REFERENCE names into the store, every byte checked against its digest; what is there is not fetched.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from builder.cli.interrupt import interruptible
 from builder.cli.machine import make_workshop
 from builder.cli.options import Existing, json_option, offline_option, platform_option, workers_option
 from builder.cli.output import Output, print_json, size_text
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 @offline_option
 @json_option
 @click.pass_obj
+@interruptible()
 def command(
     output: Output,
     target: Path,

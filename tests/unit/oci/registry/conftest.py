@@ -14,6 +14,7 @@ from made_layouts import add_image, add_index, new_layout, noise
 from registry_simulator import Simulator
 
 from builder.fetch import Mirrors
+from builder.fetch.access import Access
 from builder.fetch.transport import Transport
 from builder.oci.digest import Digest
 from builder.oci.documents import MEDIA_TYPE_MANIFEST, Descriptor
@@ -136,8 +137,11 @@ def registries(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Registries]:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
 
-    def make(logins: Mapping[str, Login] | None = None, sleep: Callable[[float], None] = lambda _: None) -> Registries:
-        return Registries(Transport(Mirrors()).pool, _Known(logins or {}), Patience(sleep=sleep))
+    def make(
+        logins: Mapping[str, Login] | None = None, sleep: Callable[[float], None] = lambda _: None, timeout: float = 60
+    ) -> Registries:
+        mirrors = Mirrors(access=Access(timeout=timeout))
+        return Registries(Transport(mirrors).pool, _Known(logins or {}), Patience(sleep=sleep))
 
     return make
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from builder.oci.registry import Reference
 from builder.oci.registry.credentials import Login
 from builder.oci.registry.push import Origin, Pushed, push
 from builder.oci.store import Store
+from builder.progress import Silent
 
 USER, SECRET = "scientist", "hunter2"
 BASIC = "Basic " + base64.b64encode(f"{USER}:{SECRET}".encode()).decode()
@@ -299,6 +301,52 @@ def test_a_pause_that_the_registry_asks_for_is_kept_within_bounds(
     simulator.fail("PUT .*manifests", answers(503, Retry_After="86400"))
     pushed(*two_platforms, sleep=pauses.append)
     assert pauses == [7, 60]
+
+
+def test_a_registry_that_does_not_answer_in_time_is_asked_again(
+    simulator: Simulator, pushed: Any, tmp_path: Path, small_chunks: None
+) -> None:
+    given_up = threading.Event()
+
+    def stall(exchange: Exchange) -> bool:
+        exchange.body()
+        given_up.wait(30)
+        return drops(exchange)
+
+    for where in (HEAD, POST, PATCH, PUT):
+        simulator.fail(where, stall)
+    source, top = image(tmp_path, noise(70_000, 1))
+    pushed(source, top, timeout=0.2)
+    given_up.set()
+    assert kept(simulator) == contents(source)
+
+
+class Recorder(Silent):
+    """Adds up what is told."""
+
+    def __init__(self) -> None:
+        self.totals: list[int | None] = []
+        self.amounts: list[int] = []
+
+    def start(self, label: str, total: int | None = None) -> None:
+        self.totals.append(total)
+
+    def advance(self, label: str, amount: int) -> None:
+        self.amounts.append(amount)
+
+
+def test_progress_comes_to_its_total_whatever_is_sent_twice(
+    simulator: Simulator, registries: Any, two_platforms: Any, small_chunks: None
+) -> None:
+    source, top = two_platforms
+    simulator.fail(PATCH, changes(keep=13_000), times=3)
+    simulator.fail(PUT, drops, times=2)
+    simulator.add_blob("team/image", noise(50_000, 1))
+    recorder = Recorder()
+    push(registries(), Reference.parse(f"{simulator.host}/team/image"), top, Origin(source), progress=recorder)
+    assert recorder.totals == [sum(map(len, simulator.blobs["team/image"].values()))]
+    assert sum(recorder.amounts) == recorder.totals[0]
+    assert min(recorder.amounts) >= 0
 
 
 @pytest.mark.parametrize("scheme", ["basic", "bearer"])
