@@ -18,7 +18,7 @@ from typing import IO
 
 from builder.errors import EnvbuildError
 from builder.image.engine.clients import Client, find_client
-from builder.image.engine.connection import Connection, checked_id
+from builder.image.engine.connection import Connection
 from builder.image.engine.interface import BuildRequest, Observer
 from builder.image.engine.steps import Steps
 
@@ -63,7 +63,7 @@ class BuildKitEngine:
                 return self._by_buildctl(self._client, request, observer, Path(folder))
             told = Path(folder, "image")
             _run(_docker_line(self._client, request, told), Steps(observer))
-            return checked_id(_start(told))
+            return self._connection.known(_start(told), request.tag)
 
     def _by_buildctl(self, client: Client, request: BuildRequest, observer: Observer, folder: Path) -> str:
         """Build in a daemon of its own, and load what it made into Docker Engine."""

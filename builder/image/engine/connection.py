@@ -105,6 +105,19 @@ class Connection:
             for answer in answers:
                 answer.close()  # the client's own stream leaves the connection open
 
+    def known(self, told: str, tag: str) -> str:
+        """The id of an image that was just made: `told`, or that of `tag` where a client told the config's digest.
+
+        Raises: EnvbuildError, if the engine has neither.
+        """
+        import docker
+
+        with _told(f"Docker Engine does not have the image {tag}"):
+            try:
+                return checked_id(self.client.images.get(checked_id(told)).id)
+            except docker.errors.ImageNotFound:
+                return checked_id(self.client.images.get(tag).id)
+
     def tag(self, image: str, name: str) -> None:
         """Give an image one more `name:tag`. Raises: EnvbuildError, if the engine refuses."""
         repository, _, tag = name.rpartition(":")

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from builder.image.engine.connection import checked_id
+
 MADE = "sha256:" + "ab" * 32
 
 
@@ -58,6 +60,9 @@ class Engine:
 
     def unavailable(self) -> None:
         return None
+
+    def known(self, told: str, tag: str) -> str:
+        return checked_id(told)
 
     def version(self) -> str:
         return "20.10"
