@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from pathlib import Path
 
+import cold_cases
 import conda_cases
+import delivery_cases
 import lock_cases
 import wheels_to_layers
 from cases_interface import Line, Setting, each, seconds, timed
-from engine import INSTALLERS, Engine, EngineMissingError, engine, prepare_base, write_context
-from measuring import Sample, median, rounds
-from workspace import Workspace, large_wheel
+from engine import engine
+from made_wheels import large_wheel
+from measuring import Sample, rounds
 
-BUILT = "envbuild-benchmark"
 _MEMORY_GOAL = 300e6
-
-GOALS = {"pip": 10, "uv": 4}
-"""How many times as long as a bundle on the same base a Dockerfile with this installer should take at least."""
 
 
 def start_up(setting: Setting) -> Iterator[Line]:
@@ -53,68 +49,6 @@ def edit(setting: Setting) -> Iterator[Line]:
         yield Line("with Docker Engine", docker.facts())
 
 
-def cold(setting: Setting) -> Iterator[Line]:
-    """From fetched artifacts to an OCI layout, against Dockerfiles that install the same wheels on the same base."""
-    space = setting.space
-    whole, on_base = "all, from debs and wheels", "on the base, from wheels"
-    subjects: dict[str, Callable[[], Sample]] = {
-        whole: partial(_bundle, space),
-        on_base: partial(_bundle_on_base, space),
-    }
-    try:
-        with engine(space, setting.docker_host) as docker:
-            prepare_base(docker)
-            subjects |= _docker_builds(space, docker)
-            measured = rounds(subjects, setting.slow_runs)
-            facts = docker.facts()
-            saved = docker.docker("save", "-o", str(space.folder / "fresh/saved.tar"), BUILT)
-    except EngineMissingError as error:
-        measured, facts, saved = rounds(subjects, setting.slow_runs), f"not measured: {error}", None
-    for name in (whole, on_base):
-        yield Line(f"bundle to an OCI layout, {name}", seconds(measured[name]), seconds=each(measured[name]))
-    for name in [name for name in measured if name not in (whole, on_base)]:
-        yield _compared(name, measured[name], measured[on_base], measured[whole])
-    if saved:
-        yield Line("and then `docker save`, to have it as a file too", seconds([saved]), seconds=[saved.seconds])
-    yield Line("with Docker Engine", facts)
-
-
-def _compared(name: str, samples: Sequence[Sample], on_base: Sequence[Sample], whole: Sequence[Sample]) -> Line:
-    ratio, with_base = median(samples) / median(on_base), median(samples) / median(whole)
-    goal = GOALS.get(name.partition(",")[0])
-    value = f"{seconds(samples)}: {ratio:.1f} times as long ({with_base:.1f} times as long as all)"
-    met = ratio >= goal if goal else None
-    return Line(f"`docker build`, {name}", value, f"{goal} times" if goal else "", met, each(samples))
-
-
-def _docker_builds(space: Workspace, docker: Engine) -> dict[str, Callable[[], Sample]]:
-    subjects: dict[str, Callable[[], Sample]] = {}
-    for buildkit in (False, True) if docker.buildkit else (False,):
-        for installer in INSTALLERS:
-            name = f"{installer}, {'BuildKit' if buildkit else 'classic builder'}"
-            folder = space.folder / "fresh" / name.replace(" ", "-").replace(",", "")
-            write_context(space, folder, installer, buildkit=buildkit)
-            subjects[name] = partial(docker.build, folder, BUILT, buildkit=buildkit)
-    return subjects
-
-
-def _bundle(space: Workspace) -> Sample:
-    return _bundle_from(space, space.fresh_store())
-
-
-def _bundle_on_base(space: Workspace) -> Sample:
-    store = space.fresh_store()
-    space.envbuild("build", str(space.base), "--offline", store=store)
-    return _bundle_from(space, store)
-
-
-def _bundle_from(space: Workspace, store: Path, watch: bool = False) -> Sample:
-    target = space.folder / "fresh/bundle"
-    shutil.rmtree(target, ignore_errors=True)
-    arguments = ("bundle", str(space.example), "-o", str(target), "--platform", str(space.platform), "--offline")
-    return space.envbuild(*arguments, store=store, watch=watch)
-
-
 def wheels(setting: Setting) -> Iterator[Line]:
     """Wheels to layers, against taring and gzipping the same files, and against the least work there is."""
     paths = setting.space.linked_wheels(setting.space.folder / "fresh/wheels")
@@ -131,7 +65,7 @@ def wheels(setting: Setting) -> Iterator[Line]:
 def memory(setting: Setting) -> Iterator[Line]:
     """The resident memory of builds from fetched artifacts, all processes together."""
     space = setting.space
-    samples = [_bundle_from(space, space.fresh_store(), watch=True) for _ in range(setting.slow_runs)]
+    samples = [cold_cases.bundle(space, watch=True) for _ in range(setting.slow_runs)]
     yield _peak("peak memory of a bundle from artifacts", samples)
     path = setting.large_wheel or large_wheel(space.folder)
     name, version = path.name.split("-")[:2]
@@ -148,7 +82,9 @@ def memory(setting: Setting) -> Iterator[Line]:
 CASES: dict[str, Callable[[Setting], Iterator[Line]]] = {
     "start-up": start_up,
     "edit": edit,
-    "cold": cold,
+    "cold": cold_cases.cold,
+    "bump": delivery_cases.bump,
+    "code": delivery_cases.code,
     "wheels": wheels,
     "memory": memory,
     "lock": lock_cases.lock,

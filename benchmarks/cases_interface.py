@@ -13,6 +13,19 @@ _MOST_SLOW_RUNS = 3
 
 
 @dataclass(frozen=True, slots=True)
+class Point:
+    """A point or bar of a plot."""
+
+    plot: str
+    series: str
+    """Who was measured."""
+    at: str | int
+    """The case or the size."""
+    value: float
+    """Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """One line of the table."""
 
@@ -23,6 +36,8 @@ class Line:
     """None where there is no goal, or nothing was measured."""
     seconds: Sequence[float] = ()
     """Of each run, where it is time."""
+    point: Point | None = None
+    """What a plot shows of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +65,10 @@ def seconds(samples: Sequence[Sample]) -> str:
 
 def each(samples: Sequence[Sample]) -> list[float]:
     return [sample.seconds for sample in samples]
+
+
+def compared(what: str, measured: float, with_envbuild: float, goal: float | None, note: str = "") -> Line:
+    """A line of seconds that something else took, and how many times as long as envbuild that is."""
+    ratio = measured / with_envbuild
+    value = f"{measured:.2f} s: {ratio:.1f} times as long{note}"
+    return Line(what, value, f"{goal:g} times" if goal else "", ratio >= goal if goal else None, [measured])

@@ -34,16 +34,23 @@ class Sample:
 
 
 def run(
-    command: Sequence[str], environment: Mapping[str, str], folder: Path | None = None, watch: bool = False
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    folder: Path | None = None,
+    watch: bool = False,
+    beside: int | None = None,
 ) -> Sample:
     """Run a command to its end. `watch` adds up the memory of all its processes, every few milliseconds (Linux).
+
+    To these, what the process `beside`, a daemon that works for the command, and its own come to have in the meantime
+    is added.
 
     Raises: CommandFailedError.
     """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
         start = time.perf_counter()
         process = subprocess.Popen(command, env=dict(environment), cwd=folder, stdout=out, stderr=errors)
-        watcher = _Watcher(process.pid) if watch else None
+        watcher = _Watcher(process.pid, beside) if watch else None
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -77,8 +84,9 @@ def median(samples: Sequence[Sample]) -> float:
 class _Watcher:
     """Adds up the memory of a process and its descendants while they run."""
 
-    def __init__(self, pid: int) -> None:
-        self._pid = pid
+    def __init__(self, pid: int, beside: int | None) -> None:
+        self._pid, self._beside = pid, beside
+        self._before = self._resident_beside()
         self._most = 0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._work, daemon=True)
@@ -92,15 +100,46 @@ class _Watcher:
 
     def _work(self) -> None:
         while _PROC.is_dir() and not self._ended.wait(0.005):
-            self._most = max(self._most, _resident(self._pid))
+            self._most = max(self._most, _resident(self._pid) + self._resident_beside() - self._before)
+
+    def _resident_beside(self) -> int:
+        """Of the daemon, and of the containers that it had others start."""
+        if self._beside is None:
+            return 0
+        return _resident(self._beside) + sum(map(_resident, _shims(self._beside)))
 
 
 def _resident(pid: int) -> int:
     """Bytes of a process and its descendants; 0 for one that has gone."""
     try:
         pages = int((_PROC / str(pid) / "statm").read_text().split()[1])
-        threads = list((_PROC / str(pid) / "task").iterdir())
-        children = [child for thread in threads for child in (thread / "children").read_text().split()]
     except (OSError, ValueError, IndexError):
         return 0
-    return pages * os.sysconf("SC_PAGE_SIZE") + sum(_resident(int(child)) for child in children)
+    return pages * os.sysconf("SC_PAGE_SIZE") + sum(map(_resident, _children(pid)))
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        threads = list((_PROC / str(pid) / "task").iterdir())
+        return [int(child) for thread in threads for child in (thread / "children").read_text().split()]
+    except (OSError, ValueError):
+        return []
+
+
+def _shims(daemon: int) -> list[int]:
+    """The processes above the containers of a daemon's containerd: nobody's children, they name its socket."""
+    found = []
+    for containerd in _children(daemon):
+        marks = [part for part in _words(containerd) if part.endswith("containerd.toml")]
+        folder = marks[0].rpartition("/")[0] if marks else None
+        if folder:
+            pids = [int(path.name) for path in _PROC.iterdir() if path.name.isdigit()]
+            found += [pid for pid in pids if f"{folder}/containerd.sock" in _words(pid)]
+    return found
+
+
+def _words(pid: int) -> list[str]:
+    try:
+        return (_PROC / str(pid) / "cmdline").read_text("utf-8", "replace").split("\0")
+    except OSError:
+        return []

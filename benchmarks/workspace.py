@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
-import random
 import shutil
 import sys
-import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -27,7 +25,8 @@ from builder.spec import load_environment
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE, ENVIRONMENT = "examples/penguins", "environments/sklearn"
-_LARGE_FILE, _SMALL_FILES = 1 << 30, 10_000
+MEASURED = "measured"
+"""The environment and the project whose wheels and code are changed."""
 
 
 @dataclass(frozen=True)
@@ -83,11 +82,11 @@ class Workspace:
         """A fetched artifact."""
         return self.store / "blobs/sha256" / digest.hex
 
-    def linked_wheels(self, folder: Path) -> list[Path]:
-        """The wheels under their own names, in a new folder."""
+    def linked_wheels(self, folder: Path, wheels: Iterable[Wheel] | None = None) -> list[Path]:
+        """The example's wheels, or other ones that are in the store, under their own names in a new folder."""
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        for wheel in self.wheels:
+        for wheel in set(self.wheels if wheels is None else wheels):
             os.link(self.artifact(wheel.digest), folder / wheel.file_name)
         return sorted(folder.iterdir())
 
@@ -119,9 +118,21 @@ class Workspace:
             os.link(self.artifact(digest), store / "blobs/sha256" / digest.hex)
         return store
 
-    def edit(self, mark: str) -> None:
-        """Change one line of the example's code."""
-        source = self.example / "src/penguins/train.py"
+    def write_project(self, wheels: Iterable[Wheel], name: str = MEASURED) -> Path:
+        """A copy of the example for this machine's platform, whose environment has these wheels. Code is kept."""
+        self.write_variant(name, wheels)
+        folder = self.folder / "project/examples" / name
+        if not folder.exists():
+            shutil.copytree(self.example, folder)
+            spec = folder / "envbuild.yaml"
+            text = spec.read_text("utf-8")
+            assert ENVIRONMENT in text
+            spec.write_text(text.replace(ENVIRONMENT, f"environments/{name}"), "utf-8")
+        return folder
+
+    def edit(self, mark: str, project: Path | None = None) -> None:
+        """Change one line of the code of the example, or of a copy of it."""
+        source = (project or self.example) / "src/penguins/train.py"
         lines = [line for line in source.read_text("utf-8").splitlines() if not line.startswith("# edited")]
         source.write_text("\n".join([*lines, f"# edited {mark}", ""]), "utf-8")
 
@@ -154,27 +165,3 @@ class Workspace:
         if not self.artifact(digest).exists():
             shutil.copy(path, self.artifact(digest))
         return Wheel(name, version, path.name, digest, path.stat().st_size, f"https://example.org/{path.name}")
-
-
-def large_wheel(folder: Path) -> Path:
-    """A wheel of one file of 1 GiB and ten thousand small ones, made once."""
-    path = folder / "large-1.0-py3-none-any.whl"
-    if path.exists():
-        return path
-    source = random.Random(1)
-    block = source.randbytes(400_000) + bytes(200_000) + b"envbuild " * 50_000
-    texts = {f"large/part{number}.py": f"VALUE = {number}\n" * (1 + number % 90) for number in range(_SMALL_FILES)}
-    texts["large-1.0.dist-info/METADATA"] = "Metadata-Version: 2.1\nName: large\nVersion: 1.0\n"
-    texts["large-1.0.dist-info/WHEEL"] = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-    unfinished = path.with_suffix(".unfinished")
-    with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        data = zipfile.ZipInfo("large/data.bin")
-        data.compress_type = zipfile.ZIP_DEFLATED
-        with archive.open(data, "w", force_zip64=True) as file:
-            for _ in range(_LARGE_FILE // len(block)):
-                file.write(block)
-        for name, text in texts.items():
-            archive.writestr(name, text)
-        rows = [f"{name},," for name in ("large/data.bin", *texts, "large-1.0.dist-info/RECORD")]
-        archive.writestr("large-1.0.dist-info/RECORD", "\n".join([*rows, ""]))
-    return unfinished.rename(path)
