@@ -63,8 +63,8 @@ class EmbeddedCompiler:
             raise EnvbuildError(
                 f"bytecode for {platform} cannot be made here",
                 (error.what, *error.why),
-                f"Build on a Linux machine of this platform where namespaces work, or set `compile: false`"
-                f"{f'. {error.hint}' if error.hint else ''}",
+                "Build on a Linux machine of this platform where namespaces work, choose others with `--platform`, "
+                f"or set `compile: false`{f'. {error.hint}' if error.hint else ''}",
             ) from error
 
 
