@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from builder.bundle.code import listing_digest
 from builder.bundle.documents import BUNDLE_FILE, LOCK_PREFIX
@@ -34,6 +34,8 @@ class Verdict:
     """The digest of the lock that the contents were compared with; empty if they were not."""
     not_compared: str = ""
     """Why the contents of some image were not compared."""
+    left_out: str = ""
+    """What of an image could not be compared."""
 
 
 def check(subject: Subject, lock: Lock | None = None, scans: Scans = one_by_one) -> Verdict:
@@ -57,14 +59,16 @@ def _compared(verdict: Verdict, image: Checked, lock: Lock | None) -> Verdict:
     comparison = compare(image, chosen)
     counts = {kind: verdict.packages.get(kind, 0) + count for kind, count in comparison.packages.items()}
     found = _with(verdict, [*problems, *comparison.problems])
-    return Verdict(found.problems, found.notes, counts, str(chosen.digest), found.not_compared)
+    left_out = found.left_out or comparison.left_out
+    return replace(found, packages=counts, lock=str(chosen.digest), left_out=left_out)
 
 
 def _with(verdict: Verdict, problems: Sequence[Problem] = (), not_compared: str = "") -> Verdict:
-    return Verdict(
-        (*verdict.problems, *problems), verdict.notes, verdict.packages, verdict.lock,
-        verdict.not_compared or not_compared,
-    )  # fmt: skip
+    return replace(
+        verdict,
+        problems=(*verdict.problems, *problems),
+        not_compared=verdict.not_compared or not_compared,
+    )
 
 
 def _inside(image: Checked) -> tuple[Lock | None, list[Problem]]:

@@ -138,6 +138,8 @@ def _answer(target: str, result: _Result, output: Output, as_json: bool) -> None
     else:
         parts = [count(number, f"{kind} package") for kind, number in verdict.packages.items() if number]
         output.say(f"contents are those of the lock {verdict.lock}: {', '.join(parts) or 'no packages'}")
+    if verdict.left_out:
+        output.say(f"NOT everything was compared: {verdict.left_out}")
     if verdict.notes:
         output.say(f"{count(len(verdict.notes), 'note')}, shown with `--verbose`")
     if result.rebuilt:
@@ -151,9 +153,15 @@ def _document(result: _Result) -> dict[str, Any]:
     return {
         "digest": result.digest,
         "lock": verdict.lock or None,
-        "contents": f"not compared: {verdict.not_compared}" if verdict.not_compared else "compared",
+        "contents": _contents(verdict),
         "packages": dict(verdict.packages),
         "rebuilt": result.rebuilt,
         "problems": [problem.to_dict() for problem in result.problems],
         "notes": [note.to_dict() for note in verdict.notes],
     }
+
+
+def _contents(verdict: Verdict) -> str:
+    if verdict.not_compared:
+        return f"not compared: {verdict.not_compared}"
+    return f"compared in part: {verdict.left_out}" if verdict.left_out else "compared"

@@ -15,7 +15,7 @@ from builder.image.contents.debian import check_debian, unclaimed
 from builder.image.contents.layers import ADDED, kinds_of, strays
 from builder.image.contents.python import check_wheels
 from builder.image.skeleton import CODE, ENVIRONMENT, environment_files
-from builder.layers.files import Kind
+from builder.layers.files import FileEntry, Kind
 from builder.lock.document import Lock, PlatformLock
 from builder.oci.documents import ImageConfig, Platform
 from builder.oci.layer_rules import FILE, SYMBOLIC_LINK, shown
@@ -23,7 +23,7 @@ from builder.oci.problems import Problem, first
 from builder.oci.validate import Checked
 from builder.plan import make_plan
 
-_PREFIX = f"{ENVIRONMENT}/".encode()
+FOREIGN = "its layers are not those that envbuild makes, so files outside of `/opt/env` were not compared"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,8 @@ class Comparison:
     problems: tuple[Problem, ...]
     packages: Mapping[str, int]
     """How many packages of each kind were compared."""
+    left_out: str = ""
+    """What could not be compared, as nothing tells how it should be."""
 
 
 def compare(image: Checked, lock: Lock) -> Comparison:
@@ -80,7 +82,7 @@ class _Compared:
             *first(self._extras()),
         ]
         packages = {"Debian": len(locked.debian), "conda": len(conda), "Python": len(wheels)}
-        return Comparison(tuple(problems), packages)
+        return Comparison(tuple(problems), packages, "" if any(self._kinds) else FOREIGN)
 
     def _labels(self) -> Iterator[Problem]:
         config, digest = self._image.config, str(self._lock.digest)
@@ -127,16 +129,22 @@ class _Compared:
             what = f"the interpreter `{interpreter.path}` is not there, or is no program"
             yield Problem("contents", what, path=interpreter.path.lstrip("/"))
         for entry in environment_files(interpreter, conda=bool(self._lock.conda.get(self._platform))):
-            if entry.kind is Kind.DIRECTORY or not any(self._kinds):
-                continue
-            path = entry.path.encode()
-            is_link = entry.kind is Kind.SYMLINK
-            checksum = b"" if is_link else hashlib.sha256(entry.data).digest()
-            self._claims.add(path, Claim("the environment", checksum, kind=SYMBOLIC_LINK if is_link else FILE))
-            there = self._files.find(path, follow=False)
-            if is_link and there is not None and there.node.link != entry.target.encode():
-                what = f"`{entry.path}` leads to `{shown(there.node.link)}`, not to `{entry.target}`"
-                yield Problem("contents", what, path=entry.path)
+            if entry.kind is not Kind.DIRECTORY:
+                yield from self._own_file(entry)
+
+    def _own_file(self, entry: FileEntry) -> Iterator[Problem]:
+        """One of the environment's own; where others made it, it may be written in another way."""
+        path, is_link = entry.path.encode(), entry.kind is Kind.SYMLINK
+        there = self._files.find(path, follow=False)
+        if not any(self._kinds):
+            if there is not None:
+                self._claims.add(path, Claim("the environment", kind=there.node.kind))
+            return
+        checksum = b"" if is_link else hashlib.sha256(entry.data).digest()
+        self._claims.add(path, Claim("the environment", checksum, kind=SYMBOLIC_LINK if is_link else FILE))
+        if is_link and there is not None and there.node.link != entry.target.encode():
+            what = f"`{entry.path}` leads to `{shown(there.node.link)}`, not to `{entry.target}`"
+            yield Problem("contents", what, path=entry.path)
 
     def _differences(self) -> Iterator[Problem]:
         """What is no longer as its package has it; the system's own files may replace those of Debian packages."""

@@ -45,12 +45,10 @@ def kind_of(name: str) -> str:
 
 
 def kinds_of(config: ImageConfig, layers: int) -> tuple[str, ...]:
-    """What each layer of an image of envbuild is, lowest first; empty for those of its base."""
+    """What each layer of an image of envbuild is, lowest first; empty for those that others made."""
     if LOCK_LABEL not in config.labels or len(config.history) != layers:
         return ("",) * layers
-    kinds = [kind_of(name) for name in config.history]
-    own = next((number for number in range(layers, 0, -1) if not kinds[number - 1]), 0)
-    return (*[""] * own, *kinds[own:])
+    return tuple(map(kind_of, config.history))
 
 
 def packages_of(config: ImageConfig, layers: int) -> Sequence[int | None]:
