@@ -91,6 +91,7 @@ def build_channel(folder: Path, store: Path | None = None) -> Path:
             write_channel(place, contents(store))
             (place / "recipe").write_text(_recipe())
     if place != folder and not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
         folder.symlink_to(place)
     return folder
 
