@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import BinaryIO
 
 from builder.errors import DigestMismatchError, EnvbuildError
@@ -79,17 +75,6 @@ class Download:
             raise DigestMismatchError(f"more than {source.size} bytes were sent")
 
 
-@contextmanager
-def partial_file(path: Path) -> Iterator[BinaryIO]:
-    """The partial file at `path`, held by this process alone; it stays for resuming when the body fails."""
-    while True:
-        with open(path, "ab+") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            if _is_at(file, path):  # else whoever held it has finished and renamed it
-                yield file
-                return
-
-
 def hash_of(file: BinaryIO) -> hashlib._Hash:
     """The SHA-256 of a file's content, which is then at its end."""
     checksum = hashlib.sha256()
@@ -97,10 +82,3 @@ def hash_of(file: BinaryIO) -> hashlib._Hash:
     while chunk := file.read(CHUNK):
         checksum.update(chunk)
     return checksum
-
-
-def _is_at(file: BinaryIO, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
-    except FileNotFoundError:
-        return False

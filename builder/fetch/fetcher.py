@@ -14,7 +14,7 @@ from typing import BinaryIO
 from urllib.parse import urlsplit, urlunsplit
 
 from builder.errors import DigestMismatchError, EnvbuildError, NotMeasuredError
-from builder.fetch.download import Download, hash_of, partial_file
+from builder.fetch.download import Download, hash_of
 from builder.fetch.failure import NETWORK_HINT, RangeError, TransportError, hint_for
 from builder.fetch.mirrors import PYPI_FILES, Mirrors
 from builder.fetch.project_name import normalised
@@ -23,7 +23,7 @@ from builder.fetch.simple_page import ACCEPTED, PAGE_LIMIT, PageError, parse_pag
 from builder.fetch.source import Source
 from builder.fetch.transport import Transport
 from builder.oci.digest import Digest
-from builder.oci.layout import CHUNK
+from builder.oci.layout import CHUNK, partial_file
 from builder.oci.store import Store
 from builder.progress import Progress, Silent
 

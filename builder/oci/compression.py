@@ -8,6 +8,8 @@ from typing import IO, Any, cast
 from builder.oci.streams import inflate_errors
 
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+LARGEST_LAYER = 1 << 37
+"""Bytes of the content of one layer at most."""
 _LARGEST_WINDOW = 1 << 27
 """Bytes of memory that a zstd stream may ask for."""
 

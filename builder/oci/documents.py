@@ -32,6 +32,8 @@ CONTAINERD_NAME = "io.containerd.image.name"
 
 _USUAL_VARIANTS = {"amd64": "v1", "arm64": "v8"}
 
+_LARGEST = (1 << 63) - 1
+"""Bytes of a blob at most (descriptor.md: an int64)."""
 DOCUMENT_LIMIT = 4 * 1024 * 1024
 """Bytes of a manifest, index or config at most, as registries have it."""
 
@@ -118,7 +120,7 @@ class Descriptor:
         """
         document = _mapping(document, "a descriptor")
         size = document.get("size")
-        if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+        if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= _LARGEST:
             raise EnvbuildError("a descriptor has no valid `size`")
         platform = document.get("platform")
         artifact_type = document.get("artifactType")

@@ -212,3 +212,21 @@ def claimed_file(folder: Path, prefix: str) -> tuple[int, Path]:
         if os.path.exists(name):
             return descriptor, Path(name)
         os.close(descriptor)  # it was pruned before it was locked
+
+
+@contextmanager
+def partial_file(path: Path) -> Iterator[BinaryIO]:
+    """The partial file at `path`, held by this process alone; it stays for resuming when the body fails."""
+    while True:
+        with open(path, "ab+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if _is_at(file, path):  # else whoever held it has finished and renamed it
+                yield file
+                return
+
+
+def _is_at(file: BinaryIO, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+    except FileNotFoundError:
+        return False

@@ -12,7 +12,7 @@ from typing import Protocol
 
 BLOCK = 512
 EXTENSION_LIMIT = 1 << 20
-"""Bytes of one PAX or long-name record at most."""
+"""Bytes of all PAX and long-name records of one entry at most."""
 
 _FILE_KINDS = {b"0", b"\0", b"7"}
 _EXTENSIONS = {b"x", b"g", b"L", b"K"}
@@ -63,16 +63,20 @@ class TarReader:
         """The entries. Extension records are taken in, global ones left out."""
         records: dict[bytes, bytes] = {}
         odd: list[str] = []
+        extended = 0
         while (block := self._header()) is not None:
             kind = block[156:157]
             entry = _entry(block, {} if kind in _EXTENSIONS else records)
             self._left, self._padding = entry.size, -entry.size % BLOCK
             if kind in _EXTENSIONS:
+                extended += entry.size + BLOCK
+                if extended > EXTENSION_LIMIT:
+                    raise TarError(f"an extension record takes {extended} bytes, with those before it")
                 _extend(records, kind, self._extension(), odd)
                 continue
             odd += _odd_size(block, records, entry)
             self.contradictions = tuple(odd)
-            records, odd = {}, []
+            records, odd, extended = {}, [], 0
             yield entry
             self._skip()
 
@@ -97,8 +101,6 @@ class TarReader:
         return block
 
     def _extension(self) -> bytes:
-        if self._left > EXTENSION_LIMIT:
-            raise TarError(f"an extension record takes {self._left} bytes")
         data = b"".join(self.content())
         self._skip()
         return data

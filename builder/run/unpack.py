@@ -7,21 +7,21 @@ checked before anything is put into it. Whiteouts (image-spec, layer.md) become 
 from __future__ import annotations
 
 import errno
-import hashlib
 import io
 import os
 import stat
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, cast
+from typing import IO
 
 from builder.errors import DigestMismatchError, EnvbuildError
-from builder.oci.compression import damage_errors, decompressed
+from builder.oci.compression import LARGEST_LAYER, damage_errors, decompressed
 from builder.oci.digest import Digest
 from builder.oci.documents import Descriptor, ImageConfig, Manifest
 from builder.oci.layout import CHUNK
 from builder.oci.store import Store
+from builder.oci.streams import ObservedStream
 from builder.oci.tar_entries import Entry, TarError, TarReader
 from builder.progress import Progress, Silent
 from builder.run.privileges import keeps_owners
@@ -30,6 +30,9 @@ _WHITEOUT = b".wh."
 _OPAQUE = b".wh..wh..opq"
 _DEVICES = (b"3", b"4")
 """Kinds that are left out: who runs an image gives it the devices that it may have."""
+_LONGEST_PATH = 4096
+_DEEPEST = 256
+"""Names of one path at most: what removes a tree goes down level by level."""
 _DIRECTORY_LIMIT = 1_000_000
 """Directories of one layer at most; their modes are kept in memory until the end."""
 
@@ -106,9 +109,10 @@ def _unpack_verified(
 ) -> None:
     label = f"unpacking {layer.digest.hex[:12]}"
     progress.start(label, layer.size)
-    compressed = _Hashing(cast("io.RawIOBase", blob), label, progress)
+    what = f"layer {layer.digest}"
+    compressed = ObservedStream(blob, layer.size, what, lambda data: progress.advance(label, len(data)))
     buffered = io.BufferedReader(compressed, CHUNK)
-    uncompressed = _Hashing(cast("io.RawIOBase", decompressed(buffered)))
+    uncompressed = ObservedStream(decompressed(buffered), LARGEST_LAYER, f"{what}, unpacked,")
     stream = io.BufferedReader(uncompressed, CHUNK)
     reader = TarReader(stream)
     for entry in reader:
@@ -117,37 +121,14 @@ def _unpack_verified(
         pass
     while buffered.read(CHUNK):
         pass
-    if compressed.digest() != layer.digest or uncompressed.digest() != diff_id:
+    if compressed.digest != layer.digest or uncompressed.digest != diff_id:
         raise DigestMismatchError(
             f"layer {layer.digest} does not have the bytes that its digests promise",
-            f"compressed it is {compressed.digest()}, uncompressed {uncompressed.digest()} instead of {diff_id}",
+            f"compressed it is {compressed.digest}, uncompressed {uncompressed.digest} instead of {diff_id}",
             "Delete it, or run `envbuild cache prune --all`, and try again",
         )
     destination.finish()
     progress.finish(label)
-
-
-class _Hashing(io.RawIOBase):
-    """Passes bytes on and remembers their digest."""
-
-    def __init__(self, inner: io.RawIOBase, label: str = "", progress: Progress | None = None) -> None:
-        self._inner = inner
-        self._hash = hashlib.sha256()
-        self._label = label
-        self._progress = progress
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        size = self._inner.readinto(buffer) or 0
-        self._hash.update(memoryview(buffer)[:size])
-        if self._progress:
-            self._progress.advance(self._label, size)
-        return size
-
-    def digest(self) -> Digest:
-        return Digest(self._hash.hexdigest())
 
 
 class _Destination:
@@ -190,10 +171,12 @@ class _Destination:
                     os.utime(full, (entry.mtime, entry.mtime))
 
     def _make_parents(self, path: bytes) -> None:
-        if path in self._directories:
-            return
-        self._make_parents(path.rpartition(b"/")[0])
-        self._put_directory(path, None)
+        missing = []
+        while path not in self._directories:
+            missing.append(path)
+            path = path.rpartition(b"/")[0]
+        for parent in reversed(missing):
+            self._put_directory(parent, None)
 
     def _put_directory(self, path: bytes, entry: Entry | None) -> None:
         if path not in self._directories:
@@ -289,7 +272,11 @@ def _inside(path: bytes) -> bytes:
 
     Raises: TarError, if it leaves the layer.
     """
+    if len(path) > _LONGEST_PATH:
+        raise TarError(f"a path has {len(path)} bytes")
     parts = [part for part in path.split(b"/") if part not in (b"", b".")]
+    if len(parts) > _DEEPEST:
+        raise TarError(f"`{_shown(path)}` is {len(parts)} folders deep")
     if b".." in parts or b"\0" in path:
         raise TarError(f"`{_shown(path)}` leads out of the layer")
     return b"/".join(parts)

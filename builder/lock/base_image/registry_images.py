@@ -10,7 +10,7 @@ import io
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import IO, Protocol, cast
 
 from builder.errors import DigestMismatchError, EnvbuildError, NotMeasuredError
 from builder.lock.base_image import BaseImage
@@ -19,7 +19,7 @@ from builder.lock.base_image.pinned import Settings, oci_layer
 from builder.lock.base_image.python import REVISION, Contents, look_into
 from builder.lock.base_image.room import folders_of
 from builder.lock.document import Interpreter
-from builder.oci.compression import damage_errors, decompressed
+from builder.oci.compression import LARGEST_LAYER, damage_errors, decompressed
 from builder.oci.digest import Digest
 from builder.oci.documents import (
     DOCUMENT_LIMIT,
@@ -44,9 +44,6 @@ _CONFIGS = frozenset({MEDIA_TYPE_CONFIG, "application/vnd.docker.container.image
 _MOST_LAYERS = 1000
 _HISTORY_LIMIT = 1000
 """Characters of what a lock keeps of one entry."""
-_LARGEST_LAYER = 1 << 37
-"""Bytes of one layer at most, compressed or not."""
-_USUAL_VARIANTS = {"amd64": "v1", "arm64": "v8"}
 
 
 class Reads(Protocol):
@@ -146,7 +143,7 @@ class RegistryImages:
             raise EnvbuildError(f"`{reference}` is not an image", f"its config is `{manifest.config.media_type[:100]}`")
         data = self._kept(manifest.config, lambda: self._registries.read(reference, manifest.config))
         image = _Image(reference, document.descriptor, manifest, ImageConfig.from_bytes(data))
-        if not _same(image.config.platform, platform):
+        if not image.config.platform.serves(platform):
             raise _other_platforms(reference, platform, [str(image.config.platform)])
         _check_layers(image)
         return image
@@ -160,7 +157,7 @@ class RegistryImages:
     def _of_platform(self, reference: Reference, index: Document, platform: Platform) -> Document:
         entries = Index.from_bytes(index.data).manifests
         offered = {entry.platform: entry for entry in reversed(entries) if entry.media_type in MANIFESTS}
-        entry = next((entry for other, entry in offered.items() if other and _same(other, platform)), None)
+        entry = next((entry for other, entry in offered.items() if other and other.serves(platform)), None)
         if entry is None:
             names = sorted(str(other) for other in offered if other and other.os != "unknown")
             raise _other_platforms(reference, platform, names)
@@ -192,26 +189,30 @@ class RegistryImages:
         return contents
 
     def _files(self, image: _Image) -> ImageFiles:
-        files = ImageFiles()
+        files, size = ImageFiles(), 0
         layers = list(zip(image.manifest.layers, image.config.diff_ids, strict=True))
         for number, (layer, diff_id) in enumerate(layers, 1):
             label = f"reading layer {number} of {len(layers)} of {image.reference}"
             self._progress.start(label, layer.size)
             try:
-                self._add_layer(files, image.reference, layer, diff_id, label)
+                size += self._add_layer(files, image.reference, layer, diff_id, label)
             finally:
                 self._progress.finish(label)
+            if size > LARGEST_LAYER:
+                raise EnvbuildError(
+                    f"`{image.reference}` cannot be a base", f"its layers hold more than {size - 1} bytes"
+                )
         return files
 
     def _add_layer(
         self, files: ImageFiles, reference: Reference, layer: Descriptor, diff_id: Digest, label: str
-    ) -> None:
-        """Apply a layer, which is read to its end so that both of its digests are checked."""
+    ) -> int:
+        """Apply a layer, which is read to its end so that both of its digests are checked; the bytes of its content."""
         what = f"layer {layer.digest} of `{reference}`"
         try:
-            with self._registries.open(reference, layer, lambda count: self._progress.advance(label, count)) as blob:
-                received = io.BufferedReader(blob, CHUNK)
-                content = ObservedStream(decompressed(received), _LARGEST_LAYER, what)
+            with self._open(reference, layer, label) as blob:
+                received = io.BufferedReader(cast("io.RawIOBase", blob), CHUNK)
+                content = ObservedStream(decompressed(received), LARGEST_LAYER, what)
                 archive = io.BufferedReader(content, CHUNK)
                 files.add_layer(TarReader(archive))
                 for stream in (archive, received):
@@ -223,6 +224,13 @@ class RegistryImages:
             raise DigestMismatchError(
                 f"{what} has another content than the image's config says", f"it is {content.digest}, not {diff_id}"
             )
+        return content.size
+
+    def _open(self, reference: Reference, layer: Descriptor, label: str) -> IO[bytes] | BlobStream:
+        """A layer of the store, where it was kept for something else, or of the registry."""
+        if self._store.has(layer.digest, layer.size):
+            return self._store.open(layer.digest)
+        return self._registries.open(reference, layer, lambda count: self._progress.advance(label, count))
 
 
 def _one_line(text: str) -> str:
@@ -233,11 +241,6 @@ def _one_line(text: str) -> str:
 def _bare(descriptor: Descriptor) -> Descriptor:
     """Without what says nothing of the blob."""
     return Descriptor(descriptor.media_type, descriptor.digest, descriptor.size)
-
-
-def _same(other: Platform, wanted: Platform) -> bool:
-    usual = (wanted.variant, _USUAL_VARIANTS.get(wanted.architecture))
-    return (other.os, other.architecture) == (wanted.os, wanted.architecture) and other.variant in usual
 
 
 def _other_platforms(reference: Reference, platform: Platform, names: list[str]) -> EnvbuildError:
@@ -260,5 +263,3 @@ def _check_layers(image: _Image) -> None:
             oci_layer(layer)
         except EnvbuildError as error:
             raise EnvbuildError(f"`{image.reference}` cannot be a base", (error.what, *error.why)) from error
-        if layer.size > _LARGEST_LAYER:
-            raise EnvbuildError(f"`{image.reference}` cannot be a base", f"a layer has {layer.size} bytes")

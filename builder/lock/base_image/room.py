@@ -17,6 +17,7 @@ _WRITTEN = frozenset({"data", "out"})
 _ANYBODY = 0o005
 """The mode that lets every user see what is in a folder."""
 _NODES_LIMIT = 1000
+"""What is kept of a layer of each sort, besides what it says of FOLDERS themselves."""
 _AGAIN = "Lock again with `envbuild lock --upgrade`"
 
 _Node: TypeAlias = "Folder | str"
@@ -37,20 +38,19 @@ class LayerRoom:
 
     def see(self, parts: tuple[str, ...], entry: Entry) -> None:
         """Take in an entry."""
-        self.implied |= {"/".join(parts[:depth]) for depth in range(1, min(len(parts), 4)) if _matters(parts[:depth])}
-        if _matters(parts) and len(self.nodes) < _NODES_LIMIT:
+        for depth in range(1, min(len(parts), 4)):
+            _note(self.implied, parts[:depth])
+        if _is_kept(parts, len(self.nodes)):
             path = "/".join(parts)
             self.nodes[path] = Folder(path, entry.mode, entry.uid, entry.gid) if entry.kind == b"5" else _what(entry)
 
     def white_out(self, parts: tuple[str, ...]) -> None:
         """What lower layers have there is gone."""
-        if _matters(parts):
-            self.gone.add("/".join(parts))
+        _note(self.gone, parts)
 
     def empty(self, parts: tuple[str, ...]) -> None:
         """What lower layers have in this directory is gone."""
-        if _matters(parts):
-            self.emptied.add("/".join(parts))
+        _note(self.emptied, parts)
 
 
 class Room:
@@ -61,12 +61,12 @@ class Room:
 
     def add_layer(self, layer: LayerRoom) -> None:
         """Put a layer above those before."""
-        for path in layer.gone:
-            self._nodes.pop(path, None)
-        replaced = {path for path, node in layer.nodes.items() if isinstance(node, str)}
-        for path in layer.gone | layer.emptied | replaced:
-            for below in [below for below in self._nodes if below.startswith(f"{path}/")]:
-                del self._nodes[below]
+        cleared = layer.gone | layer.emptied | {path for path, node in layer.nodes.items() if isinstance(node, str)}
+        self._nodes = {
+            path: node
+            for path, node in self._nodes.items()
+            if path not in layer.gone and cleared.isdisjoint(_parents(path))
+        }
         self._nodes |= layer.nodes
         for path in layer.implied:
             self._nodes.setdefault(path, Folder(path))
@@ -122,9 +122,20 @@ def _taken(reference: str, problems: list[str]) -> EnvbuildError:
     )
 
 
-def _matters(parts: tuple[str, ...]) -> bool:
+def _note(paths: set[str], parts: tuple[str, ...]) -> None:
+    if _is_kept(parts, len(paths)):
+        paths.add("/".join(parts))
+
+
+def _is_kept(parts: tuple[str, ...], count: int) -> bool:
+    """Whether a path is to be kept beside `count` others: one of FOLDERS always, what is in one while there is room."""
     path = "/".join(parts)
-    return path in FOLDERS or path.rpartition("/")[0] in FOLDERS
+    return path in FOLDERS or (count < _NODES_LIMIT and path.rpartition("/")[0] in FOLDERS)
+
+
+def _parents(path: str) -> set[str]:
+    parts = path.split("/")
+    return {"/".join(parts[:depth]) for depth in range(1, len(parts))}
 
 
 def _what(entry: Entry) -> str:

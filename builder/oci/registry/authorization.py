@@ -38,6 +38,8 @@ class Authorizer:
         self._pushing = pushing
         self._credentials = credentials
         self._send = send
+        self.secrets: set[str] = set()
+        """What was sent to prove it, which no message may repeat."""
 
     @property
     def _name(self) -> str:
@@ -51,11 +53,12 @@ class Authorizer:
         Raises: RefusedError; TransientError; EnvbuildError, if the token service cannot be trusted or understood.
         """
         login = self._credentials.login(self._reference.registry, self._reference.repository)
+        self.secrets |= login.secrets if login else set()
         if challenge.scheme == "basic":
             return login.basic if login else None
-        if login and login.registry_token:
-            return f"Bearer {login.registry_token}"
-        return f"Bearer {self._token(challenge, login, more)}"
+        token = (login and login.registry_token) or self._token(challenge, login, more)
+        self.secrets.add(token)
+        return f"Bearer {token}"
 
     def _token(self, challenge: Challenge, login: Login | None, more: Sequence[str]) -> str:
         """By docker's token specification; an identity token is exchanged by its OAuth 2.0 form."""

@@ -25,7 +25,7 @@ from builder.oci.registry.credentials import Credentials
 from builder.oci.registry.failure import NETWORK_HINT, RefusedError, reason
 from builder.oci.registry.patience import Patience, TransientError
 from builder.oci.registry.reference import Reference
-from builder.oci.registry.session import Connect, Session
+from builder.oci.registry.session import REDIRECTED, Answer, Connect, Request, Session
 
 if TYPE_CHECKING:
     import urllib3
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 _ACCEPT = f"{MEDIA_TYPE_INDEX}, {DOCKER_INDEX}, {MEDIA_TYPE_MANIFEST}, {DOCKER_MANIFEST}"
 _RECEIVED = 1 << 16
 """Bytes to receive at a time."""
+_ADVANCE = 1 << 20
+"""Bytes between two failures that show that it is worth while to go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +78,23 @@ class Registries:
         return Document(Descriptor(_media_type(data, kind, reference), digest, len(data)), data)
 
     def has(self, reference: Reference, descriptor: Descriptor, pushing: bool = False) -> bool:
-        """Whether a manifest or a blob is there. Raises: EnvbuildError, if that is not told.
+        """Whether a manifest or a blob is there; where the registry would send us elsewhere for it, it is.
 
-        One who is to push it next logs in for both at once, and learns that it is not there where nobody may look.
+        One who is to push it next logs in for both at once, and learns that it is not there where nobody may look, or
+        where something answers that is no registry.
+
+        Raises: EnvbuildError, if that is not told.
         """
         kind = "manifests" if descriptor.media_type in MANIFESTS | INDEXES else "blobs"
         headers = {"Accept": _ACCEPT} if kind == "manifests" else {}
+        request = Request("HEAD", f"{kind}/{descriptor.digest}", headers)
         try:
-            return self.session(reference, pushing).has(f"{kind}/{descriptor.digest}", headers)
+            answer = self.session(reference, pushing).ask(request, (200, 404, *REDIRECTED))
         except RefusedError:
             if not pushing:
                 raise
             return False
+        return answer.status != 404 and (kind == "blobs" or _tells_of(answer, descriptor, pushing))
 
     def read(self, reference: Reference, descriptor: Descriptor, limit: int = DOCUMENT_LIMIT) -> bytes:
         """A small blob.
@@ -130,6 +137,7 @@ class BlobStream(io.RawIOBase):
         self._hash = hashlib.sha256()
         self._position = 0
         self._failures = 0
+        self._failed_at = 0
 
     def readable(self) -> bool:
         """Always."""
@@ -188,7 +196,9 @@ class BlobStream(io.RawIOBase):
 
     def _interrupted(self, why: str, cause: Exception | None = None) -> None:
         self._disconnect()
-        self._failures += 1
+        if self._position - self._failed_at >= _ADVANCE:
+            self._failures = 0
+        self._failures, self._failed_at = self._failures + 1, self._position
         error = TransientError(f"blob {self._descriptor.digest} could not be read to its end", why, NETWORK_HINT)
         error.__cause__ = cause
         self._session.patience.wait(self._failures, error)
@@ -200,6 +210,16 @@ class BlobStream(io.RawIOBase):
 
     def _mismatch(self, why: str) -> DigestMismatchError:
         return DigestMismatchError(f"the registry's blob {self._descriptor.digest} is not what its digest says", why)
+
+
+def _tells_of(answer: Answer, document: Descriptor, pushing: bool) -> bool:
+    """Whether an answer without a body is that of a registry that has the document."""
+    if answer.status in REDIRECTED:
+        return not pushing
+    announced = answer.headers.get("Docker-Content-Digest", "")
+    if announced.startswith("sha256:"):
+        return announced == str(document.digest)
+    return answer.headers.get("Content-Type", "").partition(";")[0].strip() == document.media_type
 
 
 def _promised(reference: Reference, headers: Mapping[str, str]) -> Digest | None:
@@ -221,8 +241,8 @@ def _media_type(data: bytes, header: str, reference: Reference) -> str:
             "Push it again with a docker of this decade",
         )
     stated = document.get("mediaType", header)
-    if stated in INDEXES | MANIFESTS:
-        return str(stated)
+    if isinstance(stated, str) and stated in INDEXES | MANIFESTS:
+        return stated
     if document.get("schemaVersion") == 2 and "mediaType" not in document:
         return MEDIA_TYPE_INDEX if "manifests" in document else MEDIA_TYPE_MANIFEST
     raise EnvbuildError(f"`{reference}` is not an image", f"its media type is `{str(stated)[:100]}`")

@@ -45,6 +45,12 @@ class Login:
             return None
         return "Basic " + base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
 
+    @property
+    def secrets(self) -> set[str]:
+        """What no message may repeat."""
+        encoded = (self.basic or "").partition(" ")[2]
+        return {self.password, self.identity_token, self.registry_token, encoded} - {""}
+
 
 class Credentials:
     """Finds the login for a registry. Files are read when they are first needed, and on each call."""

@@ -1,4 +1,4 @@
-"""Copying what a name in a registry stands for into a layout (OCI distribution-spec 1.1, "Pull").
+"""Copying what a name in a registry stands for into the store (OCI distribution-spec 1.1, "Pull").
 
 Every byte is checked against its digest while it is received. Documents are written last, and those that name others
 after them: a document that is there has below it what it names, but for a broken-off copy's other platforms.
@@ -22,10 +22,11 @@ from builder.oci.documents import (
     Manifest,
     Platform,
 )
-from builder.oci.layout import CHUNK, Layout
 from builder.oci.registry.client import Document, Registries
+from builder.oci.registry.receive import receive
 from builder.oci.registry.reference import Reference
 from builder.oci.registry.work import Observe, each_blob
+from builder.oci.store import Store
 from builder.progress import Progress, Silent
 
 _MOST_DOCUMENTS = 1000
@@ -36,20 +37,20 @@ _MOST_LAYERS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """What is in the layout now."""
+    """What is in the store now."""
 
     reference: Reference
     """By the digest that it stood for."""
     top: Descriptor
     """Of the manifest or the index: another index than the registry's where only some platforms were wanted."""
     fetched: int
-    """Bytes of blobs that were not there before."""
+    """Bytes of blobs that were received."""
 
 
 def pull(
     registries: Registries,
     reference: Reference,
-    layout: Layout,
+    store: Store,
     platforms: Collection[Platform] = (),
     progress: Progress | None = None,
 ) -> Pulled:
@@ -58,20 +59,21 @@ def pull(
     Raises: EnvbuildError, if it cannot be had, is not what it may be, or is not there for a platform;
     DigestMismatchError.
     """
-    tree = _Tree(registries, reference, layout, frozenset(platforms))
+    tree = _Tree(registries, reference, store, frozenset(platforms))
     document = registries.manifest(reference)
     top = tree.add(document, depth=0)
     tree.check_platforms()
-    lacking = {digest: blob for digest, blob in tree.blobs.items() if not layout.has(digest, blob.size)}
+    lacking = {digest: blob for digest, blob in tree.blobs.items() if not store.has(digest, blob.size)}
+
+    fetched = []
 
     def fetch(blob: Descriptor, observe: Observe) -> None:
-        _fetch(registries, reference, layout, blob, observe)
+        fetched.append(receive(registries, reference, blob, store, observe))
 
     each_blob(fetch, lacking.values(), f"pulling {reference}", progress or Silent())
     for data in tree.documents.values():
-        layout.write(data)
-    fetched = sum(blob.size for blob in lacking.values())
-    return Pulled(replace(reference, tag=None, digest=document.descriptor.digest), top, fetched)
+        store.write(data)
+    return Pulled(replace(reference, tag=None, digest=document.descriptor.digest), top, sum(fetched))
 
 
 @dataclass(slots=True)
@@ -80,12 +82,14 @@ class _Tree:
 
     registries: Registries
     reference: Reference
-    layout: Layout
+    store: Store
     wanted: frozenset[Platform]
     documents: dict[Digest, bytes] = field(default_factory=dict)
     """Children before those that name them."""
     blobs: dict[Digest, Descriptor] = field(default_factory=dict)
     offered: set[Platform] = field(default_factory=set)
+    left: dict[Digest, Descriptor] = field(default_factory=dict)
+    """What is left of each document that an index lists."""
 
     def add(self, document: Document, depth: int) -> Descriptor:
         """Note what a document needs; its descriptor, or that of the index that is left of it."""
@@ -127,17 +131,17 @@ class _Tree:
 
     def _child(self, entry: Descriptor, depth: int) -> Descriptor:
         """What an index lists. Of an entry that stays, the descriptor is the same."""
-        if entry.digest in self.documents:
-            return entry
-        own = self.add(self._document(entry), depth)
+        if entry.digest not in self.left:
+            self.left[entry.digest] = self.add(self._document(entry), depth)
+        own = self.left[entry.digest]
         return entry if own.digest == entry.digest else replace(entry, digest=own.digest, size=own.size)
 
     def _document(self, entry: Descriptor) -> Document:
         if entry.media_type not in INDEXES | MANIFESTS or entry.size > DOCUMENT_LIMIT:
             why = f"it lists {entry.size} bytes of the type `{entry.media_type[:100]}`"
             raise EnvbuildError(f"`{self.reference}` cannot be taken", why)
-        if self.layout.has(entry.digest, entry.size):
-            return Document(entry, self.layout.read(entry))
+        if self.store.has(entry.digest, entry.size):
+            return Document(entry, self.store.read(entry))
         document = self.registries.manifest(replace(self.reference, tag=None, digest=entry.digest))
         own = document.descriptor
         if (own.size, own.media_type) != (entry.size, entry.media_type):
@@ -157,10 +161,3 @@ class _Tree:
             known = self.blobs.setdefault(blob.digest, blob)
             if known.size != blob.size:
                 raise DigestMismatchError(f"blob {blob.digest} of `{self.reference}` is said to have two sizes")
-
-
-def _fetch(registries: Registries, reference: Reference, layout: Layout, blob: Descriptor, observe: Observe) -> None:
-    with registries.open(reference, blob, observe) as source, layout.new_blob() as target:
-        while chunk := source.read(CHUNK):
-            target.write(chunk)
-        target.commit(blob.digest)

@@ -149,6 +149,9 @@ class _Push:
         session = self.registries.session(self.destination, pushing=True)
         answer = session.ask(Request("PUT", f"manifests/{name}", headers, lambda: (data,)), (200, 201, 202, 204))
         kept = answer.headers.get("Docker-Content-Digest", "")
+        if not kept.startswith("sha256:") and not self.registries.has(self.destination, document, pushing=True):
+            why = f"it answered {answer.status} to the document {document.digest}, and then that it is not there"
+            raise EnvbuildError(f"`{session.name}` does not have what was pushed to it", why)
         if kept.startswith("sha256:") and kept != str(document.digest):
             what = f"`{session.name}` keeps another document than the one that was pushed as `{name}`"
             raise DigestMismatchError(what, f"it says {kept[:80]}, where {document.digest} is expected")

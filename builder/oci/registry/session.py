@@ -6,8 +6,6 @@ or has uploads sent to.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import closing, suppress
@@ -31,7 +29,7 @@ Connect = Callable[[str], "urllib3.PoolManager"]
 """Gives the connections for a URL, with this machine's proxies and certificates."""
 
 _REDIRECTS = 5
-_REDIRECTED = (301, 302, 303, 307, 308)
+REDIRECTED = (301, 302, 303, 307, 308)
 _LOGINS = 2
 """Times to log in for one request: the second where what was got before has expired."""
 _REST = 1 << 16
@@ -102,13 +100,6 @@ class Session:
                 return read_all(response, limit, f"`{self.registry}`"), response.headers
 
         return self._patiently(once)
-
-    def has(self, path: str, headers: Mapping[str, str]) -> bool:
-        """Whether `<repository>/<path>` is there; where the registry would send us elsewhere for it, it is.
-
-        Raises: EnvbuildError, if that is not told.
-        """
-        return self.ask(Request("HEAD", path, headers), (200, 404, *_REDIRECTED)).status != 404
 
     def ask(self, request: Request, expected: Collection[int]) -> Answer:
         """The answer to a request that may be repeated, with one of the expected statuses.
@@ -218,13 +209,12 @@ class Session:
             raise failed from error
 
     def _failure(self, response: urllib3.BaseHTTPResponse, request: Request) -> EnvbuildError:
-        secrets = {text for value in self._authorizations.values() for text in _secrets(value)}
-        return failure(response, self.name, request.target, self._pushing, secrets)
+        return failure(response, self.name, request.target, self._pushing, self._authorizer.secrets)
 
 
 def _is_redirect(method: str, status: int) -> bool:
     """Whether an answer is to be followed: one to HEAD says enough, and only some ask for the same method again."""
-    return method != "HEAD" and (status in (307, 308) or (method == "GET" and status in _REDIRECTED))
+    return method != "HEAD" and (status in (307, 308) or (method == "GET" and status in REDIRECTED))
 
 
 def _finish(response: urllib3.BaseHTTPResponse) -> None:
@@ -235,12 +225,3 @@ def _finish(response: urllib3.BaseHTTPResponse) -> None:
         while response.read(_REST, decode_content=False):
             if response.tell() > _REST:
                 break
-
-
-def _secrets(authorization: str) -> list[str]:
-    """What must not be shown of an Authorization header."""
-    value = authorization.partition(" ")[2]
-    with suppress(binascii.Error, ValueError):
-        _, _, password = base64.b64decode(value, validate=True).decode().partition(":")
-        return [value, password] if password else [value]
-    return [value]

@@ -75,6 +75,17 @@ def test_a_cut_archive_is_refused(cut):
         list(TarReader(io.BytesIO(archive(info("a", size=700))[:cut])))
 
 
+def test_a_flood_of_extension_records_is_refused():
+    """They are kept until the entry that they belong to comes."""
+    records = {f"key{number}": "v" * 900 for number in range(1000)}
+    (header,) = (archive(info("a", pax_headers=records))[: 512 + 1024 * 900],)
+    size = int(header[124:135], 8)
+    flood = header[:512] + header[512 : 512 + size].ljust(-(-size // 512) * 512, b"\0")
+    assert len(list(TarReader(io.BytesIO(flood + archive(info("a")))))) == 1
+    with pytest.raises(TarError, match="extension record"):
+        list(TarReader(io.BytesIO(flood * 2 + archive(info("a")))))
+
+
 def test_a_wrong_checksum_is_refused():
     data = bytearray(archive(info("a")))
     data[0] ^= 1

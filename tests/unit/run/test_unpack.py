@@ -123,10 +123,12 @@ def test_a_layer_is_unpacked_once(store):
         [folder("a"), entry("a")],
         [entry(".wh...")],
         [entry("a/.wh.")],
+        [entry("/".join("d" * 1500))],
+        [entry("/".join("d" * 300_000))],
         [entry("link", type=tarfile.SYMTYPE, pax_headers={"linkpath": "a\0b"})],
         [entry("wide", uid=1 << 62)] if os.geteuid() == 0 else [entry("..")],
     ],
-    ids=lambda entries: "+".join(info.name for info, _ in entries),
+    ids=lambda entries: "+".join(info.name[:40] for info, _ in entries),
 )
 def test_hostile_layers_are_refused_and_leave_nothing(store, tmp_path, entries):
     with pytest.raises(EnvbuildError, match="cannot be unpacked"):
@@ -134,6 +136,27 @@ def test_hostile_layers_are_refused_and_leave_nothing(store, tmp_path, entries):
     assert list((store.root / "tmp").iterdir()) == []
     assert list((store.root / "unpacked").iterdir()) == []
     assert sorted(path.name for path in tmp_path.iterdir()) == ["store"]
+
+
+def test_a_hard_link_to_what_another_layer_holds_is_refused(store):
+    """Layers are unpacked apart from each other, as engines on overlayfs do it too (image-spec issue 1204)."""
+    lower, upper = keep(store, archive([entry("a", b"x")])), keep(store, archive([hardlink("b", "a")]))
+    config = ImageConfig(Platform("amd64"), "", (lower[1], upper[1]), ())
+    with pytest.raises(EnvbuildError, match="a hard link to `a`, which the layer does not hold"):
+        unpack_image(store, Manifest(lower[0], (lower[0], upper[0])), config)
+
+
+def test_a_layer_that_unpacks_to_more_than_any_layer_has_is_left(store, monkeypatch):
+    monkeypatch.setattr("builder.run.unpack.LARGEST_LAYER", 1 << 20)
+    with pytest.raises(EnvbuildError, match="larger than the 1048576 bytes"):
+        unpack(store, entry("bomb", bytes(1 << 24)))
+    assert list((store.root / "tmp").iterdir()) == []
+
+
+def test_attributes_and_odd_owners_of_a_layer_do_not_get_into_the_store(store):
+    records = {"SCHILY.xattr.user.overlay.opaque": "y", "SCHILY.xattr.user.overlay.redirect": "/etc", "uid": "70000"}
+    root = unpack(store, folder("a", pax_headers=records), entry("a/b", pax_headers=records))
+    assert [os.listxattr(path) for path in (root, root / "a", root / "a/b")] == [[], [], []]
 
 
 def test_an_absolute_path_is_taken_as_the_images(store):

@@ -403,7 +403,27 @@ def test_a_damaged_layer_gives_a_clear_error(
         "bomb": made.gzip.compress(bytes(512) + bytes(1 << 20)),
         "garbage": b"\x1f\x8b" + bytes(range(256)) * 8,
     }[damage]
-    monkeypatch.setattr("builder.lock.base_image.registry_images._LARGEST_LAYER", 1 << 18)
+    monkeypatch.setattr("builder.lock.base_image.registry_images.LARGEST_LAYER", 1 << 18)
     registry.tag(one)
     with pytest.raises(EnvbuildError, match="layer sha256:"):
         resolver(NAME, AMD64, None, True)
+
+
+def test_layers_that_are_too_large_together_are_refused(
+    registry: Memory, resolver: RegistryImages, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("builder.lock.base_image.registry_images.LARGEST_LAYER", 3 << 16)
+    registry.tag(made.image([made.debian_like(), layer(file("a", bytes(2 << 16))), layer(file("b", bytes(2 << 16)))]))
+    with pytest.raises(EnvbuildError, match="cannot be a base") as caught:
+        resolver(NAME, AMD64, None, True)
+    assert caught.value.why[0].startswith("its layers hold more than")
+    assert len(registry.asked) == 5
+
+
+def test_a_layer_that_the_store_has_is_not_fetched_to_be_read(registry: Memory, resolver: RegistryImages) -> None:
+    one = made.image([made.debian_like()])
+    registry.tag(one)
+    for blob in one.blobs.values():
+        resolver._store.write(blob)
+    assert resolver(NAME, AMD64, None, True)[0].glibc == "2.36"
+    assert registry.asked == ["manifest 1"]

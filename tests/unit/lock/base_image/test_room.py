@@ -13,13 +13,15 @@ from builder.layers.archive import INTERPRETER_PREFIX
 from builder.lock.base_image import BaseImage
 from builder.lock.base_image.files import ImageFiles
 from builder.lock.base_image.pinned import Folder
-from builder.lock.base_image.room import ENVIRONMENT, FOLDERS, INTERPRETER, check_room, folders_of
+from builder.lock.base_image.room import ENVIRONMENT, FOLDERS, INTERPRETER, LayerRoom, check_room, folders_of
 from builder.oci.digest import Digest
 from builder.oci.documents import MEDIA_TYPE_LAYER_GZIP, Descriptor
-from builder.oci.tar_entries import TarReader
+from builder.oci.tar_entries import Entry, TarReader
 
 BLOB = Descriptor(MEDIA_TYPE_LAYER_GZIP, Digest("5" * 64), 1234)
 BASE = BaseImage("registry.example/base:1", BLOB, BLOB, (BLOB,), (BLOB.digest,), "2.36", folders=())
+
+FILE = Entry(b"x", b"0", 0o644, 0, 0, 0, 0, b"")
 
 
 def whiteout(path: str) -> Any:
@@ -51,6 +53,31 @@ def test_modes_and_owners_are_those_of_the_highest_layer_that_names_the_folder()
     assert found(lower, upper) == (
         Folder("app", 0o1777), Folder("data", 0o2775, 5, 6), Folder("opt", 0o755, 7, 8, filled=True)
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "crowd", [file, whiteout, lambda path: file(f"{path}/.wh..wh..opq"), lambda path: file(f"{path}/x")],
+    ids=["files", "whiteouts", "opaque", "implied"],
+)  # fmt: skip
+def test_a_crowd_of_files_neither_hides_a_folder_nor_fills_the_memory(crowd: Any) -> None:
+    names = [crowd(f"opt/{number}") for number in range(3000)]
+    crowded = layer(*names, folder("data", 0o700), whiteout("app"), link("model", "elsewhere"))
+    files = ImageFiles()
+    for data in (layer(folder("app"), file("opt/env/x")), crowded):
+        files.add_layer(TarReader(io.BytesIO(data)))
+    value = files.room.to_value()
+    assert ["model", "a link to `elsewhere`"] in value
+    assert {one["path"] for one in value if isinstance(one, dict)} == {"data", "opt", "opt/env"}
+
+
+def test_of_a_crowd_only_so_much_is_kept() -> None:
+    room = LayerRoom()
+    for number in range(3000):
+        room.white_out(("opt", f"{number}"))
+        room.empty(("opt", f"{number}"))
+        room.see(("opt", f"{number}", "x"), FILE)
+        room.see(("opt", f"{number}"), FILE)
+    assert max(map(len, (room.nodes, room.implied, room.gone, room.emptied))) < 1010
 
 
 def test_a_folder_that_a_layer_only_needs_keeps_what_lower_layers_say() -> None:

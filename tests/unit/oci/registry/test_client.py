@@ -318,7 +318,7 @@ def test_a_blob_is_asked_for_without_being_read(serving: Any, registries: Any, a
 def test_a_manifest_is_asked_for_as_what_it_is(server: Any, registries: Any) -> None:
     descriptor = Descriptor(MEDIA_TYPE_MANIFEST, Digest.of(MANIFEST), len(MANIFEST))
     assert not registries().has(server.reference, descriptor)
-    server.serve(f"/v2/team/base/manifests/{descriptor.digest}", MANIFEST)
+    server.serve(f"/v2/team/base/manifests/{descriptor.digest}", MANIFEST, MEDIA_TYPE_MANIFEST)
     assert registries().has(server.reference, descriptor)
     assert MEDIA_TYPE_MANIFEST in server.requests[0][2]["accept"]
 

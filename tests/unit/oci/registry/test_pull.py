@@ -11,10 +11,12 @@ from made_layouts import add_image, add_index, contents, fill, new_layout, noise
 from registry_simulator import Simulator, answers, changes, drops
 
 from builder.errors import DigestMismatchError, EnvbuildError
+from builder.oci.digest import Digest
 from builder.oci.documents import DOCKER_MANIFEST, MEDIA_TYPE_MANIFEST, Descriptor, Index, Platform
 from builder.oci.layout import Layout
 from builder.oci.registry import Reference
 from builder.oci.registry.pull import Pulled, pull
+from builder.oci.store import Store
 
 AMD64, ARM64 = Platform("amd64"), Platform("arm64")
 
@@ -27,12 +29,14 @@ def filled(simulator: Simulator, two_platforms: tuple[Layout, Descriptor]) -> Si
 
 
 @pytest.fixture
-def target(tmp_path: Path) -> Layout:
-    return new_layout(tmp_path / "target")
+def target(tmp_path: Path) -> Store:
+    store = Store(tmp_path / "target")
+    store.create()
+    return store
 
 
 @pytest.fixture
-def pulled(simulator: Simulator, registries: Any, target: Layout) -> Any:
+def pulled(simulator: Simulator, registries: Any, target: Store) -> Any:
     """Pulls `team/image:1`."""
 
     def call(*platforms: Platform, name: str = "team/image:1") -> Pulled:
@@ -42,7 +46,7 @@ def pulled(simulator: Simulator, registries: Any, target: Layout) -> Any:
 
 
 def test_all_that_a_tag_stands_for_is_copied_byte_for_byte(
-    filled: Simulator, pulled: Any, target: Layout, two_platforms: tuple[Layout, Descriptor]
+    filled: Simulator, pulled: Any, target: Store, two_platforms: tuple[Layout, Descriptor]
 ) -> None:
     source, top = two_platforms
     result = pulled()
@@ -60,7 +64,7 @@ def test_what_is_there_is_not_fetched_again(filled: Simulator, pulled: Any) -> N
 
 
 def test_one_platform_of_several_is_an_index_of_one(
-    filled: Simulator, pulled: Any, target: Layout, two_platforms: tuple[Layout, Descriptor]
+    filled: Simulator, pulled: Any, target: Store, two_platforms: tuple[Layout, Descriptor]
 ) -> None:
     source, top = two_platforms
     result = pulled(ARM64)
@@ -73,7 +77,7 @@ def test_one_platform_of_several_is_an_index_of_one(
     assert pulled(AMD64, ARM64).top.digest == top.digest
 
 
-def test_a_platform_that_is_not_there_is_told(filled: Simulator, pulled: Any, target: Layout) -> None:
+def test_a_platform_that_is_not_there_is_told(filled: Simulator, pulled: Any, target: Store) -> None:
     with pytest.raises(EnvbuildError, match="is not there for linux/s390x") as caught:
         pulled(AMD64, Platform("s390x"))
     assert caught.value.why == ("it is there for linux/amd64, linux/arm64",)
@@ -89,7 +93,7 @@ def test_a_single_image_is_there_for_its_own_platform_alone(simulator: Simulator
         pulled(AMD64)
 
 
-def test_an_index_of_indexes_is_copied_whole(simulator: Simulator, pulled: Any, target: Layout, tmp_path: Path) -> None:
+def test_an_index_of_indexes_is_copied_whole(simulator: Simulator, pulled: Any, target: Store, tmp_path: Path) -> None:
     source = new_layout(tmp_path / "source")
     inner = add_index(source, add_image(source, "amd64", b"a"), add_image(source, "arm64", b"b"))
     top = add_index(source, inner, add_image(source, "s390x", b"c"))
@@ -100,7 +104,7 @@ def test_an_index_of_indexes_is_copied_whole(simulator: Simulator, pulled: Any, 
     assert [target.index(entry).manifests for entry in filtered.manifests] == [target.index(inner).manifests[:1]]
 
 
-def test_indexes_without_an_end_are_refused(simulator: Simulator, pulled: Any, target: Layout, tmp_path: Path) -> None:
+def test_indexes_without_an_end_are_refused(simulator: Simulator, pulled: Any, target: Store, tmp_path: Path) -> None:
     source = new_layout(tmp_path / "source")
     top = add_image(source, "amd64", b"a")
     for _ in range(6):
@@ -124,7 +128,7 @@ def test_indexes_without_an_end_are_refused(simulator: Simulator, pulled: Any, t
     ids=["truncated", "dropped", "busy", "truncated document", "too many requests", "dropped document"],
 )
 def test_what_breaks_off_is_gone_on_with(
-    filled: Simulator, pulled: Any, target: Layout, two_platforms: Any, where: str, fault: Any, times: int
+    filled: Simulator, pulled: Any, target: Store, two_platforms: Any, where: str, fault: Any, times: int
 ) -> None:
     filled.fail(where, fault, times)
     pulled()
@@ -142,7 +146,7 @@ def test_what_breaks_off_is_gone_on_with(
     ids=["corrupted", "too long", "another document", "not what is announced"],
 )
 def test_what_is_not_what_its_digest_says_leaves_no_image_behind(
-    filled: Simulator, pulled: Any, target: Layout, two_platforms: Any, where: str, fault: Any
+    filled: Simulator, pulled: Any, target: Store, two_platforms: Any, where: str, fault: Any
 ) -> None:
     filled.fail(where, fault, times=1000)
     with pytest.raises(DigestMismatchError):
@@ -150,7 +154,9 @@ def test_what_is_not_what_its_digest_says_leaves_no_image_behind(
     good = contents(two_platforms[0])
     assert all(good.get(digest) == data for digest, data in contents(target).items())
     assert not any(b"schemaVersion" in data for data in contents(target).values())
-    assert not list(target.temporary.iterdir())
+    for partial in target.temporary.iterdir():
+        name = f"sha256:{partial.name.removeprefix('partial-')}"
+        assert good[Digest.parse(name)].startswith(partial.read_bytes() or b"?")
     filled.faults.clear()
     pulled()
     assert contents(target) == good
@@ -169,7 +175,7 @@ def test_what_is_not_what_its_digest_says_leaves_no_image_behind(
     ids=["size", "type", "huge", "kind", "negative", "path"],
 )
 def test_an_index_that_lies_is_refused(
-    simulator: Simulator, pulled: Any, target: Layout, tmp_path: Path, change: dict[str, Any], error: type[Exception]
+    simulator: Simulator, pulled: Any, target: Store, tmp_path: Path, change: dict[str, Any], error: type[Exception]
 ) -> None:
     source = new_layout(tmp_path / "source")
     entry = add_image(source, "amd64", b"layer")
@@ -183,7 +189,7 @@ def test_an_index_that_lies_is_refused(
 
 
 def test_a_layer_of_another_size_than_the_manifest_says_is_refused(
-    simulator: Simulator, pulled: Any, target: Layout, tmp_path: Path
+    simulator: Simulator, pulled: Any, target: Store, tmp_path: Path
 ) -> None:
     source = new_layout(tmp_path / "source")
     image = json.loads(source.read(add_image(source, "amd64", noise(1000, 1))))
@@ -197,7 +203,7 @@ def test_a_layer_of_another_size_than_the_manifest_says_is_refused(
     assert not any(b"schemaVersion" in data for data in contents(target).values())
 
 
-def test_a_manifest_that_is_damaged_in_the_layout_is_told(filled: Simulator, pulled: Any, target: Layout) -> None:
+def test_a_manifest_that_is_damaged_in_the_layout_is_told(filled: Simulator, pulled: Any, target: Store) -> None:
     entry = target.index(pulled().top).manifests[0]
     target.path(entry.digest).write_bytes(bytes(entry.size))
     with pytest.raises(DigestMismatchError, match=str(entry.digest)):
@@ -212,3 +218,35 @@ def test_one_failure_stops_the_other_blobs(simulator: Simulator, pulled: Any, tm
     with pytest.raises(EnvbuildError, match="not for this login"):
         pulled()
     assert len(simulator.asked("GET .*/blobs/")) < 20
+
+
+def test_a_pull_goes_on_where_one_before_was_broken_off(
+    simulator: Simulator, pulled: Any, target: Store, tmp_path: Path
+) -> None:
+    source, data = new_layout(tmp_path / "source"), noise(3 << 20, 1)
+    fill(simulator, "team/image", source, add_image(source, "amd64", data), "1")
+    path = f"GET .*/blobs/{Digest.of(data)}"
+    simulator.fail(path, changes(damage=lambda data: data[: 2 << 20]))
+    simulator.fail(path, answers(403, "DENIED"))
+    with pytest.raises(EnvbuildError, match="not for this login"):
+        pulled()
+    simulator.log.clear()
+    (partial,) = target.temporary.iterdir()
+    there = partial.stat().st_size
+    assert there == 2 << 20
+    result = pulled()
+    (again,) = simulator.asked(path)
+    assert again.headers["range"] == f"bytes={there}-"
+    assert result.fetched < len(data) - there + 1000
+    assert contents(target) == contents(source)
+    assert not list(target.temporary.iterdir())
+
+
+def test_a_connection_that_breaks_every_few_megabytes_is_no_reason_to_give_up(
+    simulator: Simulator, pulled: Any, target: Store, tmp_path: Path
+) -> None:
+    source = new_layout(tmp_path / "source")
+    fill(simulator, "team/image", source, add_image(source, "amd64", noise(12 << 20, 1)), "1")
+    simulator.fail("GET .*/blobs/", changes(damage=lambda data: data[: 3 << 19]), times=1000)
+    pulled()
+    assert contents(target) == contents(source)
