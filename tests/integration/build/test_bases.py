@@ -383,3 +383,18 @@ def test_a_wheel_is_built_from_source_on_the_base(
     machine("locking")("lock", env)
     done = machine("locking")("shell", env, "--engine", "embedded", "--", "python", "-c", "import built; print(built)")
     assert "/opt/env/lib/python3.11/site-packages/built.py" in done.stdout
+
+
+def test_packages_on_a_base_have_the_bytecode_of_its_interpreter(
+    write: Callable[..., Path], registry: Registry, awkward: Base, machine: Callable[[str], Machine]
+) -> None:
+    awkward.push(registry, "team/compiled:1")
+    env = write("compiled", "team/compiled:1", "platforms: [linux/amd64]", "compile: true").parent / "env"
+    machine("locking")("lock", env)
+    image = machine("compiling").image(env)
+    assert image.config.history[-1] == "bytecode: alpha 1.0"
+    code = "import alpha; print(alpha.__spec__.cached)"
+    done = machine("compiling")("shell", env, "--engine", "embedded", "--", "python", "-v", "-c", code)
+    cached = done.stdout.splitlines()[-1]
+    assert f"# code object from '{cached}'" in done.stderr
+    machine("compiling")("verify", env)
