@@ -36,7 +36,7 @@ from builder.layers.files import FileEntry, FileTree
 from builder.layers.interface import Contents, Directory, Package
 from builder.layers.join import Fresh, Layer, Segment, read_segment, write_layer, write_segment
 from builder.layers.system import DebFacts, system_directories, system_files
-from builder.layers.wheel import open_wheel
+from builder.layers.wheel import open_wheel, wheel_order
 from builder.layers.wheel_layout import WheelTarget
 from builder.lock.artifact import Wheel
 from builder.oci.canonical import canonical_json
@@ -187,7 +187,7 @@ class Assembly:
             later.append(Owner(owner_name(self.plan.archive), self._unpacked[self.plan.archive].contents))
         later.append(Owner(ENVIRONMENT, self._own["environment"].contents()))
         later += [Owner(owner_name(one), self._unpacked[one].contents) for one in conda_order(self.plan.conda)]
-        return later + [Owner(wheel.file_name, contents) for wheel, contents in self._listings.items()]
+        return later + [Owner(wheel.file_name, self._listings[wheel]) for wheel in wheel_order(self._listings)]
 
     def _listed(self, wheel: Wheel) -> Contents:
         def make() -> Any:

@@ -23,6 +23,7 @@ from builder.layers.wheel_layout import GeneratedFile, Layout, LayoutError, Whee
 from builder.layers.wheel_record import format_record
 from builder.layers.wheel_scripts import SHEBANG_MARK, rewrite_shebang
 from builder.layers.zip_reader import DEFLATED, Entry, ZipReader
+from builder.lock.artifact import Wheel
 
 _LARGEST_SCRIPTS = 16 << 20
 _HASHES = {"": hashlib.sha256, "sha256": hashlib.sha256, "sha384": hashlib.sha384, "sha512": hashlib.sha512}
@@ -46,6 +47,20 @@ def open_wheel(
         hint = "Lock another version of the package, or have its sdist built"
         raise EnvbuildError(f"The wheel `{path.name}` can't be installed", str(error), hint) from error
     return _Wheel(path, target, layout)
+
+
+def wheel_order(wheels: Iterable[Wheel]) -> tuple[Wheel, ...]:
+    """In the order in which pip installs: what needs none of the others, then what needs only those, and so on.
+
+    Among equals names descend; packages that need each other in a circle, and what needs them, come last.
+    """
+    left = {wheel.name: wheel for wheel in sorted(wheels, reverse=True)}
+    done: list[Wheel] = []
+    while left:
+        free = [one for one in left.values() if left.keys().isdisjoint({*one.dependencies} - {one.name})]
+        done += free or left.values()
+        left = {name: one for name, one in left.items() if one not in free} if free else {}
+    return tuple(done)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from made_locks import made_wheel
 
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.layers.interface import Directory
 from builder.layers.tar_headers import END_OF_ARCHIVE
-from builder.layers.wheel import WheelTarget, open_wheel
+from builder.layers.wheel import WheelTarget, open_wheel, wheel_order
 
 SITE = "opt/env/lib/python3.11/site-packages"
 INFO = "demo-1.0.dist-info"
@@ -338,3 +339,20 @@ def test_a_file_that_is_no_wheel_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.whl").write_text("text")
     with pytest.raises(EnvbuildError, match="can't be used"):
         open_wheel(tmp_path / "text.whl", WheelTarget())
+
+
+def test_what_a_wheel_needs_is_installed_before_it_and_else_names_descend() -> None:
+    wheels = [made_wheel("a", "1", "c"), made_wheel("b"), made_wheel("c"), made_wheel("d", "1", "a", "missing")]
+    for given in (wheels, wheels[::-1]):
+        assert [wheel.name for wheel in wheel_order(given)] == ["c", "b", "a", "d"]
+
+
+def test_wheels_that_need_each_other_have_an_order_too() -> None:
+    wheels = [
+        made_wheel("a", "1", "b", "a"),
+        made_wheel("b", "1", "a"),
+        made_wheel("c", "1", "a"),
+        made_wheel("d", "1", "d"),
+    ]
+    for given in (wheels, wheels[::-1]):
+        assert [wheel.name for wheel in wheel_order(given)] == ["d", "c", "b", "a"]
