@@ -9,7 +9,11 @@ from functools import partial
 import cold_cases
 import conda_cases
 import delivery_cases
+import fleet_cases
 import lock_cases
+import peer_cases
+import serve_cases
+import size_cases
 import wheels_to_layers
 from cases_interface import Line, Setting, each, seconds, timed
 from engine import engine
@@ -85,6 +89,11 @@ CASES: dict[str, Callable[[Setting], Iterator[Line]]] = {
     "cold": cold_cases.cold,
     "bump": delivery_cases.bump,
     "code": delivery_cases.code,
+    "serve": serve_cases.serve,
+    "fleet": fleet_cases.fleet,
+    "peers": peer_cases.other_tools,
+    "packages": size_cases.packages,
+    "large": size_cases.large,
     "wheels": wheels,
     "memory": memory,
     "lock": lock_cases.lock,

@@ -67,15 +67,14 @@ def bumped_wheel(wheel: Path, file_name: str, version: str, folder: Path) -> Pat
     before, after = f"{name}-{old}.dist-info/", f"{name}-{version}.dist-info/"
     unfinished = path.with_suffix(".unfinished")
     with zipfile.ZipFile(wheel) as source, zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as target:
-        metadata = source.read(f"{before}METADATA").replace(
-            b"\nVersion: " + old.encode(), b"\nVersion: " + version.encode(), 1
-        )
+        text = source.read(f"{before}METADATA").decode()
+        metadata = text.replace(f"\nVersion: {old}", f"\nVersion: {version}", 1).encode()
         for entry in source.infolist():
             data = source.read(entry)
             if entry.filename == f"{before}METADATA":
-                data = metadata.encode()
+                data = metadata
             elif entry.filename == f"{before}{_RECORD}":
-                data = _renamed_rows(data.decode(), before, after, metadata.encode())
+                data = _renamed_rows(data.decode(), before, after, metadata)
             entry.filename = entry.filename.replace(before, after, 1)
             target.writestr(entry, data, entry.compress_type)
     return unfinished.rename(path)

@@ -2,8 +2,9 @@
 
 Usage: python benchmarks/run.py [CASE ...] [--cache DIR] [--runs N]
 
-Prints a Markdown table of medians; ratios compare runs that took turns. Keeps downloads in DIR, where it writes
-`results.json` too. The project must be installed, or its folder be on PYTHONPATH.
+Prints a Markdown table of medians; ratios compare runs that took turns. When all cases ran, or with `--write`, the
+page docs/benchmarks.md, its plots and docs/benchmarks.json are written anew. Keeps downloads in DIR. The project must
+be installed, or its folder be on PYTHONPATH.
 """
 
 from __future__ import annotations
@@ -12,39 +13,42 @@ import argparse
 import json
 import subprocess
 import sys
-from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import platformdirs
+import report
 from cases import CASES
 from cases_interface import Line, Setting
 from engine import EngineMissingError
 from machine import facts
 from measuring import CommandFailedError
+from registry import RegistryMissingError
 from workspace import Workspace
 
 
 def main() -> int:
     options = _parser().parse_args()
+    if options.report:
+        report.write(_stored())
+        return 0
     options.cache.mkdir(parents=True, exist_ok=True)
     machine = facts(options.cache)
     print("preparing: fetching artifacts, building once", file=sys.stderr)
     large = options.large_wheel.resolve() if options.large_wheel else None
     setting = Setting(Workspace.prepare(options.cache), options.runs, options.docker_host, large)
-    results = {name: _lines(name, setting) for name in options.cases or CASES}
-    lines = {name: [asdict(line) for line in found] for name, found in results.items()}
-    document = {"machine": machine, "runs": options.runs, "cases": lines}
-    (options.cache / "results.json").write_text(json.dumps(document, indent=2) + "\n", "utf-8")
-    print(table(machine, [line for found in results.values() for line in found]))
-    return 3 if any(line.met is False for found in results.values() for line in found) else 0
+    found = {name: _lines(name, setting) for name in options.cases or CASES}
+    document = report.results(machine, options.runs, found)
+    print(report.table(document))
+    if options.write or not options.cases:
+        stored = _stored() if options.cases else {}
+        report.write(report.merged(stored, json.loads(json.dumps(document)), list(CASES)))
+    return 3 if any(line.met is False for lines in found.values() for line in lines) else 0
 
 
-def table(machine: dict[str, str], lines: list[Line]) -> str:
-    """The machine and the lines, as Markdown."""
-    verdicts = {True: "yes", False: "**no**", None: ""}
-    rows = [f"| {line.what} | {line.value} | {line.goal} | {verdicts[line.met]} |" for line in lines]
-    about = [f"- {name}: {text}" for name, text in machine.items()]
-    return "\n".join([*about, "", "| what | median | goal | met |", "|---|---|---|---|", *rows])
+def _stored() -> dict[str, Any]:
+    path = report.ROOT / report.RESULTS
+    return dict(json.loads(path.read_text("utf-8"))) if path.exists() else {}
 
 
 def _lines(name: str, setting: Setting) -> list[Line]:
@@ -52,7 +56,7 @@ def _lines(name: str, setting: Setting) -> list[Line]:
     print(f"{name}: {' '.join((CASES[name].__doc__ or '').split())}", file=sys.stderr)
     try:
         return list(CASES[name](setting))
-    except (CommandFailedError, EngineMissingError, subprocess.CalledProcessError) as error:
+    except (CommandFailedError, EngineMissingError, RegistryMissingError, subprocess.CalledProcessError) as error:
         print(error, file=sys.stderr)
         return [Line(name, f"not measured: {str(error).splitlines()[0]}")]
 
@@ -65,7 +69,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--runs", type=int, default=7, help="runs of each command; slow ones have three at most")
     parser.add_argument("--docker-host", metavar="URL", help="a running Docker Engine [default: start one, as root]")
     parser.add_argument("--large-wheel", type=Path, metavar="FILE", help="a wheel for `memory` [default: one of 1 GiB]")
-    parser.epilog = "Exits with 3 if a goal is missed."
+    parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md though only some cases ran")
+    parser.add_argument("--report", action="store_true", help="write it anew from docs/benchmarks.json; run nothing")
+    about = [f"  {name:12} {' '.join((case.__doc__ or '').split())}" for name, case in CASES.items()]
+    parser.epilog = "\n".join(["cases:", *about, "", "Exits with 3 if a goal is missed."])
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     return parser
 
 

@@ -94,11 +94,15 @@ class EnvbuildWay:
 
     def start(self, delivery: Delivery) -> float:  # noqa: ARG002
         """See `Way`. What is in the registry is no help to the engine, so all is made once more."""
+        taken, image = self.load()
+        return taken + _run_nothing(self._docker, image).seconds
+
+    def load(self) -> tuple[float, str]:
+        """Seconds until a cold image is in the engine that has the base, and its name there."""
         store = self._store(cold=True)
         self._forget()
         loaded = self._build(self._project, store, "--load", "--json")
-        image = str(json.loads(loaded.output)["name"])
-        return loaded.seconds + _run_nothing(self._docker, image).seconds
+        return loaded.seconds, str(json.loads(loaded.output)["name"])
 
     def _forget(self) -> None:
         """Take the project's images out of the engine, not the base's."""
@@ -124,6 +128,8 @@ class EngineWay:
 
     name = ""
     family = ""
+    part = ""
+    """What tells several images of one way apart."""
     base = BASE
 
     def __init__(self, space: Workspace, docker: Engine) -> None:
@@ -132,7 +138,8 @@ class EngineWay:
     @property
     def slug(self) -> str:
         """The name, for folders and repositories."""
-        return "".join(letter if letter.isalnum() else "-" for letter in self.name.lower()).strip("-")
+        name = f"{self.name} {self.part}".lower()
+        return "-".join("".join(letter if letter.isalnum() else " " for letter in name).split())
 
     @property
     def tag(self) -> str:
@@ -152,17 +159,18 @@ class EngineWay:
         """See `Way`."""
         place = f"{registry.host}/{self.slug}"
         if cold:
-            self._push(self.base, f"{place}:base")
+            self.push(self.base, f"{place}:base")
         built = self.build(cold)
         before = registry.stored()
-        pushed = self._push(self.tag, f"{place}:{MEASURED}")
+        pushed = self.push(self.tag, f"{place}:{MEASURED}")
         return Delivery(built.seconds, built.seconds + pushed.seconds, registry.stored() - before)
 
     def start(self, delivery: Delivery) -> float:
         """See `Way`."""
         return delivery.image + _run_nothing(self.docker, self.tag).seconds
 
-    def _push(self, image: str, reference: str) -> Sample:
+    def push(self, image: str, reference: str) -> Sample:
+        """Push an image of the engine under another name, and forget that one."""
         self.docker.docker("tag", image, reference)
         pushed = self.docker.docker("push", "--quiet", reference)
         self.docker.docker("image", "rm", reference)
@@ -172,20 +180,29 @@ class EngineWay:
 class DockerfileWay(EngineWay):
     """A Dockerfile that installs wheels with pip or uv."""
 
-    def __init__(self, space: Workspace, docker: Engine, installer: str, *, buildkit: bool) -> None:
+    def __init__(
+        self, space: Workspace, docker: Engine, installer: str, *, buildkit: bool, part: str = "", option: str = ""
+    ) -> None:
         super().__init__(space, docker)
         self.name = f"{installer}, {'BuildKit' if buildkit else 'classic builder'}"
+        self.part = part
         self.family, self._installer, self._buildkit = installer, installer, buildkit
+        self._option = option
 
     def take(self, project: Path, wheels: Sequence[Wheel]) -> None:
         """See `Way`."""
+        self.take_wheels(wheels)
+        copy_code(project, self.folder)
+        with (self.folder / "Dockerfile").open("a", encoding="utf-8") as file:
+            file.write("COPY app /app\nWORKDIR /app\nENV PYTHONPATH=/app/src ENVBUILD_MODEL=/app/model\n")
+
+    def take_wheels(self, wheels: Sequence[Wheel]) -> None:
+        """The same without code."""
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "requirements.txt").write_text(requirements(wheels), "utf-8")
-        copy_code(project, self.folder)
-        command = exec_form(f"{INSTALLERS[self._installer]} {_FROM_WHEELS}")
-        steps = ["COPY requirements.txt /tmp/", f"RUN {command}"] if wheels else []
-        lines = [f"FROM {self.base}", *steps, "COPY app /app", "WORKDIR /app", "ENV PYTHONPATH=/app/src"]
-        (self.folder / "Dockerfile").write_text("\n".join([*lines, ""]), "utf-8")
+        command = exec_form(f"{INSTALLERS[self._installer]} {self._option} {_FROM_WHEELS}")
+        text = f"FROM {self.base}\nCOPY requirements.txt /tmp/\nRUN {command}\n"
+        (self.folder / "Dockerfile").write_text(text, "utf-8")
 
     def build(self, cold: bool, watch: bool = False) -> Sample:
         """See `EngineWay`."""
@@ -235,10 +252,12 @@ def requirements(wheels: Iterable[Wheel]) -> str:
 
 
 def copy_code(project: Path, folder: Path) -> None:
-    """Put the code of a project below `app` of a folder."""
+    """Put the code of a project, and its model if it has one, below `app` of a folder."""
     shutil.rmtree(folder / "app", ignore_errors=True)
     shutil.copytree(project / "src", folder / "app/src", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(project / "params.yaml", folder / "app")
+    if (project / "out/model").exists():
+        shutil.copytree(project / "out/model", folder / "app/model")
 
 
 def exec_form(command: str) -> str:
