@@ -163,6 +163,15 @@ CHANGES: dict[str, tuple[Callable[[Made], Any], list[str]]] = {
         lambda made: made.put("Python", FileEntry(f"{SITE}/__pycache__/beta.cpython-311.pyc", b"evil")),
         [f"`{SITE}/__pycache__/beta.cpython-311.pyc` is in the environment, and no locked package has it"],
     ),
+    "a program in a layer of bytecode": (
+        lambda made: made.layers.append(
+            ("bytecode: beta-tools 2.0", entries({"usr/bin/evil": b"", "usr/lib/python3.11/__pycache__/os.pyc": b""}))
+        ),
+        [
+            "layer 6 is `bytecode: beta-tools 2.0`, where the lock gives no such layer",
+            "`usr/bin/evil` is of a layer for bytecode, and is none",
+        ],
+    ),
     "a script beside the others": (
         lambda made: made.put("environment", FileEntry("opt/env/bin/pip", b"#!")),
         ["`opt/env/bin/pip` is in the environment, and no locked package has it"],
