@@ -66,8 +66,9 @@ def command(
             )
         with opened_image(target, reference, output, workshop) as subject:
             subject = subject.of_platforms({Platform.parse(name) for name in platforms})
-            checked = _check(subject, origin, workshop)
-            result = _rebuild(checked, origin, ("there", "by the lock"), output) if rebuild and origin else checked
+            result = _check(subject, origin, workshop)
+            if rebuild and origin:
+                result = _rebuild(result, origin, ("in the image", "by the lock"), output)
     else:
         if lock_path is not None:
             raise click.UsageError("`--lock` says what an image is of; a project or an environment has its own lock.")

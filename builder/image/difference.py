@@ -85,7 +85,7 @@ def json_differences(one: Any, other: Any, path: str = "$") -> Iterator[tuple[st
 
 
 def _text(value: Any) -> str:
-    text = "not there" if value is None else f"`{json.dumps(value, ensure_ascii=False)}`"
+    text = "nothing" if value is None else f"`{json.dumps(value, ensure_ascii=False)}`"
     return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}...`"
 
 
