@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from builder.cli.output import Output, size_text
-from builder.image.workshop import Workshop
 
 if TYPE_CHECKING:
     from builder.bundle.build import Built
+    from builder.image.workshop import Workshop
     from builder.oci.documents import Descriptor
     from builder.oci.registry import Reference
     from builder.oci.registry.push import Pushed

@@ -15,7 +15,6 @@ from builder.cli.push import pushed_as_json
 from builder.cli.target import Target
 from builder.cli.wheels import ensure_built_wheels
 from builder.errors import EnvbuildError
-from builder.image.workshop import Workshop
 from builder.oci.digest import Digest
 from builder.oci.documents import Platform, pinned_name
 from builder.progress import Progress, Silent
@@ -23,6 +22,7 @@ from builder.progress import Progress, Silent
 if TYPE_CHECKING:
     from builder.image.engine.connection import Connection
     from builder.image.engine.interface import BuildEngine
+    from builder.image.workshop import Workshop
     from builder.oci.registry.push import Pushed
 
 NATIVE = "native"

@@ -14,11 +14,11 @@ from builder.cli.output import Output, print_json, show_error, size_text
 from builder.cli.target import Target, open_target
 from builder.cli.wheels import ensure_built_wheels
 from builder.errors import EnvbuildError
-from builder.image.workshop import Workshop
 
 if TYPE_CHECKING:
     from builder.bundle.build import Built
     from builder.bundle.fleet import Member, Row, Summary
+    from builder.image.workshop import Workshop
 
 
 def build_all(

@@ -12,21 +12,19 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from builder.cli.output import Output
 from builder.errors import EnvbuildError
-from builder.fetch import Fetcher, Mirrors
-from builder.image.workshop import Workshop
-from builder.layers.interface import LAYER_FORMAT
-from builder.lock.document import Lock
-from builder.lock.folder import read_current_lock
 from builder.oci.documents import Platform
 from builder.oci.store import Store
 from builder.progress import Silent
-from builder.spec import LoadedEnvironment
 
 if TYPE_CHECKING:
     import urllib3
 
+    from builder.fetch import Fetcher
     from builder.image.kept import Image
+    from builder.image.workshop import Workshop
+    from builder.lock.document import Lock
     from builder.oci.registry import Registries
+    from builder.spec import LoadedEnvironment
 
 _ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
@@ -59,6 +57,7 @@ def machine_variables() -> Mapping[str, str]:
 
 def make_fetcher(store: Store, output: Output, *, offline: bool = False) -> Fetcher:
     """A downloader with this machine's mirrors."""
+    from builder.fetch import Fetcher, Mirrors
     from builder.lock.conda.settings import read_settings, with_channels
 
     mirrors = Mirrors.from_environment(machine_variables())
@@ -69,6 +68,8 @@ def make_fetcher(store: Store, output: Output, *, offline: bool = False) -> Fetc
 
 def make_workshop(output: Output, workers: int | None = None, *, offline: bool = False) -> Workshop:
     """What a build needs."""
+    from builder.image.workshop import Workshop
+
     store = open_store()
     count = workers or os.cpu_count() or 1
     output.detail(f"the store is `{store.root}`; {count} workers")
@@ -102,6 +103,9 @@ def _compile(store: Store, root: Image, sources: Path, order: str) -> AbstractCo
 
 def current_lock(loaded: LoadedEnvironment) -> Lock:
     """The lock of an environment, refused if it is stale."""
+    from builder.layers.interface import LAYER_FORMAT
+    from builder.lock.folder import read_current_lock
+
     return read_current_lock(loaded, LAYER_FORMAT)
 
 

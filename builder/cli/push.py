@@ -12,9 +12,9 @@ from builder.cli.machine import make_workshop
 from builder.cli.options import Existing, json_option, offline_option, platform_option, workers_option
 from builder.cli.output import Output, print_json, size_text
 from builder.errors import EnvbuildError
-from builder.image.workshop import Workshop
 
 if TYPE_CHECKING:
+    from builder.image.workshop import Workshop
     from builder.oci.documents import Descriptor
     from builder.oci.registry import Reference
     from builder.oci.registry.push import Origin, Pushed

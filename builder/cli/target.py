@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING
 from builder.cli.machine import chosen_platforms, current_lock
 from builder.cli.output import Output
 from builder.cli.wheels import ensure_built_wheels
-from builder.image.workshop import Workshop
-from builder.lock.document import Lock
-from builder.oci.documents import Platform
-from builder.spec import LoadedEnvironment, LoadedProject
-from builder.spec.load import PROJECT_FILE, find_spec, load_environment, load_project
 
 if TYPE_CHECKING:
     from builder.bundle.build import Built
+    from builder.image.workshop import Workshop
+    from builder.lock.document import Lock
+    from builder.oci.documents import Platform
     from builder.plan import Plan
+    from builder.spec import LoadedEnvironment, LoadedProject
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +60,8 @@ def open_target(path: Path, platforms: tuple[str, ...] = ()) -> Target:
 
     Raises: EnvbuildError, if it cannot be read, or its lock is stale.
     """
+    from builder.spec.load import PROJECT_FILE, find_spec, load_environment, load_project
+
     file = find_spec(path)
     project = load_project(file) if file.name == PROJECT_FILE else None
     environment = project.environment if project else load_environment(file)

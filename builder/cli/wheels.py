@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from builder.cli.machine import host_platform
 from builder.cli.output import Output
 from builder.errors import EnvbuildError
-from builder.image.workshop import Workshop
-from builder.lock.document import Lock
-from builder.oci.documents import Platform
 
 if TYPE_CHECKING:
+    from builder.image.workshop import Workshop
+    from builder.lock.document import Lock
+    from builder.oci.documents import Platform
     from builder.run.wheels import WheelBuilder
 
 

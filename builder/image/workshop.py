@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar
 
 from builder.errors import EnvbuildError
-from builder.fetch import Fetcher
 from builder.image.processes import can_fork, forked_map
 from builder.oci.store import Store
 from builder.progress import Progress, Silent
 
 if TYPE_CHECKING:
+    from builder.fetch import Fetcher
     from builder.image.kept import Image
     from builder.oci.registry import Registries
 
