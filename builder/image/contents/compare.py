@@ -12,7 +12,7 @@ from builder.image.config import LOCK_LABEL, environment_config
 from builder.image.contents.claims import Claim, Claims
 from builder.image.contents.conda import check_conda
 from builder.image.contents.debian import check_debian, unclaimed
-from builder.image.contents.layers import ADDED, kinds_of, strays
+from builder.image.contents.layers import ADDED, kind_of, kinds_of, strays
 from builder.image.contents.python import check_wheels
 from builder.image.skeleton import CODE, ENVIRONMENT, environment_files
 from builder.layers.files import FileEntry, Kind
@@ -112,7 +112,10 @@ class _Compared:
             yield Problem("contents", f"the lock gives no image to compare with: {error}")
             return
         added = tuple(name for name in ADDED if name in config.history)
-        for number, (name, wanted) in enumerate(zip_longest(config.history, (*planned.history, *added))):
+        given = [name for name in planned.history if kind_of(name) != "bytecode" or name in config.history]
+        for number, (name, wanted) in enumerate(
+            zip_longest(config.history, (*given, *added))
+        ):  # empty ones are left out
             if name != wanted:
                 digest = str(layers[number].digest) if number < len(layers) else ""
                 what = f"is `{_short(name)}`" if name else "is not there"

@@ -128,6 +128,12 @@ def test_an_image_that_is_what_its_lock_says_has_no_problems(made: Made) -> None
     assert made.problems() == []
 
 
+def test_a_layer_of_bytecode_that_would_be_empty_may_be_missing(made: Made) -> None:
+    document = made.lock.document
+    made.lock = replace(made.lock, document=replace(document, spec={**document.spec, "compile": True}))
+    assert made.problems() == []
+
+
 def record(made: Made, name: str) -> str:
     return next(path for _, files in made.layers for path in files if path.endswith(f"{name}.dist-info/RECORD"))
 
