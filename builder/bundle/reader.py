@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
 from builder.bundle.documents import BUNDLE_FILE, BUNDLE_FORMAT, DATA_LOCK_PATH, DOCUMENTS_LAYER, LOCK_PREFIX
 from builder.errors import EnvbuildError
+from builder.image.config import LAUNCHER
 from builder.image.kept import Image, read_image
+from builder.layers.join import Layer
 from builder.lock.data.document import DataLock
 from builder.oci.archive import ArchiveReader, only_entry
 from builder.oci.canonical import parse_json
@@ -21,6 +23,8 @@ from builder.oci.validate import checked_stream
 
 _DOCUMENTS_LIMIT = 64 << 20
 """Bytes of the layer of documents at most, uncompressed."""
+_SMALL_LAYER = 1 << 20
+"""Bytes, compressed, of a layer that is read to see whether it is the one of documents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +83,17 @@ def open_bundle(path: Path) -> Bundle:
     return Bundle(layout, top, {image.config.platform: image for image in images})
 
 
+def is_bundle(image: Image) -> bool:
+    """Whether an image promises the documents of a bundle: envbuild made their layer, or the launcher starts it."""
+    return DOCUMENTS_LAYER in image.config.history or LAUNCHER in image.config.entrypoint
+
+
 def read_document(layout: Layout, image: Image) -> dict[str, Any]:
     """The `bundle.json` of an image; empty for an image that is no bundle.
 
     Raises: EnvbuildError, if it is of a format that is not known; DigestMismatchError.
     """
-    if DOCUMENTS_LAYER not in image.config.history:
+    if not is_bundle(image):
         return {}
     data = _files(layout, image, BUNDLE_FILE, DOCUMENT_LIMIT).get(BUNDLE_FILE)
     if data is None:
@@ -104,7 +113,7 @@ def read_lock_files(bundle: Bundle) -> dict[str, bytes]:
     Raises: EnvbuildError, if there is none inside; DigestMismatchError, if they are not what the bundle promises.
     """
     image = bundle.images[min(bundle.images)]
-    found = _files(bundle.layout, image, LOCK_PREFIX) if DOCUMENTS_LAYER in image.config.history else {}
+    found = _files(bundle.layout, image, LOCK_PREFIX) if is_bundle(image) else {}
     if not found:
         raise EnvbuildError(f"there is no lock in `{bundle.name}`", "it is an image, not a bundle")
     return {name.removeprefix(LOCK_PREFIX): data for name, data in found.items()}
@@ -115,7 +124,7 @@ def read_data_lock_of(layout: Layout, image: Image) -> DataLock:
 
     Raises: EnvbuildError, if there is none inside, or it is not as it was made; DigestMismatchError.
     """
-    found = _files(layout, image, DATA_LOCK_PATH) if DOCUMENTS_LAYER in image.config.history else {}
+    found = _files(layout, image, DATA_LOCK_PATH) if is_bundle(image) else {}
     if DATA_LOCK_PATH not in found:
         raise EnvbuildError("the bundle has no data lock inside")
     return DataLock.from_bytes(found[DATA_LOCK_PATH], f"`/{DATA_LOCK_PATH}`")
@@ -144,12 +153,25 @@ def _check_document(document: Mapping[str, Any]) -> None:
 
 def _files(layout: Layout, image: Image, prefix: str, limit: int = _DOCUMENTS_LIMIT) -> dict[str, bytes]:
     """The files of the layer of documents whose paths begin with `prefix`, of at most `limit` bytes each."""
+    for layer in _candidates(image):
+        with checked_stream(layout, layer.descriptor, layer.diff_id, _DOCUMENTS_LIMIT) as stream:
+            if found := _members(stream, prefix, limit):
+                return found
+    return {}
+
+
+def _candidates(image: Image) -> Sequence[Layer]:
+    """The layers that may be the one of documents: by its history entry, else all small ones, the highest first."""
+    if DOCUMENTS_LAYER not in image.config.history:  # an engine made it, of a Dockerfile
+        return [layer for layer in reversed(image.layers) if _may_hold_documents(layer.descriptor)]
     position = image.config.history.index(DOCUMENTS_LAYER)
     if position >= len(image.layers):
         raise EnvbuildError("the bundle is not complete", f"it has no layer for `{DOCUMENTS_LAYER}`")
-    layer = image.layers[position]
-    with checked_stream(layout, layer.descriptor, layer.diff_id, _DOCUMENTS_LIMIT) as stream:
-        return _members(stream, prefix, limit)
+    return [image.layers[position]]
+
+
+def _may_hold_documents(layer: Descriptor) -> bool:
+    return layer.media_type.endswith("gzip") and layer.size <= _SMALL_LAYER
 
 
 def _members(stream: IO[bytes], prefix: str, limit: int) -> dict[str, bytes]:

@@ -77,16 +77,16 @@ class Origin:
 
         Raises: EnvbuildError, if a bundle is to be made of a lock alone; DigestMismatchError.
         """
-        from builder.bundle.documents import DOCUMENTS_LAYER
+        from builder.bundle.reader import is_bundle
 
         platforms = tuple(sorted({_locked_platform(image, self.lock) for image in images}))
-        is_bundle = any(DOCUMENTS_LAYER in image.config.history for image in images)
-        if is_bundle and (self.target is None or self.target.project is None):
+        with_project = any(map(is_bundle, images))
+        if with_project and (self.target is None or self.target.project is None):
             raise EnvbuildError(
                 "a bundle cannot be made of a lock or an environment alone", hint="Name its project as `--lock`"
             )
         if self.target is not None:
-            project = self.target.project if is_bundle else None
+            project = self.target.project if with_project else None
             return replace(self.target, project=project, platforms=platforms).build(workshop, output, here_only=True)
         from builder.bundle.build import build_environments
         from builder.cli.wheels import ensure_built_wheels

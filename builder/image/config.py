@@ -21,6 +21,8 @@ from builder.oci.digest import Digest
 from builder.oci.documents import ImageConfig
 from builder.plan import Plan
 
+LAUNCHER = f"/{BUNDLE}/launcher.py"
+"""What starts a bundle, as its entry point names it."""
 LOCK_LABEL = "dev.envbuild.lock"
 
 _VARIABLES = {
@@ -104,7 +106,7 @@ def bundle_config(
         diff_ids=(*environment.diff_ids, *(diff_id for _, diff_id in layers)),
         history=(*environment.history, *(name for name, _ in layers)),
         env=(*environment.env, *(f"{name}={value}" for name, value in variables.items())),
-        entrypoint=(*environment.entrypoint, f"/{ENVIRONMENT}/bin/python", "-I", f"/{BUNDLE}/launcher.py"),
+        entrypoint=(*environment.entrypoint, f"/{ENVIRONMENT}/bin/python", "-I", LAUNCHER),
         cmd=(),
         working_dir=f"/{CODE}",
         labels={**environment.labels, **labels},

@@ -98,6 +98,21 @@ def test_a_history_that_promises_more_layers_than_there_are_is_refused(store: St
         read_document(store, replace(image, config=config))
 
 
+def test_documents_are_found_in_an_image_that_an_engine_made_of_a_dockerfile(store: Store) -> None:
+    image = make_image(store, json.dumps(DOCUMENT).encode())
+    above = write_layer(store, [Directory("tmp")], [Fresh(FileTree([FileEntry("tmp/later", b"x")]))])
+    config = replace(
+        image.config,
+        diff_ids=(*image.config.diff_ids, above.diff_id),
+        history=("COPY bundle/ /bundle/", "RUN touch /tmp/later"),
+        entrypoint=("/opt/env/bin/python", "-I", "/bundle/launcher.py"),
+    )
+    made = write_image(store, [*image.layers, above], config)
+    assert read_document(store, made) == DOCUMENT
+    with pytest.raises(EnvbuildError, match=r"has no `/bundle/bundle\.json`"):
+        read_document(store, write_image(store, [above], replace(config, diff_ids=(above.diff_id,))))
+
+
 def test_an_image_of_another_tool_is_summarised(store: Store) -> None:
     image = make_image(store, b"{}")
     foreign = write_image(store, image.layers, replace(image.config, history=()))
