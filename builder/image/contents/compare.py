@@ -112,10 +112,9 @@ class _Compared:
             yield Problem("contents", f"the lock gives no image to compare with: {error}")
             return
         added = tuple(name for name in ADDED if name in config.history)
+        # a layer of bytecode that turns out empty is left out
         given = [name for name in planned.history if kind_of(name) != "bytecode" or name in config.history]
-        for number, (name, wanted) in enumerate(
-            zip_longest(config.history, (*given, *added))
-        ):  # empty ones are left out
+        for number, (name, wanted) in enumerate(zip_longest(config.history, (*given, *added))):
             if name != wanted:
                 digest = str(layers[number].digest) if number < len(layers) else ""
                 what = f"is `{_short(name)}`" if name else "is not there"
