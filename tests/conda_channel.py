@@ -45,6 +45,8 @@ class File:
     """The target of a symbolic link."""
     prefix: str | None = None
     """`text` or `binary`, where `PLACEHOLDER` stands in it."""
+    same: str | None = None
+    """A path of the package before it, which this is a hard link to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class Package:
     entry_points: tuple[str, ...] = ()
     license: str = "MIT"
     files: dict[str, File] = field(default_factory=dict)
+    """By path; an empty folder's ends with a slash, and is in no list, as conda-build has it."""
     old: bool = False
     """Whether it is a `.tar.bz2`."""
 
@@ -136,7 +139,11 @@ def _add(archive: tarfile.TarFile, members: Iterable[tuple[str, File]]) -> None:
         info.mtime, info.mode = _MTIME, file.mode
         if file.link is not None:
             info.type, info.linkname = tarfile.SYMTYPE, file.link
-        info.size = len(file.data)
+        if file.same is not None:
+            info.type, info.linkname = tarfile.LNKTYPE, file.same
+        if name.endswith("/"):
+            info.type = tarfile.DIRTYPE
+        info.size = 0 if file.same else len(file.data)
         archive.addfile(info, io.BytesIO(file.data))
 
 
@@ -158,16 +165,17 @@ def _info(package: Package) -> dict[str, bytes]:
         "timestamp": _MTIME * 1000,
         **noarch,
     }
+    files = {name: file for name, file in package.files.items() if not name.endswith("/")}
     documents: dict[str, Any] = {
         "info/index.json": index,
-        "info/paths.json": {"paths": [_path(*item) for item in package.files.items()], "paths_version": 1},
+        "info/paths.json": {"paths": [_path(*item) for item in files.items()], "paths_version": 1},
         "info/about.json": {"license": package.license, "summary": f"{package.name} for tests"},
     }
     if package.python:
         points = {"type": "python", "entry_points": list(package.entry_points)}
         documents["info/link.json"] = {"noarch": points, "package_metadata_version": 1}
     written = {name: (json.dumps(document, indent=2) + "\n").encode() for name, document in documents.items()}
-    written["info/files"] = "".join(f"{name}\n" for name in package.files).encode()
+    written["info/files"] = "".join(f"{name}\n" for name in files).encode()
     prefixed = [f"{PLACEHOLDER} {file.prefix} {name}\n" for name, file in package.files.items() if file.prefix]
     if prefixed:
         written["info/has_prefix"] = "".join(prefixed).encode()

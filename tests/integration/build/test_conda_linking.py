@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import stat
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conda_channel import File, Package, build_channel, write_channel
+from conda_channel import PLACEHOLDER, File, Package, build_channel, write_channel
 from conda_images import AMD64, environment, locked, written
 
 from builder.image.filesystem import Owner, merge
@@ -144,3 +145,152 @@ def test_of_two_packages_with_one_path_the_same_one_provides_it(needs: tuple[str
     packages = [locked(path) for path in sorted((made / "noarch").glob("*.conda"))]
     real, ours = tree(installed(packages, tmp_path)), layered(packages)
     assert ours[SHARED] == real[SHARED]
+
+
+LONG = "d" * 80
+_MENU = b'{"menu_name": "Made", "menu_items": []}\n'
+_HOME = f"{PLACEHOLDER}/share/made".encode()
+AWKWARD = (
+    Package(
+        "libmade",
+        "1.0",
+        "linux-64",
+        files={
+            "lib/libmade.so.1.2": File(
+                b"\x7fELF" + _HOME + b"\0rest\0" + _HOME + b":" + _HOME + b"\0\xff", 0o755, prefix="binary"
+            ),
+            "lib/libmade.so.1": File(link="libmade.so.1.2", mode=0o777),
+            "lib/libmade.so": File(link="libmade.so.1", mode=0o777),
+            "bin/made": File(b"made\n", 0o755),
+            "bin/made-too": File(b"made\n", 0o755, same="bin/made"),
+            "etc/made.conf": File(_HOME + b"\n" + _HOME, prefix="text"),
+            "etc/made.cmd": File(b"rem " + _HOME + b"\r\n", prefix="text"),
+            "bin/long-shebang": File(b"#!" + _HOME + b"/" + b"x" * 120 + b"/perl -w\nprint 1;\n", 0o755, prefix="text"),
+            "bin/python-shebang": File(f"#!{PLACEHOLDER}/bin/python -I\nprint()\n".encode(), 0o755, prefix="text"),
+            "share/empty": File(),
+            "share/nothing/": File(mode=0o755),
+            "share/gr\u00fc\u00dfe/\u03a9.txt": File(b"hello\n"),
+            f"share/{LONG}/{LONG}/{LONG}.txt": File(b"far\n"),
+            "share/secret": File(b"mode\n", 0o600),
+            "share/dangling": File(link="nowhere/at/all", mode=0o777),
+            "Menu/made.json": File(_MENU),
+            "etc/conda/activate.d/made.sh": File(b"export MADE=1\n"),
+        },
+    ),
+    Package(
+        "old-made",
+        "1.0",
+        "linux-64",
+        old=True,
+        depends=("libmade",),
+        files={
+            "bin/old-made": File(f"#!{PLACEHOLDER}/bin/made\n".encode(), 0o755, prefix="text"),
+            "bin/old-made-too": File(link="old-made", mode=0o777),
+            "share/clobbered": File(b"by old-made\n"),
+        },
+    ),
+    Package("clobbering", "1.0", depends=("old-made",), files={"share/clobbered": File(b"by clobbering\n")}),
+    Package("python", "3.11.2", "linux-64", files={"bin/python3.11": File(b"python\n", 0o755)}),
+    Package(
+        "pure",
+        "1.0",
+        depends=("python",),
+        python=True,
+        entry_points=("pure = pure.deep:main", "pure-too = pure:main.really"),
+        files={
+            "site-packages/pure/__init__.py": File(),
+            "site-packages/pure/deep.py": File(b"def main(): print('pure')\n"),
+            "site-packages/pure/where.txt": File(_HOME + b"\n", prefix="text"),
+            "site-packages/pure/__pycache__/deep.cpython-311.pyc": File(b"old"),
+            "python-scripts/pure-shipped": File(b"#!/usr/bin/env python\n", 0o755),
+            "share/pure/data": File(b"data\n"),
+        },
+    ),
+)
+"""Packages that have, each somewhere, all that a package may have in it."""
+
+
+EXTRA = Package(
+    "extra",
+    "1.0",
+    depends=("python",),
+    python=True,
+    entry_points=("extra = extra:main",),
+    files={"site-packages/extra.py": File(_HOME, prefix="text")},
+)
+
+
+def made_packages(folder: Path, *packages: Package) -> tuple[CondaPackage, ...]:
+    """Packages of a channel, as a lock has them."""
+    made = write_channel(folder, packages)
+    return tuple(locked(path) for path in sorted((*made.glob("*/*.conda"), *made.glob("*/*.tar.bz2"))))
+
+
+def written_out(files: Tree, prefix: Path) -> None:
+    """Make a prefix of what layers hold."""
+    for path, (kind, data, executable) in files.items():
+        place = prefix / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if kind == "link":
+            place.symlink_to(os.fsdecode(data))
+        else:
+            place.write_bytes(data)
+            place.chmod(0o755 if executable else 0o644)
+
+
+def without_other_kinds(files: Tree) -> Tree:
+    """Without what only a real prefix has: bytecode, a tag for backups, and the place of files that others replace."""
+    left = {path: found for path, found in without_records(files).items() if path != "CACHEDIR.TAG"}
+    return {path: found for path, found in left.items() if "__pycache__" not in path and "__clobbers__" not in path}
+
+
+@pytest.fixture(scope="module")
+def awkward(tmp_path_factory: pytest.TempPathFactory) -> tuple[CondaPackage, ...]:
+    return made_packages(tmp_path_factory.mktemp("awkward"), *AWKWARD)
+
+
+def test_awkward_packages_are_linked_as_in_a_real_prefix(awkward: tuple[CondaPackage, ...], tmp_path: Path) -> None:
+    real, ours = tree(installed(awkward, tmp_path)), layered(awkward)
+    assert without_other_kinds(ours) == without_other_kinds(real)
+    made, expected = records(ours), records(real)
+    for record in made.values():
+        del record["md5"], record["constrains"]
+    for name in ("old-made-1.0-0.json", "pure-1.0-0.json"):  # the clobbered one, the one with bytecode
+        kept = [
+            path for path in expected["conda-meta/" + name]["files"] if "__" not in path.removesuffix("__init__.py")
+        ]
+        assert set(kept) <= set(made["conda-meta/" + name]["files"])
+        del made["conda-meta/" + name], expected["conda-meta/" + name]
+    assert made == expected
+
+
+def test_the_contents_are_as_awkward_as_they_are_chosen_for(awkward: tuple[CondaPackage, ...]) -> None:
+    ours = layered(awkward)
+    assert ours["lib/libmade.so.1.2"][1].count(b"/opt/env/share/made") == 3
+    assert ours["etc/made.conf"][1] == b"/opt/env/share/made\n/opt/env/share/made"
+    assert ours["bin/made-too"] == ours["bin/made"] == ("file", b"made\n", True)
+    assert ours["share/dangling"] == ("link", b"nowhere/at/all", True)
+    assert ours["share/clobbered"][1] == b"by clobbering\n"
+    assert b"from pure import main" in ours["bin/pure-too"][1]
+    assert not any("__pycache__" in path for path in ours)
+    libmade = json.loads(ours["conda-meta/libmade-1.0-0.json"][1])
+    paths = {path["_path"]: path for path in libmade["paths_data"]["paths"]}
+    assert {path["path_type"] for path in paths.values()} == {"hardlink", "softlink"}
+    content = ours["etc/made.conf"][1]
+    assert paths["etc/made.conf"]["sha256_in_prefix"] == hashlib.sha256(content).hexdigest()
+
+
+def test_a_real_tool_manages_the_prefix_afterwards(awkward: tuple[CondaPackage, ...], tmp_path: Path) -> None:
+    wanted = [package for package in awkward if package.name not in ("pure", "clobbering")]
+    wanted += made_packages(tmp_path / "channel", EXTRA)
+    prefix, ours = tmp_path / "ours/prefix", layered(awkward)
+    written_out(ours, prefix)
+    kept = (prefix / "bin/python3.11").stat().st_ino
+    assert installed(wanted, tmp_path / "ours") == prefix
+    managed, fresh = tree(prefix), tree(installed(wanted, tmp_path / "fresh"))
+    lost = {"share/clobbered"}  # of old-made; `clobbering`, which replaced it, has taken it away
+    assert without_other_kinds(managed) == {
+        path: found for path, found in without_other_kinds(fresh).items() if path not in lost
+    }
+    assert records(managed).keys() == records(fresh).keys()
+    assert (prefix / "bin/python3.11").stat().st_ino == kept
