@@ -49,6 +49,9 @@ class Reference:
     def parse_place(cls, text: str) -> Reference:
         """As `parse`, but with neither tag nor digest where neither is given."""
         name, at, digest = text.partition("@")
+        if at and not digest.startswith("sha256:"):
+            why = "behind `@` stands a digest, `sha256:` and 64 hexadecimal digits; a login has no place in a name"
+            raise EnvbuildError(f"`…@{text.rpartition('@')[2][:_LONGEST]}` is not the name of an image", why, _FORM)
         name, tag = _tag_of(name)
         registry, repository = _registry_of(name)
         for pattern, part, what in (

@@ -69,6 +69,21 @@ def test_what_is_no_name_of_an_image_is_refused(text: str, why: str) -> None:
     assert why in caught.value.why[0]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://me:secret@r.example/b:1",
+        "me:secret@r.example/b",
+        "me:sec/secret@r.example/b",
+        "me:p@secret@r.example/b",
+    ],
+)
+def test_a_login_in_a_name_is_refused_and_not_shown(text: str) -> None:
+    with pytest.raises(EnvbuildError, match="a login has no place") as caught:
+        Reference.parse(text)
+    assert "secret" not in str([caught.value.what, caught.value.why, caught.value.hint])
+
+
 def test_a_place_has_no_tag_unless_one_is_given() -> None:
     assert Reference.parse_place("r.example/b").tag is None
     assert Reference.parse_place("r.example/b:1").tag == "1"
