@@ -115,7 +115,7 @@ def _project_problems(image: Checked, lock: Lock | None, inside: Lock | None) ->
 
 
 def _digest(image: Checked, folder: str, kind: str) -> str:
-    """The digest of the files that the project's own layer puts into a folder."""
+    """The digest of the files that the project's own layer puts into a folder; of all where others made the layers."""
     kinds = kinds_of(image.config, len(image.manifest.layers))
     return str(
         listing_digest(
@@ -127,6 +127,6 @@ def _digest(image: Checked, folder: str, kind: str) -> str:
                 placed.node.checksum.hex(),
             )
             for path, placed in image.files.below(folder.encode())
-            if kinds[placed.layer] == kind
+            if kinds[placed.layer] == kind or not any(kinds)
         )
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,12 @@ def test_code_that_is_not_what_the_bundle_says_is_named(changed: list[FileEntry]
     assert problem == (
         f"`/bundle/bundle.json` says that `/app` is {content_digest(CODE)}, and it is {content_digest(changed)}"
     )
+
+
+def test_code_that_an_engine_copied_into_a_layer_of_its_own_is_what_the_bundle_says(store: Store) -> None:
+    image = make_image(store, document(CODE), CODE)
+    made = write_image(store, image.layers, replace(image.config, history=("COPY app/ /app/", "COPY bundle/ /bundle/")))
+    assert told(store, made) == []
 
 
 @pytest.mark.parametrize("data", [b"[]", b"nothing", b'{"code": [1]}'])
