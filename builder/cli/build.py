@@ -10,7 +10,7 @@ import click
 
 from builder.cli.deliver import Delivery, deliver, delivery_options
 from builder.cli.engine_build import Choice, Job, build_by_engine, builder_options, print_made
-from builder.cli.fleet import build_all, print_summary
+from builder.cli.fleet import build_all, print_fleet
 from builder.cli.machine import make_workshop
 from builder.cli.options import json_option, offline_option, path_argument, platform_option, workers_option
 from builder.cli.output import Output, print_json, size_text
@@ -55,7 +55,8 @@ def command(
     With `--builder docker` or `buildkit` an engine makes it of the Dockerfile that `envbuild render` writes: the same
     files, under a digest of the engine's own, which is printed for each platform.
 
-    With `--all`, a line for each project and environment; `-o` names a folder, which gets a NAME.tar of each.
+    With `--all`, a line for each project and environment; `-o` names a folder, which gets a NAME.tar of each, and
+    `--push` a repository, below which each goes under its name.
     """
     choice = Choice(builder, base)
     choice.check()
@@ -63,7 +64,7 @@ def command(
         if dry_run or not choice.is_native:
             raise click.UsageError("`--all` goes neither with `--dry-run` nor with `--builder`.")
         workshop = make_workshop(output, workers, offline=offline)
-        return print_summary(build_all(path, platforms, workshop, output, Delivery(**delivery)), as_json, output)
+        return print_fleet(build_all(path, platforms, workshop, output, Delivery(**delivery)), as_json, output)
     target = open_target(path, platforms)
     if dry_run:
         _print_plans(target.plans, as_json)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import click
 
 from builder.cli.deliver import Delivery, deliver
 from builder.cli.output import Output, print_json, show_error, size_text
+from builder.cli.push import pushed_as_json
 from builder.cli.target import Target, open_target
 from builder.cli.wheels import ensure_built_wheels
 from builder.errors import EnvbuildError
@@ -19,11 +20,21 @@ if TYPE_CHECKING:
     from builder.bundle.build import Built
     from builder.bundle.fleet import Member, Row, Summary
     from builder.image.workshop import Workshop
+    from builder.oci.registry.push import Pushed
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """What was built, and where in a registry it is."""
+
+    summary: Summary
+    pushed: Mapping[Path, Pushed]
+    """By spec."""
 
 
 def build_all(
     folder: Path, platforms: tuple[str, ...], workshop: Workshop, output: Output, delivery: Delivery
-) -> Summary:
+) -> Fleet:
     """Build and deliver everything below `folder`; what fails does not stop the others.
 
     Raises: EnvbuildError, if there is nothing to build, or two of them would be delivered under one name.
@@ -35,9 +46,17 @@ def build_all(
         target = open_target(file, platforms)
         ensure_built_wheels(target.lock, target.platforms, workshop, output)
         _claim(names, target.name, file, delivery)
-        return Candidate(file, target.plans, lambda: _finished(target, workshop, output, delivery))
+        return Candidate(file, target.plans, lambda: finished(file, target))
+
+    def finished(file: Path, target: Target) -> Built:
+        built = target.build(workshop, output)
+        done = deliver(built, workshop, output, _own(delivery, target.name))
+        if done:
+            pushed[file] = done
+        return built
 
     names: dict[str, Path] = {}
+    pushed: dict[Path, Pushed] = {}
     before = frozenset(workshop.store.blobs())
     candidates, failed = [], []
     for file in find_environments(folder):
@@ -46,15 +65,17 @@ def build_all(
         except EnvbuildError as error:
             failed.append(Member(file, error=error))
     members = [*build_fleet(candidates, workshop), *failed]
-    return summarise(sorted(members, key=lambda member: member.file), before)
+    return Fleet(summarise(sorted(members, key=lambda member: member.file), before), pushed)
 
 
-def print_summary(summary: Summary, as_json: bool, output: Output) -> int:
+def print_fleet(fleet: Fleet, as_json: bool, output: Output) -> int:
     """A line for each, then the errors of those that failed; the exit code."""
+    summary = fleet.summary
     if as_json:
-        print_json({str(row.member.file.parent): _as_json(row) for row in summary.rows})
+        rows = ((row, fleet.pushed.get(row.member.file)) for row in summary.rows)
+        print_json({str(row.member.file.parent): _as_json(row, pushed) for row, pushed in rows})
     else:
-        for line in _table(summary):
+        for line in _table(fleet):
             click.echo(line)
     for member in summary.failed:
         show_error(_of_member(member))
@@ -62,14 +83,10 @@ def print_summary(summary: Summary, as_json: bool, output: Output) -> int:
     return max((int(member.error.exit_code) for member in summary.failed if member.error), default=0)
 
 
-def _finished(target: Target, workshop: Workshop, output: Output, delivery: Delivery) -> Built:
-    """A target's images, delivered: into the folder, or below the repository, that was named, under its own name."""
-    built = target.build(workshop, output)
-    own = replace(delivery, target=delivery.target / f"{target.name}.tar") if delivery.target else delivery
-    if own.push:
-        own = replace(own, push=own.push.below(target.name))
-    deliver(built, workshop, output, own)
-    return built
+def _own(delivery: Delivery, name: str) -> Delivery:
+    """Where one of many goes: into the folder, or below the repository, that was named, under its own name."""
+    own = replace(delivery, target=delivery.target / f"{name}.tar") if delivery.target else delivery
+    return replace(own, push=own.push.below(name)) if own.push else own
 
 
 def _claim(names: dict[str, Path], name: str, file: Path, delivery: Delivery) -> None:
@@ -83,26 +100,29 @@ def _claim(names: dict[str, Path], name: str, file: Path, delivery: Delivery) ->
         )
 
 
-def _table(summary: Summary) -> Iterator[str]:
-    width = max(len(str(row.member.file.parent)) for row in summary.rows)
-    for row in summary.rows:
-        yield f"{row.member.file.parent!s:{width}}  {row.result:6}  {_facts(row)}".rstrip()
+def _table(fleet: Fleet) -> Iterator[str]:
+    rows = fleet.summary.rows
+    width = max(len(str(row.member.file.parent)) for row in rows)
+    for row in rows:
+        facts = _facts(row, fleet.pushed.get(row.member.file))
+        yield f"{row.member.file.parent!s:{width}}  {row.result:6}  {facts}".rstrip()
 
 
-def _facts(row: Row) -> str:
-    built = row.member.built
-    if built is None:
+def _facts(row: Row, pushed: Pushed | None) -> str:
+    if row.member.built is None:
         return ""
-    return f"{size_text(row.size):>9}  {size_text(row.shared):>9} shared  {row.made:>3} layers made  {built.reference}"
+    reference = pushed.reference if pushed else row.member.built.reference
+    return f"{size_text(row.size):>9}  {size_text(row.shared):>9} shared  {row.made:>3} layers made  {reference}"
 
 
-def _as_json(row: Row) -> dict[str, Any]:
+def _as_json(row: Row, pushed: Pushed | None) -> dict[str, Any]:
     built, error = row.member.built, row.member.error
     if error or not built:
         problem = {"what": error.what, "why": list(error.why), "hint": error.hint} if error else None
         return {"result": row.result, "error": problem}
     images = {str(image.config.platform): str(image.descriptor.digest) for image in built.images}
-    sizes = {"layers-made": row.made, "bytes": row.size, "bytes-shared": row.shared}
+    more = {"pushed": pushed_as_json(pushed)} if pushed else {}
+    sizes = {"layers-made": row.made, "bytes": row.size, "bytes-shared": row.shared, **more}
     return {"result": row.result, "name": built.name, "digest": built.digest, "images": images, **sizes}
 
 

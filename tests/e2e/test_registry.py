@@ -6,12 +6,14 @@ import hashlib
 import json
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from docker_registry import LOGIN, SECRET, USER, Registry, certificates, login_at, run, serving
+from made_layouts import add_image, new_layout, noise
 
 from builder.fetch import Mirrors
 from builder.fetch.transport import Transport
@@ -21,6 +23,14 @@ from builder.oci.registry import Credentials, Reference, Registries
 from builder.oci.registry.push import Origin, push
 from builder.oci.store import Store
 
+PROJECT = """\
+name: hello
+version: "1.0"
+environment: ../plain
+code: [hello.py]
+commands:
+  hello: {run: python hello.py}
+"""
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
 
@@ -64,33 +74,70 @@ def sent_blobs(registry: Registry, before: int) -> list[Digest]:
     return [Digest(match[1]) for match in found if match]
 
 
-def test_a_bundle_comes_back_byte_for_byte(logged_in, emptied, places, bundle, tmp_path) -> None:
-    pushed = logged_in("push", bundle.file, f"{places.tls.host}/team/penguins").stdout.strip()
-    assert pushed == f"{places.tls.host}/team/penguins@{bundle.digest}"
-    version = bundle.name.rpartition(":")[2]
-    for tag in (version, bundle.digest[7:19]):
-        raw = places.plain.raw(f"team/penguins:{tag}")
-        assert f"sha256:{hashlib.sha256(raw).hexdigest()}" == bundle.digest
+@pytest.fixture(scope="module")
+def project(projects: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project of one file, on the smallest environment, which is beside it."""
+    folder = tmp_path_factory.mktemp("small") / "hello"
+    folder.mkdir()
+    shutil.copytree(projects / "environments/plain", folder.parent / "plain")
+    (folder / "envbuild.yaml").write_text(PROJECT)
+    (folder / "hello.py").write_text("print('hello')\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def packed(pack, project, tmp_path_factory):
+    """Its bundle."""
+    return pack(project, tmp_path_factory.mktemp("packed"))
+
+
+@pytest.fixture(scope="module")
+def pushed(logged_in, places, packed) -> str:
+    """The reference of the bundle in the registry, where it was pushed to `team/hello`."""
+    return logged_in("push", packed.file, f"{places.tls.host}/team/hello").stdout.strip()
+
+
+def test_a_bundle_comes_back_byte_for_byte(emptied, places, packed, pushed, tmp_path) -> None:
+    assert pushed == f"{places.tls.host}/team/hello@{packed.digest}"
+    for tag in ("1.0", packed.digest[7:19]):
+        raw = places.plain.raw(f"team/hello:{tag}")
+        assert f"sha256:{hashlib.sha256(raw).hexdigest()}" == packed.digest
     target = tmp_path / "pulled.tar"
     shown = json.loads(emptied("pull", pushed, "-o", target, "--json").stdout)
     assert shown["reference"] == pushed
-    assert target.read_bytes() == bundle.file.read_bytes()
+    assert target.read_bytes() == packed.file.read_bytes()
     assert json.loads(emptied("pull", pushed, "--json").stdout)["fetched"] == 0
 
 
-def test_a_changed_line_of_code_costs_kilobytes(logged_in, places, bundle, copies) -> None:
-    logged_in("push", bundle.file, f"{places.plain.host}/team/changed")
-    code = next((copies / "examples/penguins/src").rglob("*.py"))
-    code.write_text(code.read_text() + "\n# a line more\n")
+def test_a_pull_that_is_killed_goes_on_where_it_was(logged_in, emptied, places, tmp_path) -> None:
+    layout, layer = new_layout(tmp_path / "layout"), noise(96 << 20, 1)
+    top = add_image(layout, "amd64", layer)
+    registries = Registries(Transport(Mirrors()).pool, Credentials(places.variables))
+    name = f"{places.plain.host}/team/large"
+    push(registries, Reference.parse(name), top, Origin(layout), ["1"])
+    partial = emptied.store / f"tmp/partial-{Digest.of(layer).hex}"
+    killed = emptied.start("pull", f"{name}:1")
+    while not (partial.exists() and partial.stat().st_size):
+        assert killed.poll() is None
+    killed.kill()
+    killed.communicate()
+    there = partial.stat().st_size
+    shown = json.loads(emptied("pull", f"{name}:1", "--json").stdout)
+    assert shown["fetched"] <= len(layer) - there + 10_000
+    assert not partial.exists()
+
+
+def test_a_changed_line_of_code_costs_kilobytes(logged_in, places, project, pushed, tmp_path) -> None:
+    changed, name = tmp_path / "changed", pushed.partition("@")[0].replace(places.tls.host, places.plain.host)
+    shutil.copytree(project.parent, changed)
+    (changed / "hello/hello.py").write_text("print('hello you')\n")
     before = len(places.plain.asked())
-    shown = json.loads(
-        logged_in("push", copies / "examples/penguins", f"{places.plain.host}/team/changed", "--json").stdout
-    )
+    shown = json.loads(logged_in("push", changed / "hello", name, "--json").stdout)
     sent = sent_blobs(places.plain, before)
     assert sum((places.plain.data / place(digest)).stat().st_size for digest in sent) == shown["sent"] < 200_000
     assert len(sent) == 4  # code and documents, which both platforms share, and two configs
     before = len(places.plain.asked())
-    again = logged_in("push", copies / "examples/penguins", f"{places.plain.host}/team/changed:same", "--json")
+    again = logged_in("push", changed / "hello", f"{name}:same", "--json")
     assert json.loads(again.stdout) == {**shown, "tags": ["same"], "sent": 0}
     assert [line.partition(" ")[0] for line in places.plain.asked()[before:] if line.endswith(("200", "201"))] == [
         "HEAD",
@@ -103,57 +150,52 @@ def place(digest: Digest) -> str:
     return f"docker/registry/v2/blobs/sha256/{digest.hex[:2]}/{digest.hex}/data"
 
 
-def test_what_is_built_can_be_pushed_at_once(logged_in, places, projects, tmp_path) -> None:
+def test_what_is_built_can_be_pushed_at_once(logged_in, places, project, pushed, tmp_path) -> None:
     name = f"{places.plain.host}/team/plain"
-    printed = logged_in("build", projects / "environments/plain", "--push", name).stdout.strip()
+    printed = logged_in("build", project.parent / "plain", "--push", name).stdout.strip()
     raw = places.plain.raw("team/plain:latest")
     assert printed == f"{name}@{Digest.of(raw)}"
-    assert (
-        printed.partition("@")[2]
-        == logged_in("build", projects / "environments/plain").stdout.strip().partition("@")[2]
-    )
+    assert printed.partition("@")[2] == logged_in("build", project.parent / "plain").stdout.strip().partition("@")[2]
     assert {str(entry.platform) for entry in Index.from_bytes(raw).manifests} == {"linux/amd64", "linux/arm64"}
-    target, project = tmp_path / "bundle.tar", projects / "examples/penguins"
-    name = f"{places.plain.host}/team/bundled:7"
-    shown = json.loads(logged_in("bundle", project, "-o", target, "--push", name, "--json").stdout)
+    name = f"{places.plain.host}/team/hello:7"
+    line = ["bundle", project, "-o", tmp_path / "bundle.tar", "--push", name, "--json"]
+    shown = json.loads(logged_in(*line).stdout)
     assert shown["pushed"]["tags"] == ["7"]
-    assert shown["digest"] == str(Digest.of(places.plain.raw("team/bundled:7")))
+    assert shown["digest"] == str(Digest.of(places.plain.raw("team/hello:7")))
 
 
 def test_one_platform_is_pushed_as_its_image_and_pulled_as_a_bundle(
-    logged_in, emptied, places, projects, tmp_path
+    logged_in, emptied, places, project, pushed, tmp_path
 ) -> None:
-    project = projects / "examples/penguins"
+    """As the one that building that platform gives, and as that of a bundle of all platforms."""
+    name = pushed.partition("@")[0]
     logged_in("build", project, "--platform", "linux/arm64", "-o", tmp_path / "built.tar")
-    pushed = logged_in("push", project, f"{places.plain.host}/team/one", "--platform", "linux/arm64").stdout.strip()
-    manifest = Manifest.from_bytes(places.plain.raw("team/one:1.0"))
-    assert manifest.layers
-    emptied("pull", pushed, "-o", tmp_path / "pulled.tar")
-    assert (tmp_path / "pulled.tar").read_bytes() == (tmp_path / "built.tar").read_bytes()
-    failed = emptied("pull", pushed, "--platform", "linux/amd64", code=1)
+    alone = logged_in("push", project, f"{name}:one", "--platform", "linux/arm64").stdout.strip()
+    assert Manifest.from_bytes(places.plain.raw("team/hello:one")).layers
+    for source in ([alone], [pushed, "--platform", "linux/arm64"]):
+        emptied("pull", *source, "-o", tmp_path / "pulled.tar")
+        assert (tmp_path / "pulled.tar").read_bytes() == (tmp_path / "built.tar").read_bytes()
+    failed = emptied("pull", alone, "--platform", "linux/amd64", code=1)
     assert "it is there for linux/arm64" in failed.stderr
 
 
-def test_one_platform_of_a_bundle_is_the_bundle_of_that_platform(
-    logged_in, emptied, places, bundle, projects, tmp_path
-) -> None:
-    project, name = projects / "examples/penguins", f"{places.plain.host}/team/filtered"
-    logged_in("push", bundle.file, name)
-    logged_in("bundle", project, "--platform", "linux/amd64", "-o", tmp_path / "built.tar")
-    emptied("pull", f"{name}:1.0", "--platform", "linux/amd64", "-o", tmp_path / "pulled.tar")
-    assert (tmp_path / "pulled.tar").read_bytes() == (tmp_path / "built.tar").read_bytes()
+def test_a_fleet_is_pushed_below_one_name_and_each_reference_is_told(logged_in, places, project) -> None:
+    for form in ([], ["--json"]):
+        line = ["build", "--all", project.parent, "--push", f"{places.plain.host}/team:main", *form]
+        printed = logged_in(*line).stdout
+        for name in ("plain", "hello"):
+            raw = places.plain.raw(f"team/{name}:main")
+            reference = f"{places.plain.host}/team/{name}@{Digest.of(raw)}"
+            if form:
+                assert json.loads(printed)[str(project.parent / name)]["pushed"]["reference"] == reference
+            else:
+                assert reference in printed.split()
 
 
-def test_a_fleet_is_pushed_below_one_name(logged_in, places, projects) -> None:
-    folder = projects / "environments/plain"
-    logged_in("build", "--all", folder, "--push", f"{places.plain.host}/fleet:main")
-    assert Index.from_bytes(places.plain.raw("fleet/plain:main")).manifests
-
-
-def test_layers_are_mounted_from_another_repository(logged_in, places, projects, store, monkeypatch) -> None:
+def test_layers_are_mounted_from_another_repository(logged_in, places, project, store, monkeypatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", places.variables["SSL_CERT_FILE"])
-    base = f"{places.tls.host}/team/base"
-    digest = Digest.parse(logged_in("build", projects / "environments/plain", "--push", base).stdout.strip()[-71:])
+    base = f"{places.tls.host}/team/plain"
+    digest = Digest.parse(logged_in("build", project.parent / "plain", "--push", base).stdout.strip()[-71:])
     layout = Store(store)
     top = Descriptor(MEDIA_TYPE_INDEX, digest, layout.path(digest).stat().st_size)
     manifests = [layout.manifest(entry) for entry in layout.index(top).manifests]
@@ -166,9 +208,9 @@ def test_layers_are_mounted_from_another_repository(logged_in, places, projects,
     assert Digest.of(places.plain.raw("team/on-base:1")) == digest
 
 
-def test_other_tools_take_what_was_pushed(logged_in, places, projects, podman, tmp_path) -> None:
-    name = f"{places.plain.host}/team/shared:1"
-    pushed = logged_in("build", projects / "environments/plain", "--push", name).stdout.strip()
+def test_other_tools_take_what_was_pushed(logged_in, places, project, podman, tmp_path) -> None:
+    name = f"{places.plain.host}/team/plain:1"
+    pushed = logged_in("build", project.parent / "plain", "--push", name).stdout.strip()
     login = f"{USER}:{SECRET}"
     line = ["skopeo", "--insecure-policy", "copy", "--quiet", "--all", "--preserve-digests", "--src-tls-verify=false"]
     run(*line, "--src-creds", login, f"docker://{pushed}", f"oci:{tmp_path}/copied:1")
@@ -179,12 +221,12 @@ def test_other_tools_take_what_was_pushed(logged_in, places, projects, podman, t
 
 
 @pytest.mark.parametrize("login", [None, "wrong"])
-def test_who_may_not_push_is_told_what_to_do(envbuild, places, projects, tmp_path, login) -> None:
+def test_who_may_not_push_is_told_what_to_do(envbuild, places, project, tmp_path, login) -> None:
     host = places.plain.host
     if login:
         (tmp_path / "config.json").write_text(login_at(host).replace(LOGIN, "c2NpZW50aXN0Onhzc3M="))
     stranger = replace(envbuild, environment={"DOCKER_CONFIG": str(tmp_path)})
-    done = stranger("build", projects / "environments/plain", "--push", f"{host}/team/secret", "--json", code=1)
+    done = stranger("build", project.parent / "plain", "--push", f"{host}/team/secret", "--json", code=1)
     error = json.loads(done.stdout)["error"]
     assert error["what"].startswith(f"`{host}/team/secret` cannot be pushed to")
     assert "401 UNAUTHORIZED" in error["why"][0]
@@ -207,8 +249,8 @@ def test_what_cannot_be_meant_is_refused_at_once(envbuild, tmp_path, line, what)
     assert what in done.stderr
 
 
-def test_a_damaged_bundle_is_not_pushed(logged_in, places, bundle, tmp_path) -> None:
-    data = bytearray(bundle.file.read_bytes())
+def test_a_damaged_bundle_is_not_pushed(logged_in, places, packed, tmp_path) -> None:
+    data = bytearray(packed.file.read_bytes())
     data[len(data) // 2] ^= 1
     (tmp_path / "damaged.tar").write_bytes(data)
     done = logged_in("push", tmp_path / "damaged.tar", f"{places.plain.host}/team/damaged", code=5)

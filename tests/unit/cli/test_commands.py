@@ -17,7 +17,8 @@ from builder.cli.output import print_json, printable, size_text
 from builder.errors import EnvbuildError
 
 ROOT = Path(__file__).parents[3]
-HEAVY = ("docker", "jinja2", "yaml", "urllib3", "isal", "packaging", "conda_lock", "piptools", "pysequoia", "pathspec")
+HEAVY = ("docker", "jinja2", "yaml", "urllib3", "isal", "packaging", "conda_lock", "piptools", "pysequoia", "pathspec",
+         "builder.fetch.fetcher", "builder.lock.document")  # fmt: skip
 
 
 @pytest.mark.parametrize("name", COMMANDS)
