@@ -21,13 +21,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from conda_images import AMD64, CREATED, base
+from filesystem_comparison import Files, of_image
+from real_installers import PREFIX
+
+from builder.bundle.build import Built
 from builder.lock.artifact import Wheel
+from builder.lock.document import Interpreter, Lock, LockDocument, PlatformLock
 from builder.lock.interface import Target
 from builder.lock.pypi.found import Found
 from builder.lock.pypi.from_pylock import Selection, select_files
 from builder.oci.digest import Digest
 from builder.oci.documents import Platform
+from builder.oci.layout import Layout
 
+DEBIAN = Interpreter("debian", "3.11.2", "/usr/bin/python3.11")
 FOLDER = Path(__file__).with_name("awkward")
 TARGET = Target(Platform("amd64"), "x86_64", "3.11.2", (2, 36))
 SITE_PACKAGES = "opt/env/lib/python3.11/site-packages/"
@@ -248,3 +256,18 @@ def wheelhouse(wheels: Mapping[Wheel, Path], folder: Path) -> Path:
         lines.append(f"{wheel.name}=={wheel.version} --hash=sha256:{wheel.digest.hex}\n")
     (folder / "requirements.txt").write_text("".join(lines))
     return folder
+
+
+def lock_of(wheels: dict[Wheel, Path], store: Path) -> Lock:
+    """The lock of an environment with these wheels on Debian's interpreter."""
+    debian = base(store, AMD64, "bookworm", "python3.11")
+    platform = PlatformLock("bookworm", DEBIAN, debian, "x.toml", Digest("0" * 64))
+    document = LockDocument({}, {}, 1, CREATED, {AMD64: platform})
+    digest = Digest.of(repr((debian, tuple(wheels))).encode())
+    return Lock(document, digest, {AMD64: tuple(sorted(wheels))}, {}, {})
+
+
+def environment_of(built: Built, store: Path) -> Files:
+    """What an image has in `/opt/env`."""
+    files = of_image(Layout(store), built.images[0].manifest)
+    return {path: entry for path, entry in files.items() if path.startswith(f"{PREFIX}/")}

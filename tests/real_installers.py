@@ -12,8 +12,10 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from filesystem_comparison import Files, of_folder
+from filesystem_comparison import Files, Rule, of_folder, rules
 
+INSTALLERS = ("pip", "uv")
+PAGE = Path(__file__).parents[1] / "docs/reference/wheel-differences.md"
 PYTHON = Path("/usr/bin/python3.11")
 PREFIX = "opt/env"
 _ENTER = """
@@ -75,3 +77,10 @@ class VirtualEnvironment:
     def files(self) -> Files:
         """All of it, by path in the image, as if root had made it."""
         return {f"{PREFIX}/{path}": replace(entry, owner=(0, 0)) for path, entry in of_folder(self.folder).items()}
+
+
+def rules_for(installer: str) -> tuple[Rule, ...]:
+    """What the page says of an installer: of both, then of one of them. What is by chance comes last."""
+    common, *sections = PAGE.read_text("utf-8").split("\n## Only with ")
+    (own,) = (section for section in sections if section.startswith(f"{installer}\n"))
+    return (*rules(common), *rules(own))

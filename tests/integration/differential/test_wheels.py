@@ -12,23 +12,27 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from awkward_wheels import AWKWARD, MADE, NEEDING, Awkward, Shipped, locked, wheelhouse
-from conda_images import AMD64, CREATED, base, build, run_inside
-from filesystem_comparison import Files, Rule, assert_same, differences, of_image, rules
-from real_installers import PREFIX, VirtualEnvironment, missing
+from awkward_wheels import (
+    AWKWARD,
+    MADE,
+    NEEDING,
+    Awkward,
+    Shipped,
+    environment_of,
+    lock_of,
+    locked,
+    wheelhouse,
+)
+from conda_images import build, run_inside
+from filesystem_comparison import Files, Rule, assert_same, differences, rules
+from real_installers import INSTALLERS, PAGE, VirtualEnvironment, missing, rules_for
 
 from builder.bundle.build import Built
 from builder.fetch import Fetcher, Mirrors
 from builder.layers.wheel import wheel_order
 from builder.lock.artifact import Wheel
-from builder.lock.document import Interpreter, Lock, LockDocument, PlatformLock
-from builder.oci.digest import Digest
 from builder.oci.layout import Layout
 from builder.oci.store import Store
-
-PAGE = Path(__file__).parents[3] / "docs/reference/wheel-differences.md"
-DEBIAN = Interpreter("debian", "3.11.2", "/usr/bin/python3.11")
-INSTALLERS = ("pip", "uv")
 
 
 @pytest.fixture(scope="session")
@@ -55,21 +59,6 @@ def pip(house: Path) -> Path:
 @pytest.fixture(scope="session")
 def built(wheels: dict[Wheel, Path], store: Path) -> Built:
     return build(lock_of(wheels, store), store)
-
-
-def lock_of(wheels: dict[Wheel, Path], store: Path) -> Lock:
-    """The lock of an environment with these wheels on Debian's interpreter."""
-    debian = base(store, AMD64, "bookworm", "python3.11")
-    platform = PlatformLock("bookworm", DEBIAN, debian, "x.toml", Digest("0" * 64))
-    document = LockDocument({}, {}, 1, CREATED, {AMD64: platform})
-    digest = Digest.of(repr((debian, tuple(wheels))).encode())
-    return Lock(document, digest, {AMD64: tuple(sorted(wheels))}, {}, {})
-
-
-def environment_of(built: Built, store: Path) -> Files:
-    """What an image has in `/opt/env`."""
-    files = of_image(Layout(store), built.images[0].manifest)
-    return {path: entry for path, entry in files.items() if path.startswith(f"{PREFIX}/")}
 
 
 @pytest.fixture(scope="session")
@@ -111,13 +100,6 @@ def texts(built: Built, store: Path) -> dict[str, bytes]:
                 if member.isfile() and re.match(r"opt/env/(bin/[^/]+|lib/[^/]+/[^/]+/[^/]+/RECORD)$", member.name):
                     found[member.name] = archive.extractfile(member).read()
     return found
-
-
-def rules_for(installer: str) -> tuple[Rule, ...]:
-    """What the page says of an installer: of both, then of one of them. What is by chance comes last."""
-    common, *sections = PAGE.read_text("utf-8").split("\n## Only with ")
-    (own,) = (section for section in sections if section.startswith(f"{installer}\n"))
-    return (*rules(common), *rules(own))
 
 
 PROGRAMS = {
