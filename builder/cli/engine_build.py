@@ -13,7 +13,6 @@ from builder.cli.deliver import Delivery, deliver
 from builder.cli.output import Output, print_json
 from builder.cli.push import pushed_as_json
 from builder.cli.target import Target
-from builder.cli.wheels import ensure_built_wheels
 from builder.errors import EnvbuildError
 from builder.oci.digest import Digest
 from builder.oci.documents import Platform, pinned_name
@@ -112,7 +111,7 @@ def build_by_engine(job: Job, delivery: Delivery) -> dict[str, Any]:
     if reason := engine.unavailable():
         raise EnvbuildError(f"the builder `{job.choice.builder}` cannot be used here", reason, "Leave `--builder` out")
     _check_platforms(job.target.platforms, connection)
-    ensure_built_wheels(job.target.lock, job.target.platforms, job.workshop, job.output)
+    job.target.ensure_wheels(job.workshop, job.output)
     description = engine.description()
     job.output.say(f"building by {description}")
     made = [_build_one(job, engine, platform) for platform in job.target.platforms]

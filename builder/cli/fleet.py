@@ -13,7 +13,6 @@ from builder.cli.deliver import Delivery, deliver
 from builder.cli.output import Output, print_json, show_error, size_text
 from builder.cli.push import pushed_as_json
 from builder.cli.target import Target, open_target
-from builder.cli.wheels import ensure_built_wheels
 from builder.errors import EnvbuildError
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def build_all(
 
     def candidate(file: Path) -> Candidate:
         target = open_target(file, platforms)
-        ensure_built_wheels(target.lock, target.platforms, workshop, output)
+        target.ensure_wheels(workshop, output)
         _claim(names, target.name, file, delivery)
         return Candidate(file, target.plans, lambda: finished(file, target))
 

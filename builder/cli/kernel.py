@@ -63,13 +63,16 @@ def install(output: Output, path: Path, name: str | None, engine: str | None) ->
 def start(output: Output, path: Path, connection_file: Path, engine: str | None, offline: bool) -> int:
     """Run the kernel until Jupyter ends it. Jupyter calls this."""
     from builder.cli.engines import choose_engine
-    from builder.cli.images import build_target
+    from builder.cli.target import open_target
+    from builder.run.interface import LocalImage
     from builder.run.workspace import Workspace, kernel_request
 
     chosen = choose_engine(engine, output)
-    target = build_target(path, make_workshop(output, offline=offline), output)
+    workshop = make_workshop(output, offline=offline)
+    built = open_target(path).build_here(workshop, output)
     _check_transport(connection_file)
-    return chosen.run(target.image, kernel_request(Workspace(Path()), connection_file.resolve()))
+    image = LocalImage.of(built.images[0], built.name, workshop)
+    return chosen.run(image, kernel_request(Workspace(Path()), connection_file.resolve()))
 
 
 def _check_transport(connection_file: Path) -> None:

@@ -11,7 +11,6 @@ from builder.cli.machine import make_workshop
 from builder.cli.options import json_option, offline_option, path_argument, platform_option
 from builder.cli.output import Output, count, print_json, size_text
 from builder.cli.target import Target, open_target
-from builder.cli.wheels import ensure_built_wheels
 from builder.errors import CheckFailedError
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ def command(
         _check(folder, differences(folder, context), path, as_json)
         return
     if not no_files:
-        ensure_built_wheels(target.lock, target.platforms, workshop, output)
+        target.ensure_wheels(workshop, output)
     fetcher = workshop.fetcher.with_indexes(dict(target.lock.indexes))
     write_context(folder, context, {} if no_files else fetcher.blobs(context.sources), force=force)
     size = sum(source.size or 0 for source in context.sources)

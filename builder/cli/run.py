@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from builder.cli.machine import current_lock, host_platform, make_workshop
+from builder.cli.machine import host_platform, make_workshop
 from builder.cli.options import Existing, Size, offline_option
 from builder.cli.output import Output
 from builder.cli.running import (
@@ -23,13 +23,13 @@ from builder.cli.running import (
     publish_option,
     read_env_file,
 )
-from builder.cli.wheels import ensure_built_wheels
+from builder.cli.target import open_target
 from builder.errors import EnvbuildError
-from builder.image.workshop import Workshop
 from builder.spec.environment import ENVIRONMENT_FILE
-from builder.spec.load import PROJECT_FILE, load_project
+from builder.spec.load import PROJECT_FILE
 
 if TYPE_CHECKING:
+    from builder.image.workshop import Workshop
     from builder.run.interface import Engine, LocalImage, PortMapping, RunRequest
 
 
@@ -123,20 +123,15 @@ def _open(
     target: Path, workshop: Workshop, output: Output, mounts_code: bool
 ) -> tuple[LocalImage, dict[str, Any], Path | None]:
     """The image for this machine, its `bundle.json`, and the project's folder where the target is a project."""
-    from builder.bundle.build import build_project
     from builder.bundle.reader import open_bundle, read_document
     from builder.run.interface import LocalImage
 
-    platform = host_platform()
     store = workshop.store
     if target.name == PROJECT_FILE or (target / PROJECT_FILE).is_file():
-        project = load_project(target)
-        lock = current_lock(project.environment)
-        ensure_built_wheels(lock, [platform], workshop, output)
-        built = build_project(project, lock, [platform], workshop)
+        project = open_target(target)
+        built = project.build_here(workshop, output)
         image = built.images[0]
-        local = LocalImage.of(image, built.name, workshop)
-        return local, read_document(store, image), project.folder
+        return LocalImage.of(image, built.name, workshop), read_document(store, image), project.folder
     if target.name == ENVIRONMENT_FILE or _is_environment(target):
         raise EnvbuildError(
             f"`{target}` is an environment, which has no commands",
@@ -153,9 +148,8 @@ def _open(
             f"Name a folder with `{PROJECT_FILE}`, or a bundle's file or folder",
         )
     bundle = open_bundle(target)
-    image = bundle.import_image(platform, store)
-    local = LocalImage.of(image, bundle.name, workshop)
-    return local, read_document(store, image), None
+    image = bundle.import_image(host_platform(), store)
+    return LocalImage.of(image, bundle.name, workshop), read_document(store, image), None
 
 
 def _is_environment(folder: Path) -> bool:

@@ -60,25 +60,27 @@ def command(output: Output, /, path: Path, arguments: tuple[str, ...], **options
     shell; its exit code is the exit code of `shell`.
     """
     from builder.cli.engines import choose_engine
-    from builder.cli.images import build_target
+    from builder.cli.target import open_target
+    from builder.run.interface import LocalImage
     from builder.run.workspace import Workspace, shell_of, shell_request
 
     gpus = parse_gpus(options["gpus"])
     engine = choose_engine(options["engine"], output)
-    target = build_target(path, make_workshop(output, offline=options["offline"]), output)
-    is_project = target.folder.joinpath("envbuild.yaml").is_file()
+    target, workshop = open_target(path), make_workshop(output, offline=options["offline"])
+    built = target.build_here(workshop, output)
+    image = LocalImage.of(built.images[0], built.name, workshop)
     workspace = Workspace(
-        options["work"] or (target.folder if is_project else Path()),
+        options["work"] or (target.folder if target.project else Path()),
         parse_variables(options["environment"]),
         options["network"],
         tuple(map(parse_port, options["ports"])),
         gpus=gpus,
     )
-    check_gpus(engine, target.image, gpus, output)
+    check_gpus(engine, image, gpus, output)
     tty = not arguments and sys.stdin.isatty() and os.isatty(1)
     shell = shell_of(target.lock.document.platforms[host_platform()])
     if tty:
-        output.say(f"`{workspace.folder.resolve()}` is /app in {target.image.name}; leave with Ctrl-D")
+        output.say(f"`{workspace.folder.resolve()}` is /app in {image.name}; leave with Ctrl-D")
     if not arguments and shell.endswith("python"):
         output.say("the image has no shell, so this is Python; `debian: [dash, coreutils]` would bring one")
-    return engine.run(target.image, shell_request(workspace, target.name, arguments or (shell,), tty))
+    return engine.run(image, shell_request(workspace, target.name, arguments or (shell,), tty))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from builder.cli.machine import chosen_platforms, current_lock
+from builder.cli.machine import chosen_platforms, current_lock, host_platform
 from builder.cli.output import Output
 from builder.cli.wheels import ensure_built_wheels
 
@@ -36,11 +36,23 @@ class Target:
         return self.project.name if self.project else self.environment.name
 
     @property
+    def folder(self) -> Path:
+        """The one that its spec is in."""
+        return (self.project or self.environment).file.parent
+
+    @property
     def plans(self) -> tuple[Plan, ...]:
         """The environment's images, before anything is fetched. Raises: EnvbuildError."""
         from builder.plan import make_plan
 
         return tuple(make_plan(self.lock, platform) for platform in self.platforms)
+
+    def ensure_wheels(self, workshop: Workshop, output: Output, *, here_only: bool = False) -> None:
+        """Have in the store the wheels that were built from source (`ensure_built_wheels`).
+
+        Raises: EnvbuildError, DigestMismatchError.
+        """
+        ensure_built_wheels(self.lock, self.platforms, workshop, output, here_only=here_only)
 
     def build(self, workshop: Workshop, output: Output, *, here_only: bool = False) -> Built:
         """Its images, made where they are not in the store. `here_only` is said of wheels (`ensure_built_wheels`).
@@ -49,10 +61,14 @@ class Target:
         """
         from builder.bundle.build import build_environments, build_project
 
-        ensure_built_wheels(self.lock, self.platforms, workshop, output, here_only=here_only)
+        self.ensure_wheels(workshop, output, here_only=here_only)
         if self.project:
             return build_project(self.project, self.lock, self.platforms, workshop)
         return build_environments(self.environment.name, self.lock, self.platforms, workshop)
+
+    def build_here(self, workshop: Workshop, output: Output) -> Built:
+        """The image for this machine alone. Raises: EnvbuildError, DigestMismatchError."""
+        return replace(self, platforms=(host_platform(),)).build(workshop, output)
 
 
 def open_target(path: Path, platforms: tuple[str, ...] = ()) -> Target:
