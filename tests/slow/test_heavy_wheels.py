@@ -33,7 +33,7 @@ def wheels(store: Path) -> dict[Wheel, Path]:
         pytest.skip(reason)
     kept = Store(store)
     kept.create()
-    found = (*locked(FOLDER / "heavy"), *(wheel for wheel in locked() if wheel.name == "pip"))
+    found = (*locked(FOLDER / "heavy"), *(wheel for wheel in locked() if wheel.name in ("pip", "greenlet")))
     paths = Fetcher(kept, Mirrors.from_environment(os.environ)).blobs([wheel.source for wheel in found])
     return {wheel: paths[wheel.digest] for wheel in found}
 
