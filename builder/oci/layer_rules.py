@@ -61,6 +61,13 @@ class LayerRules:
         """Directories that are to lose what lower layers have in them."""
         self.outside_links: dict[bytes, bytes] = {}
         """Hard links to what no entry before them holds, with their targets."""
+        self.text = 0
+        """Bytes of all paths that are remembered: of a deep one, those of every directory above it."""
+
+    @property
+    def paths(self) -> int:
+        """How many paths are remembered."""
+        return len(self.nodes) + len(self.whiteouts) + len(self._used)
 
     def check(self, entry: Entry) -> Iterator[Finding]:
         """What is wrong with `entry`, which becomes part of the layer; its content has still to come."""
@@ -73,6 +80,7 @@ class LayerRules:
             if entry.kind != DIRECTORY:
                 yield Finding(b".", "is the root, and no directory")
             return
+        self.text += len(path) + len(entry.link)
         parent, _, name = path.rpartition(b"/")
         yield from self._parents(path, parent)
         if name.startswith(WHITEOUT):
@@ -100,6 +108,7 @@ class LayerRules:
         """Every parent that the layer holds is a directory; one message for each that is not."""
         while parent not in self._used:
             self._used.add(parent)
+            self.text += len(parent)
             node = self.nodes.get(parent)
             if node is not None and node.kind != DIRECTORY:
                 yield Finding(path, f"lies below `{shown(parent)}`, which is {described(node.kind)} in the same layer")

@@ -24,8 +24,9 @@ from builder.oci.tar_entries import Entry, TarError, TarReader
 LAYER_LIMIT = 1 << 37
 """Bytes of a layer at most, uncompressed."""
 MOST_ENTRIES = 500_000
+"""Paths of one layer at most, directories above others among them."""
 _MOST_TEXT = 128 << 20
-"""Bytes of the names in one layer at most."""
+"""Bytes of these paths at most."""
 _CAPTURED_FILE, _CAPTURED = 32 << 20, 128 << 20
 """Bytes that are kept of one file, and of one layer, at most."""
 
@@ -93,7 +94,6 @@ class _Scan:
         self._more = 0
         self._captured: dict[bytes, bytes] = {}
         self._room = _CAPTURED
-        self._text = 0
 
     def read(self, layout: Layout) -> None:
         """Raises: DigestMismatchError, EnvbuildError, `damage_errors`, if the blob is not whole or not the one."""
@@ -142,9 +142,8 @@ class _Scan:
         reader = TarReader(archive)
         try:
             for count, entry in enumerate(reader):
-                self._text += len(entry.path) + len(entry.link)
-                if count >= MOST_ENTRIES or self._text > _MOST_TEXT:
-                    self._note(Finding(b"", f"has more than {count} entries, and was not looked at further"))
+                if self._rules.paths > MOST_ENTRIES or self._rules.text > _MOST_TEXT:
+                    self._note(Finding(b"", f"has too many paths, and was not looked at behind {count} entries"))
                     break
                 for contradiction in reader.contradictions:
                     self._note(Finding(entry.path, f"has headers that contradict each other: {contradiction}"))

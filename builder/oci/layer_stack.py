@@ -36,7 +36,9 @@ class LayerStack:
     """The content of captured files, with the number of its layer."""
     layers: int = 0
     entries: int = 0
-    """How many entries all layers have."""
+    """How many entries all layers have, directories that nobody declares among them."""
+    captured_size: int = 0
+    """Bytes of all captured files."""
 
     def add(self, scan: LayerScan, *, own: bool = False) -> Iterator[Finding]:
         """Apply a layer, which is judged as one of envbuild where it is its `own`; what is wrong with it."""
@@ -50,6 +52,7 @@ class LayerStack:
             yield from self._place(path, node, number, own, blamed)
         for path, data in scan.captured.items():
             self.captured[path] = (number, data)
+            self.captured_size += len(data)
         self.layers += 1
         self.entries += len(scan.nodes)
 
@@ -116,6 +119,7 @@ class LayerStack:
             found = entries.get(part)
             if found is None:
                 found = entries[part] = Placed(_IMPLIED, number, {})
+                self.entries += 1
             elif found.entries is None:
                 if found.layer != number and place not in blamed:
                     blamed.add(place)

@@ -26,6 +26,8 @@ from builder.oci.streams import ObservedStream, gunzip, inflate_errors
 
 MOST_ENTRIES = 1_000_000
 """Entries of all layers of an image at most that are kept in memory."""
+_MOST_CAPTURED = 128 << 20
+"""Bytes of captured files of an image at most."""
 _MOST_DOCUMENTS = 10_000
 
 Scans = Callable[[Callable[[LayerJob], LayerScan], Sequence[LayerJob]], Iterable[tuple[int, LayerScan]]]
@@ -109,9 +111,11 @@ class _Image:
     """Whether every layer so far is whole, and few enough entries are there to be kept."""
 
     @property
-    def held(self) -> int:
-        """How many entries are in memory."""
-        return self.files.entries + sum(len(scan.nodes) for scan in self.waiting.values())
+    def is_too_large(self) -> bool:
+        """Whether more of it is in memory than may be."""
+        entries = self.files.entries + sum(len(scan.nodes) for scan in self.waiting.values())
+        captured = (len(data) for scan in self.waiting.values() for data in scan.captured.values())
+        return entries > MOST_ENTRIES or self.files.captured_size + sum(captured) > _MOST_CAPTURED
 
 
 class _Validation:
@@ -214,9 +218,9 @@ class _Validation:
     def _take(self, image: _Image, number: int, scan: LayerScan, own: bool) -> None:
         """Put a layer on those below it, as soon as all of these are there."""
         image.waiting[number] = scan
-        if image.sound and scan.whole and image.held > MOST_ENTRIES:
+        if image.sound and scan.whole and image.is_too_large:
             image.sound = False
-            why = f"has more than {MOST_ENTRIES} entries, too many to be compared with each other"
+            why = "has more files, or longer lists of them, than can be compared"
             self._problems.append(Problem("layer", f"image {image.descriptor.digest} {why}"))
         image.sound = image.sound and scan.whole
         if not image.sound:  # what is missing would make everything above it wrong

@@ -288,8 +288,17 @@ def test_more_entries_than_can_be_kept_are_told_and_the_digest_still_checked(
 ) -> None:
     monkeypatch.setattr(layer_scan, "MOST_ENTRIES", 10)
     result = scan(tmp_path, layer(*(file(str(number)) for number in range(20))))
-    assert told(result) == [("", "has more than 10 entries, and was not looked at further")]
+    assert told(result) == [("", "has too many paths, and was not looked at behind 10 entries")]
     assert len(result.nodes) == 10
+
+
+def test_deep_paths_are_bounded_by_the_directories_that_they_imply(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layer_scan, "_MOST_TEXT", 1 << 20)
+    deep = "/a" * 1000
+    result = scan(tmp_path, layer(*(file(f"{number}{deep}") for number in range(20))))
+    assert told(result) == [("", "has too many paths, and was not looked at behind 2 entries")]
 
 
 def test_content_takes_no_memory_and_too_large_lists_are_not_kept(tmp_path: Path) -> None:
