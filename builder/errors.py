@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from enum import IntEnum
+from typing import Any
 
 
 class ExitCode(IntEnum):
@@ -40,6 +41,10 @@ class EnvbuildError(Exception):
         self.what = what
         self.why = (why,) if isinstance(why, str) else tuple(why)
         self.hint = hint
+
+    def to_dict(self) -> dict[str, Any]:
+        """As `--json` has it."""
+        return {"what": self.what, "why": list(self.why), "hint": self.hint, "exit-code": int(self.exit_code)}
 
     def __reduce__(self) -> tuple[type[EnvbuildError], tuple[str, tuple[str, ...], str | None]]:
         """Whole, when it is sent from one process to another."""

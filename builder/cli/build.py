@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from builder.cli.deliver import Delivery, deliver, delivery_options
+from builder.cli.deliver import Delivery, built_as_json, deliver, delivery_options
 from builder.cli.engine_build import Choice, Job, build_by_engine, builder_options, print_made
 from builder.cli.fleet import build_all, print_fleet
 from builder.cli.machine import make_workshop
 from builder.cli.options import json_option, offline_option, path_argument, platform_option, workers_option
 from builder.cli.output import Output, print_json, size_text
-from builder.cli.push import pushed_as_json
 from builder.cli.target import open_target
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 @click.command("build", short_help="Build the image of a project or an environment from its lock.")
 @path_argument
-@click.option("--all", "all_", is_flag=True, help="Everything below PATH; one that fails does not stop others.")
+@click.option("--all", "all_", is_flag=True, help="Build everything below PATH; one that fails does not stop others.")
 @platform_option
 @workers_option
 @builder_options
@@ -75,13 +74,11 @@ def command(
         return 0
     built = target.build(workshop, output)
     show_images(built, output)
-    pushed = deliver(built, workshop, output, Delivery(**delivery))
+    delivered = deliver(built, workshop, output, Delivery(**delivery))
     if as_json:
-        images = {str(image.config.platform): str(image.descriptor.digest) for image in built.images}
-        more = {"pushed": pushed_as_json(pushed)} if pushed else {}
-        print_json({"name": built.name, "digest": built.digest, "images": images, **more})
+        print_json({**built_as_json(built), **delivered.to_dict()})
     else:
-        click.echo(str(pushed.reference) if pushed else built.reference)
+        click.echo(delivered.reference(built.reference))
     return 0
 
 

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from builder.cli.deliver import push_built, push_option
-from builder.cli.machine import chosen_platforms, current_lock, make_workshop
+from builder.cli.deliver import Delivered, built_as_json, pack_built, push_built, push_option
+from builder.cli.machine import make_workshop
 from builder.cli.options import json_option, offline_option, path_argument, platform_option, workers_option
-from builder.cli.output import Output, print_json, size_text
-from builder.cli.push import pushed_as_json
-from builder.cli.wheels import ensure_built_wheels
+from builder.cli.output import Output, print_json
+from builder.cli.target import Target
 from builder.spec.load import load_project
 
 if TYPE_CHECKING:
@@ -44,25 +43,18 @@ def command(
 
     A FILE.tar is also an archive for `docker load -i`. Prints one reference: name and digest of the index inside.
     """
-    from builder.bundle.build import build_project, complete
-    from builder.bundle.pack import pack
-
     loaded = load_project(path)
-    lock = current_lock(loaded.environment)
+    project = Target.of(loaded.environment, loaded, platforms)
     workshop = make_workshop(output, workers, offline=offline)
-    targets = chosen_platforms(lock, platforms)
-    ensure_built_wheels(lock, targets, workshop, output)
-    built = build_project(loaded, lock, targets, workshop)
-    target = target or Path(f"{loaded.name}.tar")
-    complete(built, workshop)
-    size = pack(built, workshop.store, target, workshop.progress)
+    built = project.build(workshop, output)
+    file = target or Path(f"{project.name}.tar")
+    size = pack_built(built, file, workshop, output)
     model = loaded.project.model
     if model and model.path and not (loaded.folder / model.path).exists():
         output.say(f"no model is packed: there is nothing at `{loaded.folder / model.path}` yet")
-    output.say(f"wrote {target} ({size_text(size)})")
     pushed = push_built(built, built.index, push, workshop, output) if push else None
+    delivered, digest = Delivered(file, size, pushed), str(built.index.digest)
     if as_json:
-        more = {"pushed": pushed_as_json(pushed)} if pushed else {}
-        print_json({"name": built.name, "digest": str(built.index.digest), "file": str(target), "size": size, **more})
+        print_json({**built_as_json(built), "digest": digest, **delivered.to_dict()})
     else:
-        click.echo(str(pushed.reference) if pushed else f"{built.name.rpartition(':')[0]}@{built.index.digest}")
+        click.echo(delivered.reference(f"{built.name.rpartition(':')[0]}@{digest}"))

@@ -56,7 +56,7 @@ push_option = click.option(
     "--push",
     metavar="REGISTRY/NAME[:TAG]",
     callback=_destination,
-    help="Also push them to a registry; the reference there is what is printed.",
+    help="Also push to a registry; the reference there is what is printed.",
 )
 _OPTIONS = (
     click.option(
@@ -64,36 +64,73 @@ _OPTIONS = (
         "--output",
         "target",
         type=click.Path(path_type=Path),
-        help="Also write them to FILE.tar or a folder.",
+        help="Also write FILE.tar, or a folder.",
     ),
     click.option("--load", is_flag=True, is_eager=True, help="Also load the image into Docker Engine or Podman."),
     click.option(
         "--engine",
         type=click.Choice(["docker", "podman"]),
         callback=_only_to_load,
-        help="Where --load puts it [default: docker if it answers, else podman].",
+        help="Where `--load` puts it [default: docker if it answers, else podman].",
     ),
     push_option,
 )
 
 
-def deliver(built: Built, workshop: Workshop, output: Output, delivery: Delivery) -> Pushed | None:
-    """Bring built images to where they were asked for; what is in a registry then, if that was asked for.
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """Where images are now, besides the store and an engine."""
+
+    file: Path | None = None
+    """Or a folder."""
+    size: int = 0
+    """Bytes of the file or folder."""
+    pushed: Pushed | None = None
+
+    def reference(self, otherwise: str) -> str:
+        """What to call them: as the registry does, if they were pushed."""
+        return str(self.pushed.reference) if self.pushed else otherwise
+
+    def to_dict(self) -> dict[str, Any]:
+        """For `--json`: what there is of it."""
+        from builder.cli.push import pushed_as_json
+
+        file = {"file": str(self.file), "size": self.size} if self.file else {}
+        return {**file, **({"pushed": pushed_as_json(self.pushed)} if self.pushed else {})}
+
+
+def deliver(built: Built, workshop: Workshop, output: Output, delivery: Delivery) -> Delivered:
+    """Bring built images to where they were asked for.
 
     Raises: EnvbuildError, DigestMismatchError.
     """
-    if delivery.target:
-        from builder.bundle.build import complete
-        from builder.bundle.pack import pack
-
-        complete(built, workshop)
-        size = pack(built, workshop.store, delivery.target, workshop.progress)
-        output.say(f"wrote {delivery.target} ({size_text(size)})")
+    size = pack_built(built, delivery.target, workshop, output) if delivery.target else 0
     if delivery.load:
         from builder.cli.engines import load
 
         load(built, workshop, output, delivery.engine)
-    return push_built(built, built.top, delivery.push, workshop, output) if delivery.push else None
+    pushed = push_built(built, built.top, delivery.push, workshop, output) if delivery.push else None
+    return Delivered(delivery.target, size, pushed)
+
+
+def built_as_json(built: Built) -> dict[str, Any]:
+    """What images are called, for `--json`."""
+    images = {str(image.config.platform): str(image.descriptor.digest) for image in built.images}
+    return {"name": built.name, "digest": built.digest, "images": images}
+
+
+def pack_built(built: Built, target: Path, workshop: Workshop, output: Output) -> int:
+    """Write images to a `.tar` file or a folder; its bytes.
+
+    Raises: EnvbuildError, DigestMismatchError.
+    """
+    from builder.bundle.build import complete
+    from builder.bundle.pack import pack
+
+    complete(built, workshop)
+    size = pack(built, workshop.store, target, workshop.progress)
+    output.say(f"wrote {target} ({size_text(size)})")
+    return size
 
 
 def push_built(built: Built, top: Descriptor, destination: Reference, workshop: Workshop, output: Output) -> Pushed:

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from builder.cli.deliver import Delivery, deliver
+from builder.cli.deliver import Delivered, Delivery, deliver
 from builder.cli.output import Output, print_json
-from builder.cli.push import pushed_as_json
 from builder.cli.target import Target
 from builder.errors import EnvbuildError
 from builder.oci.digest import Digest
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from builder.image.engine.connection import Connection
     from builder.image.engine.interface import BuildEngine
     from builder.image.workshop import Workshop
-    from builder.oci.registry.push import Pushed
 
 NATIVE = "native"
 
@@ -117,7 +115,7 @@ def build_by_engine(job: Job, delivery: Delivery) -> dict[str, Any]:
     made = [_build_one(job, engine, platform) for platform in job.target.platforms]
     for one in made:
         connection.tag(one.identity, pinned_name(one.name, Digest.parse(one.identity)))
-    pushed = _deliver(job, made, connection, delivery)
+    delivered = _deliver(job, made, connection, delivery)
     return {
         "name": made[0].name,
         "digest": made[0].identity if len(made) == 1 else None,
@@ -125,7 +123,7 @@ def build_by_engine(job: Job, delivery: Delivery) -> dict[str, Any]:
         "lock": str(job.target.lock.digest),
         "builder": job.choice.builder,
         "engine": description,
-        **({"pushed": pushed_as_json(pushed)} if pushed else {}),
+        **delivered.to_dict(),
     }
 
 
@@ -140,12 +138,12 @@ def print_made(record: dict[str, Any], as_json: bool) -> None:
             click.echo(f"{record['name'].rpartition(':')[0]}@{identity}")
 
 
-def _deliver(job: Job, made: Sequence[Made], connection: Connection, delivery: Delivery) -> Pushed | None:
+def _deliver(job: Job, made: Sequence[Made], connection: Connection, delivery: Delivery) -> Delivered:
     """Bring images that Docker Engine has to where else they were asked for, through the store."""
     if delivery.engine in (None, "docker"):
         delivery = replace(delivery, load=False, engine=None)
     if delivery == Delivery():
-        return None
+        return Delivered()
     from builder.bundle.build import index_images
     from builder.image.engine.imported import import_image
 

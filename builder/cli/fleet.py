@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from builder.cli.deliver import Delivery, deliver
+from builder.cli.deliver import Delivered, Delivery, built_as_json, deliver
 from builder.cli.output import Output, print_json, show_error, size_text
-from builder.cli.push import pushed_as_json
 from builder.cli.target import Target, open_target
 from builder.errors import EnvbuildError
 
@@ -19,15 +18,14 @@ if TYPE_CHECKING:
     from builder.bundle.build import Built
     from builder.bundle.fleet import Member, Row, Summary
     from builder.image.workshop import Workshop
-    from builder.oci.registry.push import Pushed
 
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """What was built, and where in a registry it is."""
+    """What was built, and where it is."""
 
     summary: Summary
-    pushed: Mapping[Path, Pushed]
+    delivered: Mapping[Path, Delivered]
     """By spec."""
 
 
@@ -49,13 +47,11 @@ def build_all(
 
     def finished(file: Path, target: Target) -> Built:
         built = target.build(workshop, output)
-        done = deliver(built, workshop, output, _own(delivery, target.name))
-        if done:
-            pushed[file] = done
+        delivered[file] = deliver(built, workshop, output, _own(delivery, target.name))
         return built
 
     names: dict[str, Path] = {}
-    pushed: dict[Path, Pushed] = {}
+    delivered: dict[Path, Delivered] = {}
     before = frozenset(workshop.store.blobs())
     candidates, failed = [], []
     for file in find_environments(folder):
@@ -64,15 +60,14 @@ def build_all(
         except EnvbuildError as error:
             failed.append(Member(file, error=error))
     members = [*build_fleet(candidates, workshop), *failed]
-    return Fleet(summarise(sorted(members, key=lambda member: member.file), before), pushed)
+    return Fleet(summarise(sorted(members, key=lambda member: member.file), before), delivered)
 
 
 def print_fleet(fleet: Fleet, as_json: bool, output: Output) -> int:
     """A line for each, then the errors of those that failed; the exit code."""
     summary = fleet.summary
     if as_json:
-        rows = ((row, fleet.pushed.get(row.member.file)) for row in summary.rows)
-        print_json({str(row.member.file.parent): _as_json(row, pushed) for row, pushed in rows})
+        print_json({str(row.member.file.parent): _as_json(row, fleet) for row in summary.rows})
     else:
         for line in _table(fleet):
             click.echo(line)
@@ -103,26 +98,22 @@ def _table(fleet: Fleet) -> Iterator[str]:
     rows = fleet.summary.rows
     width = max(len(str(row.member.file.parent)) for row in rows)
     for row in rows:
-        facts = _facts(row, fleet.pushed.get(row.member.file))
-        yield f"{row.member.file.parent!s:{width}}  {row.result:6}  {facts}".rstrip()
+        yield f"{row.member.file.parent!s:{width}}  {row.result:6}  {_facts(row, fleet)}".rstrip()
 
 
-def _facts(row: Row, pushed: Pushed | None) -> str:
+def _facts(row: Row, fleet: Fleet) -> str:
     if row.member.built is None:
         return ""
-    reference = pushed.reference if pushed else row.member.built.reference
+    reference = fleet.delivered[row.member.file].reference(row.member.built.reference)
     return f"{size_text(row.size):>9}  {size_text(row.shared):>9} shared  {row.made:>3} layers made  {reference}"
 
 
-def _as_json(row: Row, pushed: Pushed | None) -> dict[str, Any]:
+def _as_json(row: Row, fleet: Fleet) -> dict[str, Any]:
     built, error = row.member.built, row.member.error
     if error or not built:
-        problem = {"what": error.what, "why": list(error.why), "hint": error.hint} if error else None
-        return {"result": row.result, "error": problem}
-    images = {str(image.config.platform): str(image.descriptor.digest) for image in built.images}
-    more = {"pushed": pushed_as_json(pushed)} if pushed else {}
-    sizes = {"layers-made": row.made, "bytes": row.size, "bytes-shared": row.shared, **more}
-    return {"result": row.result, "name": built.name, "digest": built.digest, "images": images, **sizes}
+        return {"result": row.result, "error": error.to_dict() if error else None}
+    sizes = {"layers-made": row.made, "bytes": row.size, "bytes-shared": row.shared}
+    return {"result": row.result, **built_as_json(built), **sizes, **fleet.delivered[row.member.file].to_dict()}
 
 
 def _total(summary: Summary) -> str:

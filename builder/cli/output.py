@@ -72,9 +72,8 @@ def show_failure(error: EnvbuildError, code: ExitCode, output: Output) -> ExitCo
 
 def _answer_failure(error: EnvbuildError, code: ExitCode, output: Output) -> None:
     if output.answer.as_json and not output.answer.given:
-        value = {"what": error.what, "why": list(error.why), "hint": error.hint, "exit-code": int(code)}
         with suppress(OSError):  # nobody reads it, and the error has been told
-            print_json({"error": value})
+            print_json({"error": {**error.to_dict(), "exit-code": int(code)}})
 
 
 def show_error(error: EnvbuildError) -> None:

@@ -30,6 +30,12 @@ class Target:
     platforms: tuple[Platform, ...]
     """For which it is built; sorted."""
 
+    @classmethod
+    def of(cls, environment: LoadedEnvironment, project: LoadedProject | None, platforms: tuple[str, ...]) -> Target:
+        """With its lock. Raises: EnvbuildError, if that is stale."""
+        lock = current_lock(environment)
+        return cls(environment, project, lock, chosen_platforms(lock, platforms))
+
     @property
     def name(self) -> str:
         """Of the project or the environment."""
@@ -80,6 +86,4 @@ def open_target(path: Path, platforms: tuple[str, ...] = ()) -> Target:
 
     file = find_spec(path)
     project = load_project(file) if file.name == PROJECT_FILE else None
-    environment = project.environment if project else load_environment(file)
-    lock = current_lock(environment)
-    return Target(environment, project, lock, chosen_platforms(lock, platforms))
+    return Target.of(project.environment if project else load_environment(file), project, platforms)

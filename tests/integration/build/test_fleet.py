@@ -76,7 +76,7 @@ def test_each_has_the_digest_that_it_has_alone(fleet: Path, run: Run) -> None:
         alone = run.digest(fleet / name).rpartition("@")[2]
         assert together[str(fleet / name)]["digest"] == alone
     assert together[str(fleet / "quarrel")]["result"] == "failed"
-    assert together[str(fleet / "quarrel")]["error"]["what"]
+    assert together[str(fleet / "quarrel")]["error"]["exit-code"] == 1
 
 
 def test_bytes_that_they_share_are_told(fleet: Path, run: Run) -> None:
@@ -91,8 +91,11 @@ def test_a_file_of_each_is_written(fleet: Path, run: Run, tmp_path: Path) -> Non
     shutil.rmtree(fleet / "quarrel")
     target = tmp_path / "images"
     target.mkdir()
-    run("build", "--all", fleet, HOST, "-o", target)
+    rows = json.loads(run("build", "--all", fleet, HOST, "-o", target, "--json").stdout)
     assert sorted(file.name for file in target.iterdir()) == ["plain.tar", "sklearn.tar"]
+    for name in ("plain", "sklearn"):
+        file = target / f"{name}.tar"
+        assert (rows[str(fleet / name)]["file"], rows[str(fleet / name)]["size"]) == (str(file), file.stat().st_size)
 
 
 def test_two_of_one_name_are_not_written_over_each_other(fleet: Path, run: Run, tmp_path: Path) -> None:
