@@ -19,18 +19,28 @@ def pack(built: Built, store: Store, target: Path, progress: Progress) -> int:
 
     Raises: EnvbuildError, if the target cannot be written.
     """
+    check_target(target)
+    if target.suffix == ".tar":
+        image = built.images[0]
+        names = (built.name, pinned_name(built.name, image.descriptor.digest))
+        write_archive(target, store, built.index, DockerEntry(image.manifest, names), progress)
+        return target.stat().st_size
+    write_layout(target, store, built.index)
+    return sum(blob.size for blob in reachable(store, built.index))
+
+
+def check_target(target: Path) -> None:
+    """Refuse a place to which no bundle can be written; to be asked before anything is fetched or built for it.
+
+    Raises: EnvbuildError.
+    """
     if not target.absolute().parent.is_dir():
         raise EnvbuildError(f"`{target.parent}` is not a folder", hint="Make it, or name another with `-o`")
     if target.suffix == ".tar":
         if target.is_dir():
             raise EnvbuildError(f"`{target}` is a folder", hint="Name a file with `-o`")
-        image = built.images[0]
-        names = (built.name, pinned_name(built.name, image.descriptor.digest))
-        write_archive(target, store, built.index, DockerEntry(image.manifest, names), progress)
-        return target.stat().st_size
+        return
     if target.suffix in (".zip", ".gz", ".tgz", ".xz", ".zst", ".oci"):
         raise EnvbuildError(f"`{target}` cannot be written", "a bundle is a `.tar` file or a folder")
     if target.exists() and not (target / "oci-layout").is_file() and (target.is_file() or any(target.iterdir())):
         raise EnvbuildError(f"`{target}` is there and is no bundle", hint="Name another, or one that ends in `.tar`")
-    write_layout(target, store, built.index)
-    return sum(blob.size for blob in reachable(store, built.index))

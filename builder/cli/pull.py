@@ -30,6 +30,10 @@ def command(output: Output, reference: str, target: Path | None, platforms: tupl
     from builder.progress import Silent
 
     named = Reference.parse(reference)
+    if target:
+        from builder.bundle.pack import check_target
+
+        check_target(target)
     chosen = sorted({Platform.parse(name) for name in platforms})
     store, progress = open_store(), output.progress() or Silent()
     pulled = pull(make_registries(make_fetcher(store, output)), named, store, chosen, progress)

@@ -125,6 +125,10 @@ def find_environments(folder: Path) -> tuple[Path, ...]:
 
     Raises: EnvbuildError, if there is none.
     """
+    if not folder.is_dir():
+        raise EnvbuildError(
+            f"`{folder}` is not {'a folder' if folder.exists() else 'there'}", hint="Name a folder with environments"
+        )
     found: list[Path] = []
     level = [folder]
     for _ in range(_DEPTH):

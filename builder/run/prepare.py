@@ -83,6 +83,10 @@ def _command(name: str | None, document: Mapping[str, Any]) -> Mapping[str, Any]
     commands: Mapping[str, Any] = document.get("commands", {})
     if name is None:
         return {}
+    if not commands:
+        raise EnvbuildError(
+            f"there is no command `{name}`, nor any other", "it is the image of an environment, or declares none"
+        )
     if name not in commands:
         raise EnvbuildError(f"the bundle has no command `{name}`", hint=_sentence(nearest(name, commands)))
     command: Mapping[str, Any] = commands[name]

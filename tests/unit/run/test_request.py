@@ -35,3 +35,8 @@ def test_no_port_is_published_without_a_network():
     with pytest.raises(EnvbuildError) as caught:
         RunRequest(network="none", ports=(PortMapping("127.0.0.1", 8080, 8080),))
     assert caught.value.why == ("no port can be reached with `--network none`",)
+
+
+def test_an_image_without_commands_says_so(image, tmp_path):
+    with pytest.raises(EnvbuildError, match="there is no command `train`, nor any other"):
+        prepare(Wish("train"), image, {}, tmp_path, None)
