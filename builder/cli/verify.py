@@ -154,7 +154,7 @@ def _document(result: _Result) -> dict[str, Any]:
     return {
         "digest": result.digest,
         "lock": verdict.lock or None,
-        "contents": _contents(verdict),
+        "contents": contents_of(verdict),
         "packages": dict(verdict.packages),
         "rebuilt": result.rebuilt,
         "problems": [problem.to_dict() for problem in result.problems],
@@ -162,7 +162,8 @@ def _document(result: _Result) -> dict[str, Any]:
     }
 
 
-def _contents(verdict: Verdict) -> str:
-    if verdict.not_compared:
-        return f"not compared: {verdict.not_compared}"
+def contents_of(verdict: Verdict) -> str:
+    """Whether the contents were compared with a lock, and why not."""
+    if verdict.not_compared or not verdict.lock:
+        return f"not compared: {verdict.not_compared or 'there are other problems'}"
     return f"compared in part: {verdict.left_out}" if verdict.left_out else "compared"

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from builder.bundle.check import Verdict
+from builder.cli.verify import contents_of
 from builder.cli.verify_target import is_image, reference_of
 from builder.errors import EnvbuildError
+from builder.oci.problems import Problem
 
 
 @pytest.mark.parametrize(
@@ -51,3 +54,9 @@ def test_a_project_is_no_image(tmp_path: Path) -> None:
     assert not is_image(tmp_path / "envbuild.yaml")
     (tmp_path / "index.json").write_text("")
     assert is_image(tmp_path)
+
+
+def test_contents_are_not_called_compared_where_a_wrong_digest_kept_them_from_being_read() -> None:
+    wrong = Problem("digest", "layer sha256:0 has another digest")
+    assert contents_of(Verdict((wrong,), ())).startswith("not compared")
+    assert contents_of(Verdict((wrong,), (), lock="sha256:0")) == "compared"
