@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import made_up_image
 import pytest
 from base_images import ROOT, Base, debian_bases, push_index
 from conda_channel import serve
 from docker_registry import LOGIN, Registry, login_at, serving
-from made_up_image import file, folder, link
+from made_up_image import debian_like, file, folder, link
 from simple_index import File, SimpleIndex, serve_index
 from source_packages import make_sdist, own_backend, packed
 from standalone_archive import HERE, installed, publish
@@ -322,7 +323,7 @@ def test_both_platforms_are_built_on_their_own_images(
 def test_an_entry_point_can_be_replaced_without_looking_the_tag_up_again(
     write: Callable[..., Path], registry: Registry, awkward: Base, bases: dict[str, Base], machine: Any
 ) -> None:
-    awkward.push(registry, "team/moving:1")
+    awkward.push(registry, "team/moving:1", docker=True)
     env = write("replaced", "team/moving:1").parent / "env"
     machine("locking")("lock", env)
     bases["amd64"].push(registry, "team/moving:1")
@@ -353,7 +354,8 @@ def test_every_interpreter_runs_on_a_base(
     machine("locking")("lock", project.parent / "env")
     found = told(machine("running")("run", project, "tell", "--engine", "embedded").stdout)
     assert (found["prefix"][:2], found["alpha"]) == (prefixes, "1.0")
-    machine("running")("verify", project, "--platform", "linux/amd64")
+    if base == "awkward":  # of the base's own interpreter, another test does
+        machine("running")("verify", project, "--platform", "linux/amd64")
 
 
 @pytest.mark.parametrize(
@@ -366,9 +368,11 @@ def test_every_interpreter_runs_on_a_base(
     ids=["link", "environment", "closed"],
 )
 def test_a_base_without_room_is_refused_while_locking(
-    entry: tuple[tarfile.TarInfo, bytes], why: str, write: Any, registry: Registry, bases: dict[str, Base], machine: Any
+    entry: tuple[tarfile.TarInfo, bytes], why: str, write: Any, registry: Registry, machine: Any
 ) -> None:
-    bases["amd64"].add(entry).push(registry, "team/full:1")
+    full = made_up_image.image([debian_like(), made_up_image.layer(entry)])
+    manifest = full.blobs.pop(full.descriptor.digest)
+    registry.put("team/full:1", list(full.blobs.values()), [(full.descriptor.media_type, manifest)])
     env = write("full", "team/full:1").parent / "env"
     done = machine("locking")("lock", env, code=1)
     assert why in done.stderr
@@ -378,23 +382,23 @@ def test_a_base_without_room_is_refused_while_locking(
 def test_a_wheel_is_built_from_source_on_the_base(
     write: Callable[..., Path], registry: Registry, awkward: Base, machine: Callable[[str], Machine]
 ) -> None:
-    awkward.push(registry, "team/source:1")
+    awkward.push(registry, "team/source:1", docker=True)
     env = write("source", "team/source:1", requirements="built").parent / "env"
-    machine("locking")("lock", env)
-    done = machine("locking")("shell", env, "--engine", "embedded", "--", "python", "-c", "import built; print(built)")
+    machine("running")("lock", env)
+    done = machine("running")("shell", env, "--engine", "embedded", "--", "python", "-c", "import built; print(built)")
     assert "/opt/env/lib/python3.11/site-packages/built.py" in done.stdout
 
 
 def test_packages_on_a_base_have_the_bytecode_of_its_interpreter(
     write: Callable[..., Path], registry: Registry, awkward: Base, machine: Callable[[str], Machine]
 ) -> None:
-    awkward.push(registry, "team/compiled:1")
+    awkward.push(registry, "team/compiled:1", docker=True)
     env = write("compiled", "team/compiled:1", "platforms: [linux/amd64]", "compile: true").parent / "env"
     machine("locking")("lock", env)
-    image = machine("compiling").image(env)
+    image = machine("running").image(env)
     assert image.config.history[-1] == "bytecode: alpha 1.0"
     code = "import alpha; print(alpha.__spec__.cached)"
-    done = machine("compiling")("shell", env, "--engine", "embedded", "--", "python", "-v", "-c", code)
+    done = machine("running")("shell", env, "--engine", "embedded", "--", "python", "-v", "-c", code)
     cached = done.stdout.splitlines()[-1]
     assert f"# code object from '{cached}'" in done.stderr
-    machine("compiling")("verify", env)
+    machine("running")("verify", env)
