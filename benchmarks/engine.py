@@ -69,7 +69,7 @@ def engine(space: Workspace, host: str | None) -> Iterator[Engine]:
         )
     folder = space.folder / "docker"
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     socket = f"unix://{folder}/docker.sock"
     places = ["--data-root", str(folder / "data"), "--exec-root", str(folder / "run"), "--pidfile", str(folder / "pid")]
     with (folder / "log").open("wb") as log:

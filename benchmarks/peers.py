@@ -122,9 +122,13 @@ class Envd(EngineWay):
 
 
 def environment(space: Workspace, docker: Engine) -> dict[str, str]:
-    """The variables of the tools: a home of their own, and uv's cache beside it."""
+    """The variables of the tools: a home of their own, and the same client of the engine as for all."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PIP_", "UV_"))}
-    path = f"{programs(space)}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    client = space.folder / "fresh/client"
+    client.mkdir(parents=True, exist_ok=True)
+    if not (client / "docker").exists():
+        (client / "docker").symlink_to(docker.client)
+    path = os.pathsep.join([str(client), str(programs(space)), os.environ.get("PATH", os.defpath)])
     return kept | docker.variables | {"HOME": str(space.folder / "fresh/home"), "PATH": path}
 
 

@@ -48,7 +48,14 @@ def with_results(text: str, document: dict[str, Any]) -> str:
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
     images = [f"![{_PLOTS[name.removesuffix('.svg')]}](images/{name})\n" for name in plots(document)]
-    return "\n".join([before + BEGIN, "", *images, table(document), "", END]) + after
+    return "\n".join([before + BEGIN, "", *images, table(document), "", missed(document), "", END]) + after
+
+
+def missed(document: dict[str, Any]) -> str:
+    """The goals that are missed, as a list."""
+    lines = [line for found in document["cases"].values() for line in found if line["met"] is False]
+    items = [f"- {line['what']}: {line['value'].partition(';')[0]}, where the goal is {line['goal']}" for line in lines]
+    return "\n".join(["Goals that are missed:", "", *items]) if items else "No goal is missed."
 
 
 def plots(document: dict[str, Any]) -> dict[str, str]:
