@@ -139,7 +139,7 @@ def _answer(target: str, result: _Result, output: Output, as_json: bool) -> None
     else:
         parts = [count(number, f"{kind} package") for kind, number in verdict.packages.items() if number]
         output.say(f"contents are those of the lock {verdict.lock}: {', '.join(parts) or 'no packages'}")
-    if verdict.left_out:
+    if verdict.left_out and not result.rebuilt:
         output.say(f"NOT everything was compared: {verdict.left_out}")
     if verdict.notes:
         output.say(f"{count(len(verdict.notes), 'note')}, shown with `--verbose`")

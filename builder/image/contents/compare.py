@@ -24,6 +24,7 @@ from builder.oci.validate import Checked
 from builder.plan import make_plan
 
 FOREIGN = "its layers are not those that envbuild makes, so files outside of `/opt/env` were not compared"
+BYTECODE = "bytecode can only be made again and compared, which `--rebuild` does"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,13 @@ class _Compared:
             *first(self._extras()),
         ]
         packages = {"Debian": len(locked.debian), "conda": len(conda), "Python": len(wheels)}
-        return Comparison(tuple(problems), packages, "" if any(self._kinds) else FOREIGN)
+        left_out = FOREIGN if not any(self._kinds) else BYTECODE if self._is_compiled else ""
+        return Comparison(tuple(problems), packages, left_out)
+
+    @property
+    def _is_compiled(self) -> bool:
+        """Whether the lock asks for bytecode."""
+        return self._lock.document.spec.get("compile") is True
 
     def _labels(self) -> Iterator[Problem]:
         config, digest = self._image.config, str(self._lock.digest)
@@ -155,9 +162,8 @@ class _Compared:
 
     def _extras(self) -> Iterator[Problem]:
         """Files that no package has. Of the system's own files and of links nobody tells which there are."""
-        compiled = self._lock.document.spec.get("compile") is True
         for path, placed in self._files.below(ENVIRONMENT.encode()):
-            is_bytecode = compiled and b"/__pycache__/" in path
+            is_bytecode = self._is_compiled and b"/__pycache__/" in path
             if path not in self._claims.by_path and placed.layer >= self._base and not is_bytecode:
                 what = f"`{shown(path)}` is in the environment, and no locked package has it"
                 yield Problem("contents", what, path=shown(path, 4096))

@@ -22,7 +22,7 @@ _FORMS = {
     "environment": r"environment for Python .+",
     "conda": r"conda: .+",
     "python": r"Python: .+",
-    "bytecode": r"bytecode.*",
+    "bytecode": r"bytecode: .+",
     **{name: name for name in ADDED},
 }
 _KIND = re.compile("|".join(f"(?P<{name.replace(' ', '_')}>{form})" for name, form in _FORMS.items()))
@@ -70,6 +70,8 @@ def strays(files: LayerStack, kinds: Sequence[str]) -> Iterator[Problem]:
             where = places[placed.layer].decode()
             what = f"`{shown(path)}` is of the layer for {kinds[placed.layer]}, which has files in `{where}` alone"
             yield Problem("contents", what, path=shown(path))
+        elif kinds[placed.layer] == "bytecode" and b"/__pycache__/" not in path:
+            yield Problem("contents", f"`{shown(path)}` is of a layer for bytecode, and is none", path=shown(path))
 
 
 def _count(name: str) -> int:
