@@ -5,7 +5,7 @@ Every byte is checked against its digest while it is received. What an interrupt
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from builder.errors import EnvbuildError
 from builder.image.workshop import Workshop
@@ -14,9 +14,6 @@ from builder.oci.documents import Descriptor
 from builder.oci.registry.receive import receive
 from builder.oci.registry.reference import Reference
 from builder.oci.registry.work import Observe, each_blob
-
-Bring = Callable[[Iterable[Descriptor]], None]
-"""Has blobs in the store; those that can only be made are passed over."""
 
 
 def bring(blobs: Iterable[Descriptor], elsewhere: Mapping[Digest, Reference], workshop: Workshop) -> None:

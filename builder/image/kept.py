@@ -46,10 +46,18 @@ class Image:
 
 
 def write_image(
-    store: Store, layers: Sequence[Layer], config: ImageConfig, elsewhere: Mapping[Digest, Reference] = _NOWHERE
+    store: Store,
+    layers: Sequence[Layer],
+    config: ImageConfig,
+    elsewhere: Mapping[Digest, Reference] = _NOWHERE,
+    *,
+    written: bytes | None = None,
 ) -> Image:
-    """Keep config and manifest of an image in the store; its standard labels are the manifest's annotations too."""
-    data = config.to_bytes()
+    """Keep config and manifest of an image in the store; its standard labels are the manifest's annotations too.
+
+    `written` is the config as another tool wrote it, so that engines know the image again.
+    """
+    data = config.to_bytes() if written is None else written
     annotations = {name: text for name, text in config.labels.items() if name.startswith("org.opencontainers.image.")}
     manifest = Manifest(
         Descriptor(MEDIA_TYPE_CONFIG, store.write(data), len(data)),

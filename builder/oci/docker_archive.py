@@ -10,6 +10,7 @@ import hashlib
 import io
 import posixpath
 import tarfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -31,6 +32,8 @@ from builder.oci.layout import CHUNK, Layout
 
 _MEMBER_LIMIT = 100_000
 _MOST_LAYERS = 1000
+_MOST_LINKS = 8
+"""Links that lead from one layer's name to another."""
 
 
 class DockerArchive(Layout):
@@ -43,7 +46,7 @@ class DockerArchive(Layout):
         """
         super().__init__(path)
         self._file = path
-        self._members = _members(path)
+        self._members = archive_members(path)
         self._places: dict[Digest, tuple[int, int]] = {}
         self._made: dict[Digest, bytes] = {}
         self.tops = tuple(map(self._top, self._entries()))
@@ -113,27 +116,39 @@ def is_docker_archive(path: Path) -> bool:
 
     Raises: EnvbuildError, if it is no archive.
     """
-    members = _members(path)
+    members = archive_members(path)
     return "manifest.json" in members and "index.json" not in members
 
 
-def _members(path: Path) -> dict[str, tuple[int, int]]:
-    """Where each file of the archive lies: offset and size in bytes; of links, what they lead to."""
-    found: dict[str, tuple[int, int]] = {}
+def archive_members(path: Path) -> dict[str, tuple[int, int]]:
+    """Where each file of an archive of `docker save` lies: offset and size in bytes; of links, what they lead to.
+
+    Raises: EnvbuildError, if it is no archive, or has a name twice.
+    """
+    files: dict[str, tuple[int, int]] = {}
     links: dict[str, str] = {}
     try:
         with tarfile.open(path, "r:") as archive:
             for count, member in enumerate(archive):
                 if count >= _MEMBER_LIMIT:
                     raise EnvbuildError(f"`{path}` has more than {_MEMBER_LIMIT} entries")
-                name = member.name.removeprefix("./")
+                name = posixpath.normpath(member.name)
+                if name in files or name in links:
+                    raise EnvbuildError(f"`{path}` has {name[:100]!r} twice")
                 if member.isfile():
-                    found[name] = (member.offset_data, member.size)
+                    files[name] = (member.offset_data, member.size)
                 elif member.issym():
                     links[name] = posixpath.normpath(posixpath.join(posixpath.dirname(name), member.linkname))
                 elif member.islnk():
-                    links[name] = member.linkname
-    except (tarfile.TarError, OSError, ValueError, RecursionError) as error:
+                    links[name] = posixpath.normpath(member.linkname)
+    except (tarfile.TarError, OSError, ValueError, RecursionError, MemoryError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise EnvbuildError(f"`{path}` cannot be read as an image", why) from error
-    return found | {name: found[target] for name, target in links.items() if target in found}
+    return files | {name: files[target] for name in links if (target := _target(name, links)) in files}
+
+
+def _target(name: str, links: Mapping[str, str]) -> str:
+    """Where a chain of links ends."""
+    for _ in range(_MOST_LINKS):
+        name = links.get(name, name)
+    return name

@@ -6,9 +6,7 @@ Nothing in it is trusted: names are looked up and never written to, documents ar
 from __future__ import annotations
 
 import io
-import posixpath
-import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +17,8 @@ from builder.oci.archive import FileWindow
 from builder.oci.canonical import parse_json
 from builder.oci.compression import damage_errors, decompressed
 from builder.oci.digest import Digest
+from builder.oci.docker_archive import archive_members
 from builder.oci.documents import DOCUMENT_LIMIT, ImageConfig, Index, Manifest
-
-_MEMBER_LIMIT = 100_000
-_LINKS = 8
-"""Links that lead from one layer's name to another, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +35,12 @@ class SavedArchive:
     """A file that an engine wrote."""
 
     def __init__(self, path: Path) -> None:
+        """Raises: EnvbuildError, if it is no archive."""
         self._path = path
-        self._members, self._links = _members(path)
+        try:
+            self._members = archive_members(path)
+        except EnvbuildError as error:
+            raise _unknown(error.why[0] if error.why else error.what) from error
 
     def image(self, identity: str) -> SavedImage:
         """The image that the engine calls `identity`.
@@ -113,34 +112,9 @@ class SavedArchive:
     def _place(self, name: Any) -> tuple[int, int]:
         if not isinstance(name, str):
             raise _unknown("its `manifest.json` names no config")
-        for _ in range(_LINKS):
-            if name in self._members:
-                return self._members[name]
-            name = self._links.get(name, "")
-        raise _unknown("a file that its `manifest.json` names is not there")
-
-
-def _members(path: Path) -> tuple[Mapping[str, tuple[int, int]], Mapping[str, str]]:
-    """Where each file of the archive lies (offset and size in bytes), and where each link leads."""
-    files: dict[str, tuple[int, int]] = {}
-    links: dict[str, str] = {}
-    try:
-        with tarfile.open(path, "r:") as archive:
-            for count, member in enumerate(archive):
-                if count >= _MEMBER_LIMIT:
-                    raise _unknown(f"it has more than {_MEMBER_LIMIT} entries")
-                name = posixpath.normpath(member.name)
-                if name in files or name in links:
-                    raise _unknown(f"it has {name[:100]!r} twice")
-                if member.isreg():
-                    files[name] = (member.offset_data, member.size)
-                elif member.issym():
-                    links[name] = posixpath.normpath(posixpath.join(posixpath.dirname(name), member.linkname))
-                elif member.islnk():
-                    links[name] = posixpath.normpath(member.linkname)
-    except (tarfile.TarError, OSError, ValueError, RecursionError, MemoryError) as error:
-        raise _unknown(str(error)) from error
-    return files, links
+        if name not in self._members:
+            raise _unknown("a file that its `manifest.json` names is not there")
+        return self._members[name]
 
 
 def _unknown(why: str) -> EnvbuildError:

@@ -13,19 +13,12 @@ from pathlib import Path
 
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.image.engine.archive import SavedArchive
-from builder.image.kept import Image, kept_layer
+from builder.image.kept import Image, kept_layer, write_image
 from builder.image.workshop import Workshop
 from builder.layers.encode import EncodedWriter
 from builder.layers.join import Layer
 from builder.oci.digest import Digest
-from builder.oci.documents import (
-    MEDIA_TYPE_CONFIG,
-    MEDIA_TYPE_LAYER_GZIP,
-    MEDIA_TYPE_MANIFEST,
-    Descriptor,
-    ImageConfig,
-    Manifest,
-)
+from builder.oci.documents import MEDIA_TYPE_LAYER_GZIP, Descriptor, ImageConfig
 from builder.oci.layout import CHUNK, BlobWriter
 from builder.oci.store import Store
 from builder.progress import shown
@@ -57,7 +50,7 @@ def import_image(identity: str, saved: Saved, workshop: Workshop) -> Image:
 
         named = list(zip(image.layers, config.diff_ids, strict=True))
         layers = workshop.split(layer_of, named, lambda one: archive.size(one[0]), "compressing layers")
-    return _write_image(store, layers, image.config, config)
+    return write_image(store, layers, config, written=image.config)
 
 
 def _write(path: Path, pieces: Iterator[bytes]) -> None:
@@ -101,13 +94,3 @@ def _encoded(store: Store, archive: SavedArchive, name: str, diff_id: Digest) ->
         if sink.diff_id != diff_id:
             raise DigestMismatchError(f"a layer of the engine's image is {sink.diff_id}", f"its config says {diff_id}")
         return Layer(Descriptor(MEDIA_TYPE_LAYER_GZIP, blob.commit(), blob.size), diff_id)
-
-
-def _write_image(store: Store, layers: list[Layer], data: bytes, config: ImageConfig) -> Image:
-    """As images made here have it, but with the config as the engine wrote it, so that engines know the image again."""
-    annotations = {name: text for name, text in config.labels.items() if name.startswith("org.opencontainers.image.")}
-    written = Descriptor(MEDIA_TYPE_CONFIG, store.write(data), len(data))
-    manifest = Manifest(written, tuple(layer.descriptor for layer in layers), annotations)
-    document = manifest.to_bytes()
-    descriptor = Descriptor(MEDIA_TYPE_MANIFEST, store.write(document), len(document), platform=config.platform)
-    return Image(descriptor, manifest, config)

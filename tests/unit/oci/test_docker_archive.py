@@ -76,3 +76,10 @@ def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.tar").write_text("nothing")
     with pytest.raises(EnvbuildError, match="cannot be read as an image"):
         is_docker_archive(tmp_path / "a.tar")
+
+
+def test_an_archive_with_two_files_of_one_name_is_refused(tmp_path: Path) -> None:
+    with tarfile.open(save(tmp_path / "a.tar"), "a") as archive:
+        archive.addfile(tarfile.TarInfo("./config.json"), io.BytesIO())
+    with pytest.raises(EnvbuildError, match=r"has 'config\.json' twice"):
+        DockerArchive(tmp_path / "a.tar")
