@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from builder.errors import EnvbuildError
+from builder.image.dockerfile.shape import LINKER
 from builder.image.engine.interface import Observer
 
 _LINES: Final = 30
@@ -60,6 +61,11 @@ def _causes(reason: str, lines: Iterable[str]) -> Iterable[str]:
 
 
 def _hint(title: str) -> str:
+    if _BASE_STEP.match(title) and ("${LINKER}" in title or LINKER in title):
+        return (
+            f"Conda packages are linked in `{LINKER}`: let the engine have it, or run `envbuild render` and name another "
+            "with `--build-arg LINKER=…`"
+        )
     if _BASE_STEP.match(title):
         return "Name a base image that the engine has or can pull with `--base`"
     return "`--verbose` shows every line; `envbuild render` writes the Dockerfile and its files to look at"

@@ -121,3 +121,11 @@ def test_what_an_error_keeps_of_the_output_is_bounded(request_, seen):
         ClassicEngine(Engine(events(*START, *flood, FAILED))).build(request_, seen)
     assert len(str(caught.value)) < 20_000
     assert "\n199 x" in str(caught.value)
+
+
+def test_where_the_image_that_links_conda_packages_is_missing_no_other_base_is_asked_for(request_, seen):
+    engine = Engine(events({"stream": "Step 1/2 : FROM ${LINKER} AS conda"}, {"stream": "\n"}, FAILED))
+    with pytest.raises(EnvbuildError) as caught:
+        ClassicEngine(engine).build(request_, seen)
+    assert "`--build-arg LINKER=" in (caught.value.hint or "")
+    assert "--base" not in (caught.value.hint or "")
