@@ -11,6 +11,7 @@ from builder.cli.interrupt import interruptible
 from builder.cli.machine import make_workshop
 from builder.cli.options import Existing, json_option, offline_option, platform_option, workers_option
 from builder.cli.output import Output, print_json, size_text
+from builder.cli.target import is_image, open_target
 from builder.errors import EnvbuildError
 
 if TYPE_CHECKING:
@@ -45,13 +46,12 @@ def command(
     """
     destination = parse_destination(reference)
     workshop = make_workshop(output, workers, offline=offline)
-    if target.is_file() or (target / "oci-layout").is_file():
+    if is_image(target):
         if platforms:
             raise EnvbuildError("a bundle is pushed as it is", hint="Leave `--platform` out")
         pushed = _push_bundle(target, destination, workshop, output)
     else:
         from builder.cli.deliver import push_built
-        from builder.cli.target import open_target
 
         built = open_target(target, platforms).build(workshop, output)
         pushed = push_built(built, built.top, destination, workshop, output)

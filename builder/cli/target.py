@@ -77,6 +77,13 @@ class Target:
         return replace(self, platforms=(host_platform(),)).build(workshop, output)
 
 
+def is_image(path: Path) -> bool:
+    """Whether what is at a path is an image in a file or a folder, and no project."""
+    return (path.is_file() and path.suffix not in (".yaml", ".yml")) or any(
+        (path / name).is_file() for name in ("oci-layout", "index.json")
+    )
+
+
 def open_target(path: Path, platforms: tuple[str, ...] = ()) -> Target:
     """The project or environment in `path`, for the platforms of these names or all of its lock.
 

@@ -11,8 +11,8 @@ import click
 from builder.cli.machine import make_workshop
 from builder.cli.options import json_option, platform_option, workers_option
 from builder.cli.output import Output, count, print_json
-from builder.cli.target import Target, open_target
-from builder.cli.verify_target import Origin, is_image, open_origin, opened_image, rebuilt, reference_of, scans_of
+from builder.cli.target import Target, is_image, open_target
+from builder.cli.verify_target import Origin, open_origin, opened_image, rebuilt, reference_of, scans_of
 from builder.errors import CheckFailedError, DigestMismatchError, EnvbuildError
 from builder.oci.documents import Platform
 

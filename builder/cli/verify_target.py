@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from builder.cli.machine import make_fetcher, make_registries
 from builder.cli.output import Output
-from builder.cli.target import Target, open_target
+from builder.cli.target import Target, is_image, open_target
 from builder.errors import EnvbuildError
 from builder.image.workshop import Workshop
 
@@ -55,13 +55,6 @@ def _neither(text: str, why: Sequence[str]) -> EnvbuildError:
         f"there is nothing at `{text}`, and it is not the name of an image in a registry",
         why,
         f"Name a project, an environment or a bundle that is there, or an image as `{_REFERENCE}HOST/NAME:TAG`",
-    )
-
-
-def is_image(path: Path) -> bool:
-    """Whether what is at a path is an image in a file or a folder, and no project."""
-    return (path.is_file() and path.suffix not in (".yaml", ".yml")) or any(
-        (path / name).is_file() for name in ("oci-layout", "index.json")
     )
 
 

@@ -297,6 +297,13 @@ def test_a_project_is_told_from_a_bundle(envbuild: Any, work: Path) -> None:
     assert "envbuild bundle new" in error
 
 
+def test_the_file_of_a_spec_is_pushed_as_what_it_is_of(envbuild: Any, work: Path) -> None:
+    envbuild("init", "new", "--template", "plain")
+    code, _, error = envbuild("push", "new/envbuild.yaml", "r.example/a", "--platform", "linux/amd64")
+    assert code == 1
+    assert "there is no lock" in error
+
+
 def test_the_other_ending_of_a_spec_is_told(envbuild: Any, work: Path) -> None:
     (work / "envbuild.yml").write_text("name: a\n")
     code, _, error = envbuild("lock")

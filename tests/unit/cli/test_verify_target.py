@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from builder.bundle.check import Verdict
+from builder.cli.target import is_image
 from builder.cli.verify import contents_of
-from builder.cli.verify_target import is_image, reference_of
+from builder.cli.verify_target import reference_of
 from builder.errors import EnvbuildError
 from builder.oci.problems import Problem
 
