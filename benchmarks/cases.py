@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import cold_cases
@@ -11,16 +11,14 @@ import conda_cases
 import delivery_cases
 import fleet_cases
 import lock_cases
+import memory_cases
 import peer_cases
 import serve_cases
 import size_cases
 import wheels_to_layers
-from cases_interface import Line, Setting, each, seconds, timed
+from cases_interface import Line, Setting, timed
 from engine import engine
-from made_wheels import large_wheel
 from measuring import Sample, rounds
-
-_MEMORY_GOAL = 300e6
 
 
 def start_up(setting: Setting) -> Iterator[Line]:
@@ -66,43 +64,20 @@ def wheels(setting: Setting) -> Iterator[Line]:
     yield Line("inflating and hashing the same bytes alone", value, "at most 2 times", fast / least <= 2)
 
 
-def memory(setting: Setting) -> Iterator[Line]:
-    """The resident memory of builds from fetched artifacts, all processes together."""
-    space = setting.space
-    samples = [cold_cases.bundle(space, watch=True) for _ in range(setting.slow_runs)]
-    yield _peak("peak memory of a bundle from artifacts", samples)
-    path = setting.large_wheel or large_wheel(space.folder)
-    name, version = path.name.split("-")[:2]
-    wheel = space.add_wheel(path, name, version)
-    folder = space.write_variant("large", [wheel])
-    samples = []
-    for _ in range(setting.slow_runs):
-        store = space.fresh_store([wheel.digest])
-        samples.append(space.envbuild("build", str(folder), "--offline", store=store, watch=True))
-    yield _peak(f"peak memory with a wheel of {wheel.size / 1e6:.0f} MB", samples)
-    yield Line(f"building that environment ({path.name})", seconds(samples), seconds=each(samples))
-
-
 CASES: dict[str, Callable[[Setting], Iterator[Line]]] = {
     "start-up": start_up,
     "edit": edit,
     "cold": cold_cases.cold,
-    "bump": delivery_cases.bump,
-    "code": delivery_cases.code,
+    "changes": delivery_cases.changes,
     "serve": serve_cases.serve,
     "fleet": fleet_cases.fleet,
     "peers": peer_cases.other_tools,
     "packages": size_cases.packages,
     "large": size_cases.large,
     "wheels": wheels,
-    "memory": memory,
+    "memory": memory_cases.memory,
     "lock": lock_cases.lock,
     "check": lock_cases.check,
     "conda-read": conda_cases.conda_read,
     "conda-solve": conda_cases.conda_solve,
 }
-
-
-def _peak(what: str, samples: Sequence[Sample]) -> Line:
-    peak = max(sample.peak for sample in samples)
-    return Line(what, f"{peak / 1e6:.0f} MB", f"under {_MEMORY_GOAL / 1e6:.0f} MB", peak < _MEMORY_GOAL)

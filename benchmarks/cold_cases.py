@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cases_interface import Line, Setting, each, seconds
-from delivery_cases import delivered, tell
+from delivery_cases import bytes_text, delivered, tell
 from engine import Engine, engine
 from measuring import Sample, median
 from registry import registry
@@ -41,13 +41,16 @@ def cold(setting: Setting) -> Iterator[Line]:
         extra = [DockerfileWay(space, docker, "pip --no-compile", buildkit=docker.buildkit)]
         ways = [EnvbuildWay(space, docker), *dockerfile_ways(space, docker), *extra]
         found = measure(setting, docker, ways)
-        facts = docker.facts()
+        facts, sizes = docker.facts(), {way.name: way.size() for way in ways}
         saved = docker.docker("save", "-o", str(space.folder / "fresh/saved.tar"), ways[1].tag)
     families = {way.name: way.family for way in ways}
     yield from _images(found, families)
     yield Line("and then `docker save`, to have it as a file too", seconds([saved]), seconds=[saved.seconds])
     yield from delivered(WHAT, found.deliveries, {name: _PUSHED_GOALS.get(families[name]) for name in families})
     yield from started(found.started, families)
+    for name, size in sizes.items():
+        sent = bytes_text(statistics.median(delivery.sent for delivery in found.deliveries[name]))
+        yield Line(f"image size above the base: {name}", f"{bytes_text(size)}; {sent} compressed, in the registry")
     yield Line("with Docker Engine", facts)
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cases_interface import Line, Point, Setting
 from engine import engine
 from made_wheels import bumped_wheel
-from registry import registry
+from registry import Registry, registry
 from ways import Delivery, EnvbuildWay, Way, dockerfile_ways, prepare_base
 from workspace import Workspace
 
@@ -19,43 +19,47 @@ from builder.lock.artifact import Wheel
 
 PLOT = "changes"
 _BUMPED_GOAL, _CODE_GOAL = 20, 3
-_BUMPED = ("fastapi", "pandas")
-"""One in pure Python of 0.1 MB, and one of 11 MB."""
+_BUMPED, _BUMPED_LARGE = "fastapi", "pandas"
+"""One in pure Python of 0.2 MB, and one of 12 MB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What is done to a project that was delivered before."""
+    """What is done again and again to a project that was delivered before."""
 
     what: str
     goal: float
-    wheels: Sequence[Sequence[Wheel]]
-    """Those of the first image, and of each one after it."""
+    locks: Sequence[Sequence[Wheel]]
+    """The wheels of each new image."""
+    edits: bool = False
+    """Whether a line of code is edited too."""
 
 
-def bump(setting: Setting) -> Iterator[Line]:
-    """One of 24 packages has a new version: until the image is in the registry that has the image before."""
+def changes(setting: Setting) -> Iterator[Line]:
+    """A line of code is edited, one of 24 packages has a new version: to the registry that has the image before."""
     space = setting.space
-    changes = []
-    for package in _BUMPED:
-        wheel = next(wheel for wheel in space.wheels if wheel.name == package)
-        versions = [_bumped(space, wheel, f"999.{number}") for number in range(_runs(setting, wheel) + 1)]
-        locks = [[version if other is wheel else other for other in space.wheels] for version in versions]
-        changes.append(Change(f"one package bumped ({package}, {wheel.size / 1e6:.1f} MB)", _BUMPED_GOAL, locks))
-    yield from _changed(setting, changes, lambda: None)
+    planned = _planned(space, setting.slow_runs)
+    with engine(space, setting.docker_host) as docker, registry(space.folder / "fresh") as target:
+        prepare_base(docker, {wheel for change in planned for wheels in change.locks for wheel in wheels})
+        ways = [EnvbuildWay(space, docker), *dockerfile_ways(space, docker)]
+        _deliver(space, ways, target, Change("before the changes", 0, [space.wheels]))
+        for change in planned:
+            found = _deliver(space, ways, target, change)
+            yield from delivered(change.what, found, dict.fromkeys(found, change.goal))
 
 
-def code(setting: Setting) -> Iterator[Line]:
-    """One line of code is edited: until the image is in the registry that has the image before."""
-    space = setting.space
-    project = space.write_project(space.wheels)
-    change = Change("one line of code edited", _CODE_GOAL, [space.wheels] * (setting.slow_runs + 1))
-    yield from _changed(setting, [change], lambda: space.edit(str(time.time_ns()), project))
-
-
-def _runs(setting: Setting, wheel: Wheel) -> int:
-    """The large one takes everybody long."""
-    return 1 if wheel.size > 1e6 else min(setting.slow_runs, 2)
+def _planned(space: Workspace, runs: int) -> list[Change]:
+    """A line, then each package upon the last lock; the large one once, for it takes everybody long."""
+    planned = [Change("one line of code edited", _CODE_GOAL, [space.wheels] * runs, edits=True)]
+    locked = list(space.wheels)
+    for name, count in ((_BUMPED, min(runs, 2)), (_BUMPED_LARGE, 1)):
+        place = next(place for place, wheel in enumerate(locked) if wheel.name == name)
+        original, locks = locked[place], []
+        for number in range(count):
+            locked[place] = _bumped(space, original, f"999.{number}")
+            locks.append(tuple(locked))
+        planned.append(Change(f"one package bumped ({name}, {original.size / 1e6:.1f} MB)", _BUMPED_GOAL, locks))
+    return planned
 
 
 def _bumped(space: Workspace, wheel: Wheel, version: str) -> Wheel:
@@ -63,23 +67,18 @@ def _bumped(space: Workspace, wheel: Wheel, version: str) -> Wheel:
     return space.add_wheel(path, wheel.name, version)
 
 
-def _changed(setting: Setting, changes: Sequence[Change], edit: Callable[[], None]) -> Iterator[Line]:
-    """Lines of all ways for each change, after everything was built and pushed once."""
-    space = setting.space
-    with engine(space, setting.docker_host) as docker, registry(space.folder / "fresh") as target:
-        prepare_base(docker, [wheel for change in changes for wheels in change.wheels for wheel in wheels])
-        ways = [EnvbuildWay(space, docker), *dockerfile_ways(space, docker)]
-        for change in changes:
-            found: dict[str, list[Delivery]] = {way.name: [] for way in ways}
-            for number, wheels in enumerate(change.wheels):
-                project = space.write_project(wheels)
-                edit()
-                for way in ways:
-                    way.take(project, wheels)
-                    delivery = way.deliver(target, cold=False)
-                    tell(change.what, way, delivery.pushed)
-                    found[way.name] += [delivery] if number else []
-            yield from delivered(change.what, found, dict.fromkeys(found, change.goal))
+def _deliver(space: Workspace, ways: Sequence[Way], target: Registry, change: Change) -> dict[str, list[Delivery]]:
+    """Deliver the images of a change by all ways in turn."""
+    found: dict[str, list[Delivery]] = {way.name: [] for way in ways}
+    for wheels in change.locks:
+        project = space.write_project(wheels)
+        if change.edits:
+            space.edit(str(time.time_ns()), project)
+        for way in ways:
+            way.take(project, wheels)
+            found[way.name].append(way.deliver(target, cold=False))
+            tell(change.what, way, found[way.name][-1].pushed)
+    return found
 
 
 def delivered(what: str, found: Mapping[str, Sequence[Delivery]], goals: Mapping[str, float | None]) -> Iterator[Line]:

@@ -48,6 +48,10 @@ class Engine:
         server = self.docker("info", "--format", "{{.ServerVersion}}, {{.Driver}}").output.strip()
         return f"{server}; client {self.docker('version', '--format', '{{.Client.Version}}').output.strip()}"
 
+    def size(self, image: str) -> int:
+        """The unpacked bytes of an image. Raises: CommandFailedError."""
+        return int(self.docker("image", "inspect", "--format", "{{.Size}}", image).output)
+
     def forget_builds(self) -> None:
         """Remove what BuildKit has cached. Raises: CommandFailedError."""
         if self.buildkit:

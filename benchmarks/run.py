@@ -52,13 +52,15 @@ def _stored() -> dict[str, Any]:
 
 
 def _lines(name: str, setting: Setting) -> list[Line]:
-    """The lines of a case, or one that says why it was not measured."""
+    """The lines of a case, or as many as there are before one that says why the rest was not measured."""
     print(f"{name}: {' '.join((CASES[name].__doc__ or '').split())}", file=sys.stderr)
+    lines: list[Line] = []
     try:
-        return list(CASES[name](setting))
+        lines.extend(CASES[name](setting))
     except (CommandFailedError, EngineMissingError, RegistryMissingError, subprocess.CalledProcessError) as error:
         print(error, file=sys.stderr)
-        return [Line(name, f"not measured: {str(error).splitlines()[0]}")]
+        lines.append(Line(name, f"not measured: {str(error).splitlines()[0]}"))
+    return lines
 
 
 def _parser() -> argparse.ArgumentParser:

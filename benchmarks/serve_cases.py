@@ -6,8 +6,6 @@ import json
 import os
 import shutil
 import socket
-import statistics
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -16,6 +14,7 @@ from contextlib import closing
 from pathlib import Path
 
 from cases_interface import Line, Setting
+from delivery_cases import tell
 from engine import Engine, engine
 from measuring import CommandFailedError
 from ways import EnvbuildWay, dockerfile_ways, prepare_base
@@ -28,7 +27,7 @@ _PENGUIN = {"bill_length_mm": 46.5, "bill_depth_mm": 17.9, "flipper_length_mm": 
 
 
 def serve(setting: Setting) -> Iterator[Line]:
-    """Everything new, with a trained model: to a container of the engine that has answered one prediction."""
+    """Everything new, with a trained model: to a container of the engine that has answered one prediction, once."""
     space = setting.space
     with engine(space, setting.docker_host) as docker:
         prepare_base(docker, space.wheels)
@@ -36,24 +35,20 @@ def serve(setting: Setting) -> Iterator[Line]:
         port = _free_port()
         project = _trained(space, docker, own, port)
         others = dockerfile_ways(space, docker)
-        found: dict[str, list[float]] = {way.name: [] for way in (own, *others)}
-        for _ in range(min(setting.slow_runs, 2)):
-            own.take(project, space.wheels)
-            taken, image = own.load()
-            found[own.name].append(taken + _predict(docker, port, image, "serve"))
-            for way in others:
-                way.take(project, space.wheels)
-                taken = way.build(cold=True).seconds
-                options = ["--entrypoint", "/opt/env/bin/python", "-e", "ENVBUILD_HOST=0.0.0.0"]
-                line = [*options, "-e", f"ENVBUILD_PORT={port}", way.tag, "-m", "penguins.serve"]
-                found[way.name].append(taken + _predict(docker, port, *line))
-            for name, times in found.items():
-                print(f"  first prediction, {name}: {times[-1]:.2f} s", file=sys.stderr)
-    first = statistics.median(found[own.name])
-    for name, times in found.items():
-        taken = statistics.median(times)
+        found: dict[str, float] = {}
+        own.take(project, space.wheels)
+        taken, image = own.load()
+        first = found[own.name] = taken + _predict(docker, port, image, "serve")
+        for way in others:
+            way.take(project, space.wheels)
+            taken = way.build(cold=True).seconds
+            options = ["--entrypoint", "/opt/env/bin/python", "-e", "ENVBUILD_HOST=0.0.0.0"]
+            line = [*options, "-e", f"ENVBUILD_PORT={port}", way.tag, "-m", "penguins.serve"]
+            found[way.name] = taken + _predict(docker, port, *line)
+            tell("first prediction", way, found[way.name])
+    for name, taken in found.items():
         more = "" if name == own.name else f": {taken / first:.1f} times as long"
-        yield Line(f"everything new, to the first prediction: {name}", f"{taken:.2f} s{more}", seconds=times)
+        yield Line(f"everything new, to the first prediction: {name}", f"{taken:.2f} s{more}", seconds=[taken])
 
 
 def _trained(space: Workspace, docker: Engine, own: EnvbuildWay, port: int) -> Path:

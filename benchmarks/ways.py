@@ -67,6 +67,9 @@ class Way(Protocol):
         Raises: CommandFailedError.
         """
 
+    def size(self) -> int:
+        """Unpacked bytes above the base of the image that was started. Raises: CommandFailedError."""
+
 
 class EnvbuildWay:
     """envbuild: from the lock straight to the registry, or to the engine."""
@@ -96,6 +99,10 @@ class EnvbuildWay:
         """See `Way`. What is in the registry is no help to the engine, so all is made once more."""
         taken, image = self.load()
         return taken + _run_nothing(self._docker, image).seconds
+
+    def size(self) -> int:
+        """See `Way`."""
+        return self._docker.size("penguins:1.0") - self._docker.size("base:latest")
 
     def load(self) -> tuple[float, str]:
         """Seconds until a cold image is in the engine that has the base, and its name there."""
@@ -168,6 +175,10 @@ class EngineWay:
     def start(self, delivery: Delivery) -> float:
         """See `Way`."""
         return delivery.image + _run_nothing(self.docker, self.tag).seconds
+
+    def size(self) -> int:
+        """See `Way`."""
+        return self.docker.size(self.tag) - self.docker.size(self.base)
 
     def push(self, image: str, reference: str) -> Sample:
         """Push an image of the engine under another name, and forget that one."""
