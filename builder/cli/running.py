@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 engine_option = click.option(
     "--engine",
     type=click.Choice(["docker", "podman", "embedded"]),
-    help="[default: docker if it answers, else embedded]",
+    help="Where to run it [default: docker if it answers, else embedded, else podman].",
 )
 publish_option = click.option(
     "-p", "--publish", "ports", multiple=True, metavar="[ADDRESS:]PORT:PORT", help="Publish a port (on 127.0.0.1)."
@@ -28,7 +28,11 @@ environment_option = click.option(
     "-e", "--env", "environment", multiple=True, metavar="NAME[=VALUE]", help="Set an environment variable."
 )
 network_option = click.option(
-    "--network", type=click.Choice(["default", "none", "host"]), default="default", show_default=True
+    "--network",
+    type=click.Choice(["default", "none", "host"]),
+    default="default",
+    show_default=True,
+    help="What it can reach: what the engine gives, nothing, or all that this machine can.",
 )
 gpus_option = click.option(
     "--gpus", metavar="all|N|device=…", help="Give it the GPUs of this machine, if the driver is new enough."
