@@ -71,7 +71,7 @@ def say(done: subprocess.CompletedProcess[str]) -> str:
 
 def test_both_platforms_are_built_and_every_digest_holds(built: Built, store: Path) -> None:
     assert [str(image.config.platform) for image in built.images] == ["linux/amd64", "linux/arm64"]
-    assert validate(Store(store), built.index) == ()
+    assert validate(Store(store), built.index).problems == ()
 
 
 def test_python_and_its_libraries_are_condas_and_the_user_is_not_root(engine: Built, store: Path) -> None:
