@@ -63,8 +63,8 @@ def _causes(reason: str, lines: Iterable[str]) -> Iterable[str]:
 def _hint(title: str) -> str:
     if _BASE_STEP.match(title) and ("${LINKER}" in title or LINKER in title):
         return (
-            f"Conda packages are linked in `{LINKER}`: let the engine have it, or run `envbuild render` and name another "
-            "with `--build-arg LINKER=…`"
+            f"Conda packages are linked in `{LINKER}`: let the engine have it, or run `envbuild render` and name "
+            "another with `--build-arg LINKER=…`"
         )
     if _BASE_STEP.match(title):
         return "Name a base image that the engine has or can pull with `--base`"
