@@ -39,10 +39,10 @@ def cold(setting: Setting) -> Iterator[Line]:
     with engine(space, setting.docker_host) as docker:
         prepare_base(docker, space.wheels)
         extra = [DockerfileWay(space, docker, "pip --no-compile", buildkit=docker.buildkit)]
-        ways = [EnvbuildWay(space, docker), *dockerfile_ways(space, docker), *extra]
+        ways: list[Way] = [EnvbuildWay(space, docker), *dockerfile_ways(space, docker), *extra]
         found = measure(setting, docker, ways)
         facts, sizes = docker.facts(), {way.name: way.size() for way in ways}
-        saved = docker.docker("save", "-o", str(space.folder / "fresh/saved.tar"), ways[1].tag)
+        saved = docker.docker("save", "-o", str(space.folder / "fresh/saved.tar"), extra[0].tag)
     families = {way.name: way.family for way in ways}
     yield from _images(found, families)
     yield Line("and then `docker save`, to have it as a file too", seconds([saved]), seconds=[saved.seconds])

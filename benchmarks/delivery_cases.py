@@ -41,7 +41,7 @@ def changes(setting: Setting) -> Iterator[Line]:
     planned = _planned(space, setting.slow_runs)
     with engine(space, setting.docker_host) as docker, registry(space.folder / "fresh") as target:
         prepare_base(docker, {wheel for change in planned for wheels in change.locks for wheel in wheels})
-        ways = [EnvbuildWay(space, docker), *dockerfile_ways(space, docker)]
+        ways: list[Way] = [EnvbuildWay(space, docker), *dockerfile_ways(space, docker)]
         _deliver(space, ways, target, Change("before the changes", 0, [space.wheels]))
         for change in planned:
             found = _deliver(space, ways, target, change)

@@ -12,7 +12,7 @@ from delivery_cases import delivered, tell
 from engine import engine
 from measuring import CommandFailedError
 from registry import registry
-from ways import Delivery, EngineWay, EnvbuildWay
+from ways import Delivery, EnvbuildWay, Way
 from workspace import Workspace
 
 
@@ -37,7 +37,7 @@ def other_tools(setting: Setting) -> Iterator[Line]:
     yield Line("other tools", peers.versions(space))
 
 
-def _measure(space: Workspace, way: EnvbuildWay | EngineWay) -> list[Delivery] | CommandFailedError:
+def _measure(space: Workspace, way: Way) -> list[Delivery] | CommandFailedError:
     """The three deliveries of a tool, or why it gave none."""
     found = []
     try:

@@ -60,7 +60,8 @@ _SETTINGS = """\
 ENV PATH=/opt/env/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin PIP_NO_INDEX=1 PIP_FIND_LINKS=/wheels
 ENV UV_NO_INDEX=1 UV_FIND_LINKS=/wheels UV_PYTHON_DOWNLOADS=never UV_OFFLINE=1
 """
-_PACKAGES = "python3,python3-venv,libgomp1"
+_PACKAGES = "python3,python3-venv,libgomp1,ca-certificates,gnupg2,bash,build-essential,git"
+"""The last five are what BentoML installs with apt into every image; here it finds that they are there."""
 
 
 class Bentoml(EngineWay):
@@ -174,7 +175,12 @@ def prepare(docker: Engine) -> None:
     for wheel in (space.folder / "peers/wheels").iterdir():
         shutil.copy(wheel, folder / "wheels")
     shutil.copy(find_uv_bin(), folder / "uv")
-    lines = ["COPY uv /usr/local/bin/", "RUN python3 -m venv /opt/env", "COPY wheels /wheels", _SETTINGS]
+    lines = [
+        "COPY uv /usr/local/bin/",
+        "RUN python3 -m venv /opt/env && rm -f /etc/apt/sources.list",
+        "COPY wheels /wheels",
+        _SETTINGS,
+    ]
     (folder / "Dockerfile").write_text("\n".join([f"FROM {BASE}-debian", *lines]), "utf-8")
     docker.docker("import", str(archive), f"{BASE}-debian")
     docker.docker("build", "--network", "none", "--tag", BASE, str(folder))

@@ -65,7 +65,7 @@ def _deliver(
     project = space.write_project(wheels, name)
     kinds = ("pip", "uv")
     others = [DockerfileWay(space, docker, kind, buildkit=docker.buildkit, option=option) for kind in kinds]
-    ways = [EnvbuildWay(space, docker), *others]
+    ways: list[Way] = [EnvbuildWay(space, docker), *others]
     with registry(space.folder / "fresh") as target:
         for way in ways:
             way.take(project, wheels)
