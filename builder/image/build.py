@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from builder.errors import EnvbuildError
 from builder.image.assemble import Assembly, Job, OpenWheels
 from builder.image.base import base_places, check_base
-from builder.image.kept import Image, keep_image, kept_image, known_image, locked_images
+from builder.image.kept import Image, keep_image, known_image, locked_images
 from builder.image.workshop import Workshop
 from builder.oci.digest import Digest
 from builder.oci.registry import Reference
@@ -29,8 +29,8 @@ def build_environment(plan: Plan, workshop: Workshop) -> Image:
 
     Raises: EnvbuildError, if an artifact cannot be had or built from; DigestMismatchError.
     """
-    _check(plan, workshop)
-    return kept_image(workshop.store, _key(plan), lambda: _only(_Build([plan], workshop).images()), _elsewhere(plan))
+    (image,) = whole(build_images([plan], workshop))
+    return image
 
 
 def build_images(plans: Iterable[Plan], workshop: Workshop) -> list[Image | EnvbuildError]:
@@ -135,11 +135,6 @@ def whole(outcomes: Sequence[R | EnvbuildError]) -> list[R]:
             raise outcome
         results.append(outcome)
     return results
-
-
-def _only(images: Sequence[Image | EnvbuildError]) -> Image:
-    (image,) = whole(images)
-    return image
 
 
 def _check(plan: Plan, workshop: Workshop) -> None:

@@ -13,17 +13,15 @@ from builder.image.bytecode import Bytecode, BytecodeMaker, Sources
 from builder.image.config import environment_config
 from builder.image.filesystem import Filesystem
 from builder.image.kept import Image, kept_layer, write_image
+from builder.image.locked_file import Artifact
 from builder.image.skeleton import ENVIRONMENT
 from builder.image.workshop import Workshop
 from builder.layers.bytecode import BytecodeTarget
 from builder.layers.interface import Package
 from builder.layers.join import Layer, write_layer
-from builder.lock.artifact import Archive, CondaPackage, DebianPackage, Wheel
 from builder.oci.layout import CHUNK
 from builder.oci.store import Store
 from builder.plan import LayerPlan, Plan
-
-Artifact = DebianPackage | Archive | CondaPackage | Wheel
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Docker Engine, as far as builders need it: whether it answers, what it is, its images, one of them as a stream."""
+"""Docker Engine: whether it answers, what it is, its images, one of them as a stream."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from builder.errors import EnvbuildError
+from builder.image.engine.messages import first_line, root_cause
 from builder.oci.digest import Digest
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Connection:
             docker.from_env(timeout=_PING_SECONDS).ping()
         except (docker.errors.DockerException, OSError, ValueError) as error:
             address = os.environ.get("DOCKER_HOST") or _DEFAULT_ADDRESS
-            return f"no Docker Engine answers at {address}: {first_line(error)}"
+            return f"no Docker Engine answers at {address}: {root_cause(error)}"
         return None
 
     @cached_property
@@ -154,12 +155,6 @@ def checked_id(value: Any) -> str:
         return str(Digest.parse(str(value).strip()))
     except EnvbuildError as error:
         raise EnvbuildError("the engine does not say which image it made", error.what) from error
-
-
-def first_line(error: BaseException) -> str:
-    """What an error of the engine's client says."""
-    explanation = getattr(error, "explanation", None) or str(error)
-    return str(explanation).strip().partition("\n")[0][:300]
 
 
 @contextmanager

@@ -177,7 +177,6 @@ class _Reader:
     """Makes entries of references."""
 
     def __init__(self, loaded: LoadedProject, tools: DataTools, upgrade: bool) -> None:
-        self._loaded = loaded
         self._folder = loaded.folder
         self._tools = tools
         self._upgrade = upgrade

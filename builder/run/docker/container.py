@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from builder.errors import EnvbuildError
-from builder.run.docker.messages import first_line
+from builder.image.engine.messages import first_line
 from builder.run.gpu import Gpus, gpu_hint
 from builder.run.interface import RunRequest
 from builder.run.killed import say_if_killed

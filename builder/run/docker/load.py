@@ -11,10 +11,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from builder.errors import EnvbuildError
+from builder.image.engine.messages import first_line
 from builder.oci.archive import DockerEntry, write_partial_archive
 from builder.oci.digest import Digest
 from builder.oci.documents import MEDIA_TYPE_LAYER_ZSTD, Manifest, name_annotations
-from builder.run.docker.messages import first_line
 from builder.run.interface import LocalImage
 
 if TYPE_CHECKING:
