@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from builder.bundle.build import Built
@@ -36,6 +37,8 @@ def check_target(target: Path) -> None:
     """
     if not target.absolute().parent.is_dir():
         raise EnvbuildError(f"`{target.parent}` is not a folder", hint="Make it, or name another with `-o`")
+    if not os.access(target.absolute().parent, os.W_OK):
+        raise EnvbuildError(f"nothing can be written to `{target.parent}`", hint="Name another folder with `-o`")
     if target.suffix == ".tar":
         if target.is_dir():
             raise EnvbuildError(f"`{target}` is a folder", hint="Name a file with `-o`")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from builder.cli.deliver import Delivery, built_as_json, deliver, delivery_options
+from builder.cli.deliver import Delivery, built_as_json, check, deliver, delivery_options
 from builder.cli.engine_build import Choice, Job, build_by_engine, builder_options, print_made
 from builder.cli.fleet import build_all, print_fleet
 from builder.cli.machine import make_workshop
@@ -72,6 +72,7 @@ def command(
     if not choice.is_native:
         print_made(build_by_engine(Job(target, choice, workshop, output), Delivery(**delivery)), as_json)
         return 0
+    check(Delivery(**delivery), target.platforms)
     built = target.build(workshop, output)
     show_images(built, output)
     delivered = deliver(built, workshop, output, Delivery(**delivery))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from builder.cli.deliver import Delivered, built_as_json, pack_built, push_built, push_option
+from builder.cli.deliver import Delivered, Delivery, built_as_json, check, pack_built, push_built, push_option
 from builder.cli.machine import make_workshop
 from builder.cli.options import json_option, offline_option, path_argument, platform_option, workers_option
 from builder.cli.output import Output, print_json
@@ -45,9 +45,10 @@ def command(
     """
     loaded = load_project(path)
     project = Target.of(loaded.environment, loaded, platforms)
+    file = target or Path(f"{project.name}.tar")
+    check(Delivery(file), project.platforms)
     workshop = make_workshop(output, workers, offline=offline)
     built = project.build(workshop, output)
-    file = target or Path(f"{project.name}.tar")
     size = pack_built(built, file, workshop, output)
     model = loaded.project.model
     if model and model.path and not (loaded.folder / model.path).exists():

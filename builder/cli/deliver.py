@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from builder.cli.output import Output, size_text
 if TYPE_CHECKING:
     from builder.bundle.build import Built
     from builder.image.workshop import Workshop
-    from builder.oci.documents import Descriptor
+    from builder.oci.documents import Descriptor, Platform
     from builder.oci.registry import Reference
     from builder.oci.registry.push import Pushed
 
@@ -97,6 +97,22 @@ class Delivered:
 
         file = {"file": str(self.file), "size": self.size} if self.file else {}
         return {**file, **({"pushed": pushed_as_json(self.pushed)} if self.pushed else {})}
+
+
+def check(delivery: Delivery, platforms: Collection[Platform]) -> None:
+    """Refuse what images of these platforms cannot be brought to; to be asked before anything is built for it.
+
+    Raises: EnvbuildError.
+    """
+    if delivery.target:
+        from builder.bundle.pack import check_target
+
+        check_target(delivery.target)
+    if delivery.load:
+        from builder.cli.engines import check_load, choose_loader
+
+        check_load(platforms)
+        choose_loader(delivery.engine)
 
 
 def deliver(built: Built, workshop: Workshop, output: Output, delivery: Delivery) -> Delivered:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from builder.cli.deliver import Delivered, Delivery, deliver
+from builder.cli.deliver import Delivered, Delivery, check, deliver
 from builder.cli.output import Output, print_json
 from builder.cli.target import Target
 from builder.errors import EnvbuildError
@@ -108,6 +108,8 @@ def build_by_engine(job: Job, delivery: Delivery) -> dict[str, Any]:
     engine = BUILDERS[job.choice.builder](connection)
     if reason := engine.unavailable():
         raise EnvbuildError(f"the builder `{job.choice.builder}` cannot be used here", reason, "Leave `--builder` out")
+    delivery = _besides_docker(delivery)
+    check(delivery, job.target.platforms)
     _check_platforms(job.target.platforms, connection)
     job.target.ensure_wheels(job.workshop, job.output)
     description = engine.description()
@@ -138,10 +140,13 @@ def print_made(record: dict[str, Any], as_json: bool) -> None:
             click.echo(f"{record['name'].rpartition(':')[0]}@{identity}")
 
 
+def _besides_docker(delivery: Delivery) -> Delivery:
+    """What is left to do where Docker Engine has the images already."""
+    return replace(delivery, load=False, engine=None) if delivery.engine in (None, "docker") else delivery
+
+
 def _deliver(job: Job, made: Sequence[Made], connection: Connection, delivery: Delivery) -> Delivered:
     """Bring images that Docker Engine has to where else they were asked for, through the store."""
-    if delivery.engine in (None, "docker"):
-        delivery = replace(delivery, load=False, engine=None)
     if delivery == Delivery():
         return Delivered()
     from builder.bundle.build import index_images

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from builder.image.workshop import Workshop
 from builder.run.interface import Engine, Loader, LocalImage
 
 if TYPE_CHECKING:
+    from builder.oci.documents import Platform
     from builder.run.docker import DockerEngine
     from builder.run.podman import PodmanEngine
 
@@ -76,14 +77,20 @@ def load(built: Built, workshop: Workshop, output: Output, name: str | None = No
 
     Raises: EnvbuildError, if no engine answers, or there is no image for this machine.
     """
-    wanted = host_platform()
-    image = next((image for image in built.images if replace(image.config.platform, variant=None) == wanted), None)
-    if image is None:
-        raise EnvbuildError(f"there is no image for {wanted} to load", hint=f"Add `--platform {wanted}`")
+    wanted = check_load(image.config.platform for image in built.images)
+    image = next(image for image in built.images if replace(image.config.platform, variant=None) == wanted)
     loader = choose_loader(name)
     local = LocalImage.of(image, built.name, workshop)
     loader.load(local, (local.name, local.pinned_name))
     output.say(f"loaded {local.name} into {loader.title}, also as {local.pinned_name}")
+
+
+def check_load(platforms: Iterable[Platform]) -> Platform:
+    """The platform of this machine, whose image is loaded. Raises: EnvbuildError, if it is not among these."""
+    wanted = host_platform()
+    if wanted not in {replace(platform, variant=None) for platform in platforms}:
+        raise EnvbuildError(f"there is no image for {wanted} to load", hint=f"Add `--platform {wanted}`")
+    return wanted
 
 
 def choose_loader(name: str | None) -> Loader:

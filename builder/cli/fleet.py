@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from builder.cli.deliver import Delivered, Delivery, built_as_json, deliver
+from builder.cli.deliver import Delivered, Delivery, built_as_json, check, deliver
 from builder.cli.output import Output, print_json, show_error, size_text
 from builder.cli.target import Target, open_target
 from builder.errors import EnvbuildError
@@ -34,13 +34,14 @@ def build_all(
 ) -> Fleet:
     """Build and deliver everything below `folder`; what fails does not stop the others.
 
-    Raises: EnvbuildError, if there is nothing to build, or two of them would be delivered under one name.
+    Raises: EnvbuildError, if there is nothing to build, or nothing can be delivered to where it was asked for.
     """
     from builder.bundle.fleet import Candidate, Member, build_fleet, summarise
     from builder.lock.locking import find_environments
 
     def candidate(file: Path) -> Candidate:
         target = open_target(file, platforms)
+        check(_own(delivery, target.name), target.platforms)
         target.ensure_wheels(workshop, output)
         _claim(names, target.name, file, delivery)
         return Candidate(file, target.plans, lambda: finished(file, target))
@@ -54,7 +55,9 @@ def build_all(
     delivered: dict[Path, Delivered] = {}
     before = frozenset(workshop.store.blobs())
     candidates, failed = [], []
-    for file in find_environments(folder):
+    files = find_environments(folder)
+    _check_place(delivery)
+    for file in files:
         try:
             candidates.append(candidate(file))
         except EnvbuildError as error:
@@ -75,6 +78,20 @@ def print_fleet(fleet: Fleet, as_json: bool, output: Output) -> int:
         show_error(_of_member(member))
     output.say(_total(summary))
     return max((int(member.error.exit_code) for member in summary.failed if member.error), default=0)
+
+
+def _check_place(delivery: Delivery) -> None:
+    """Make the folder, and refuse what would fail for each of them alike. Raises: EnvbuildError."""
+    if delivery.load:
+        from builder.cli.engines import choose_loader
+
+        choose_loader(delivery.engine)
+    if delivery.target:
+        try:
+            delivery.target.mkdir(exist_ok=True)
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise EnvbuildError(f"`{delivery.target}` cannot be a folder of bundles", why, "Name another") from error
 
 
 def _own(delivery: Delivery, name: str) -> Delivery:
