@@ -80,9 +80,9 @@ def build_environments(name: str, lock: Lock, platforms: Sequence[Platform], wor
 
     Raises: EnvbuildError, DigestMismatchError.
     """
-    from builder.image.build import build_images, whole
+    from builder.image.build import build_platforms
 
-    images = whole(build_images([make_plan(lock, platform) for platform in sorted(platforms)], workshop))
+    images = build_platforms([make_plan(lock, platform) for platform in sorted(platforms)], workshop)
     return index_images(workshop.store, f"{name}:latest", images)
 
 
@@ -165,9 +165,9 @@ class _Build:
 
     def _environment(self, plan: Plan) -> Image:
         """Those of all platforms are made at once; the second time, they are in the store."""
-        from builder.image.build import build_images, whole  # slow, and not needed where the image is there
+        from builder.image.build import build_platforms  # slow, and not needed where the image is there
 
-        return whole(build_images(self.plans, self.workshop))[self.plans.index(plan)]
+        return build_platforms(self.plans, self.workshop)[self.plans.index(plan)]
 
     def _layers(self, plan: Plan) -> list[tuple[str, Layer]]:
         store, settled = self.workshop.store, base_directories(plan.base)

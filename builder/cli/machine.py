@@ -75,7 +75,7 @@ def make_workshop(output: Output, workers: int | None = None, *, offline: bool =
     output.detail(f"the store is `{store.root}`; {count} workers")
     fetcher = make_fetcher(store, output, offline=offline)
     registries = functools.partial(make_registries, fetcher)
-    return Workshop(store, fetcher, count, output.progress() or Silent(), registries, compiler=_compile)
+    return Workshop(store, fetcher, count, output.progress() or Silent(), registries, compiler=_Compiler())
 
 
 def make_registries(fetcher: Fetcher) -> Registries:
@@ -95,10 +95,18 @@ def make_registries(fetcher: Fetcher) -> Registries:
     return Registries(connect, Credentials(os.environ))
 
 
-def _compile(store: Store, root: Image, sources: Path, order: str) -> AbstractContextManager[BinaryIO]:
-    from builder.run.compile import EmbeddedCompiler  # slow, and seldom needed
+class _Compiler:
+    """An EmbeddedCompiler that is imported when it is needed, which is seldom."""
 
-    return EmbeddedCompiler()(store, root, sources, order)
+    def __call__(self, store: Store, root: Image, sources: Path, order: str) -> AbstractContextManager[BinaryIO]:
+        from builder.run.compile import EmbeddedCompiler
+
+        return EmbeddedCompiler()(store, root, sources, order)
+
+    def check(self, platform: Platform) -> None:
+        from builder.run.compile import EmbeddedCompiler
+
+        EmbeddedCompiler().check(platform)
 
 
 def current_lock(loaded: LoadedEnvironment) -> Lock:

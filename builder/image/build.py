@@ -42,6 +42,18 @@ def build_images(plans: Iterable[Plan], workshop: Workshop) -> list[Image | Envb
     return [found[plan.key] for plan in plans]
 
 
+def build_platforms(plans: Sequence[Plan], workshop: Workshop) -> list[Image]:
+    """The images of one environment, one a platform: all of them, or none is begun where one cannot be compiled here.
+
+    Raises: EnvbuildError, DigestMismatchError.
+    """
+    compiler = workshop.compiler
+    for plan in plans if len(plans) > 1 and compiler else ():
+        if compiler and plan.bytecode and known_image(workshop.store, _key(plan), _elsewhere(plan)) is None:
+            compiler.check(plan.platform)
+    return whole(build_images(plans, workshop))
+
+
 def _build_at_once(plans: Sequence[Plan], workshop: Workshop) -> dict[str, Image | EnvbuildError]:
     """By the key of the plan."""
 

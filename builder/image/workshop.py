@@ -17,6 +17,7 @@ from builder.progress import Progress, Silent
 if TYPE_CHECKING:
     from builder.fetch import Fetcher
     from builder.image.kept import Image
+    from builder.oci.documents import Platform
     from builder.oci.registry import Registries
 
 T = TypeVar("T")
@@ -33,6 +34,9 @@ class Compiler(Protocol):
 
         Raises: EnvbuildError, if nothing of the image's platform can be run here, or the interpreter fails.
         """
+
+    def check(self, platform: Platform) -> None:
+        """Make sure that programs of a platform can be run on this machine. Raises: EnvbuildError."""
 
 
 def no_registries() -> Registries:

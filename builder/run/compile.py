@@ -40,7 +40,10 @@ class EmbeddedCompiler:
     def __call__(self, store: Store, root: Image, sources: Path, order: str) -> Iterator[BinaryIO]:
         """The answer to `sources`; see `Compiler`."""
         platform = root.config.platform
-        self._check(platform)
+        self.check(platform)
+        reason = self.unavailable()
+        if reason is not None:
+            raise _impossible(platform, EnvbuildError(reason))
         with store.scratch() as folder:
             (folder / "work").mkdir()
             (folder / "work").chmod(0o777)
@@ -53,19 +56,21 @@ class EmbeddedCompiler:
             with os.fdopen(_answer(folder / "work", platform), "rb") as answer:
                 yield answer
 
-    def _check(self, platform: Platform) -> None:
+    def check(self, platform: Platform) -> None:
+        """See `Compiler`."""
         try:
             check_platform(platform)
-            reason = self.unavailable()
-            if reason is not None:
-                raise EnvbuildError(reason)
         except EnvbuildError as error:
-            raise EnvbuildError(
-                f"bytecode for {platform} cannot be made here",
-                (error.what, *error.why),
-                "Build on a Linux machine of this platform where namespaces work, choose others with `--platform`, "
-                f"or set `compile: false`{f'. {error.hint}' if error.hint else ''}",
-            ) from error
+            raise _impossible(platform, error) from error
+
+
+def _impossible(platform: Platform, error: EnvbuildError) -> EnvbuildError:
+    return EnvbuildError(
+        f"bytecode for {platform} cannot be made here",
+        (error.what, *error.why),
+        "Build on a Linux machine of this platform where namespaces work, choose others with `--platform`, "
+        f"or set `compile: false`{f'. {error.hint}' if error.hint else ''}",
+    )
 
 
 def _task(store: Store, root: Image, folder: Path, sources: Path, order: str) -> Mapping[str, Any]:

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 import pytest
+from made_plans import made_lock
 
+from builder.bundle.build import build_environments
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.fetch import Fetcher, Mirrors
 from builder.image.bytecode import Bytecode, BytecodeMaker, Sources
@@ -20,7 +22,9 @@ from builder.image.workshop import Workshop
 from builder.layers.bytecode import BytecodeTarget
 from builder.layers.files import FileEntry, FileTree
 from builder.layers.join import read_segment, write_segment
+from builder.oci.documents import Platform
 from builder.oci.store import Store
+from builder.run.compile import EmbeddedCompiler
 
 MINOR = f"3.{sys.version_info[1]}"
 SITE = f"opt/env/lib/python{MINOR}/site-packages"
@@ -179,3 +183,21 @@ def test_without_a_compiler_it_says_how_to_go_on(tmp_path: Path) -> None:
     with pytest.raises(EnvbuildError, match="bytecode cannot be made here") as caught:
         maker.make([made.package("package")], "compiling")
     assert caught.value.hint == "Set `compile: false`"
+
+
+def test_nothing_is_begun_where_one_of_the_platforms_cannot_be_compiled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check(platform: Platform) -> None:
+        if platform.architecture == "arm64":
+            raise EnvbuildError("arm64 cannot run on this machine")
+
+    monkeypatch.setattr("builder.run.compile.check_platform", check)
+    store = Store(tmp_path)
+    store.create()
+    workshop = Workshop(store, Fetcher(store, Mirrors(), offline=True), compiler=EmbeddedCompiler())
+    lock = made_lock(compiled=True)
+    with pytest.raises(EnvbuildError, match="bytecode for linux/arm64 cannot be made here"):
+        build_environments("made", lock, lock.platforms, workshop)
+    with pytest.raises(EnvbuildError, match=r"offline|not in the store"):
+        build_environments("made", lock, lock.platforms[:1], workshop)
