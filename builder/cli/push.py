@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,11 +83,14 @@ def push_images(
     """
     from builder.oci.registry.push import push
     from builder.oci.registry.reference import is_tag
+    from builder.oci.registry.siblings import remember, siblings
 
     version = name.rpartition(":")[2]
     own = [*([version] if is_tag(version) else []), top.digest.hex[:12]]
     tags = [destination.tag] if destination.tag else own
+    origin = replace(origin, siblings=siblings(workshop.store, destination.registry))
     pushed = push(workshop.registries(), destination, top, origin, tags, workshop.progress)
+    remember(workshop.store, destination, pushed.known)
     done = ", ".join(f"{count} {'were ' if way != 'sent' else ''}{way}" for way, count in sorted(pushed.blobs.items()))
     place = f"{destination.registry}/{destination.repository}"
     output.say(f"pushed to {place}, tagged {' and '.join(tags)}: {size_text(pushed.sent)} sent")

@@ -32,6 +32,8 @@ class Origin:
     """Has every document."""
     elsewhere: Mapping[Digest, Reference] = field(default_factory=dict)
     """Repositories that have blobs too, such as the layers of a base; some may be there alone."""
+    siblings: Mapping[Digest, str] = field(default_factory=dict)
+    """Repositories of the registry that is pushed to which may have blobs to be mounted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ class Pushed:
     """How many were `there` before, were `mounted`, were `sent`."""
     sent: int
     """Bytes of the blobs that were sent."""
+    known: frozenset[Digest] = frozenset()
+    """Blobs that are there now, of the documents that were not."""
 
 
 def push(
@@ -88,7 +92,7 @@ class _Push:
         for tag in tags:
             self._put(top, tag)
         reference = replace(self.destination, tag=None, digest=top.digest)
-        return Pushed(reference, tuple(tags), dict(self.ways), self.sent)
+        return Pushed(reference, tuple(tags), dict(self.ways), self.sent, frozenset(self.blobs))
 
     def _add(self, document: Descriptor, depth: int) -> None:
         """Note what the registry lacks of a document; below one that it has, it has everything."""
@@ -131,9 +135,9 @@ class _Push:
     def _mountable(self, digest: Digest) -> str | None:
         """The repository of the same registry that a blob can be mounted from."""
         other = self.origin.elsewhere.get(digest)
-        if other is None or other.registry != self.destination.registry:
-            return None
-        return None if other.repository == self.destination.repository else other.repository
+        near = other is not None and other.registry == self.destination.registry
+        repository = other.repository if other and near else self.origin.siblings.get(digest)
+        return None if repository == self.destination.repository else repository
 
     def _damaged(self, blob: Descriptor, error: DigestMismatchError) -> DigestMismatchError:
         """The error with what to do about it; the store's own blob is deleted, so that it is made anew."""

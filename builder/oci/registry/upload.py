@@ -171,7 +171,9 @@ class Upload:
         request = Request("POST", path, _EMPTY, scopes=(f"repository:{source}:pull",))
         try:
             return self._session.attempt(request, (201, 202))
-        except AnswerError:
+        except TransientError:
+            raise
+        except EnvbuildError:
             return None
 
     def _send_chunk(self, place: _Place) -> None:
