@@ -19,7 +19,7 @@ from builder.oci.layer_rules import SYMBOLIC_LINK
 from builder.oci.problems import Problem
 from builder.oci.validate import Checked, Question, Scans, one_by_one, validate
 
-NO_LOCK = "it has no lock inside, and none was given"
+NO_LOCK = "it has no lock inside, and none was given with `--lock`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +53,18 @@ def _compared(verdict: Verdict, image: Checked, lock: Lock | None) -> Verdict:
     """The verdict with what came of comparing one more image."""
     inside, problems = _inside(image)
     chosen = lock or inside
-    problems = [*problems, *_project_problems(image, chosen, inside)]
     if chosen is None:
+        problems += _project_problems(image, chosen, inside)
         return _with(verdict, problems, not_compared="" if problems else NO_LOCK)
     comparison = compare(image, chosen)
+    if comparison.not_compared:
+        return _with(verdict, comparison.problems, comparison.not_compared)
+    problems += _project_problems(image, chosen, inside)
     counts = {kind: verdict.packages.get(kind, 0) + count for kind, count in comparison.packages.items()}
     found = _with(verdict, [*problems, *comparison.problems])
     left_out = found.left_out or comparison.left_out
-    return replace(found, packages=counts, lock=str(chosen.digest), left_out=left_out)
+    notes = (*verdict.notes, *comparison.notes)
+    return replace(found, notes=notes, packages=counts, lock=str(chosen.digest), left_out=left_out)
 
 
 def _with(verdict: Verdict, problems: Sequence[Problem] = (), not_compared: str = "") -> Verdict:

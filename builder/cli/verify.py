@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from builder.bundle.subject import Subject
     from builder.image.workshop import Workshop
     from builder.oci.problems import Problem
+
+_MOST_SHOWN = 20
 
 
 @click.command("verify", short_help="Check an image or a bundle against every digest that it promises.")
@@ -117,8 +120,8 @@ def _check(subject: Subject, origin: Origin | None, workshop: Workshop) -> _Resu
 
 
 def _rebuild(result: _Result, origin: Origin, names: tuple[str, str], output: Output) -> _Result:
-    """With what a new build shows; where bytes are damaged, that is to be told and nothing else."""
-    if result.has_wrong_digest:
+    """With what a new build shows; where bytes are damaged or the lock is another, that is told and nothing else."""
+    if result.has_wrong_digest or (result.problems and result.verdict.not_compared):
         return result
     found = rebuilt(result.subject, origin, names, result.workshop, output)
     return replace(result, verdict=replace(result.verdict, problems=(*result.problems, *found)), rebuilt=True)
@@ -132,10 +135,10 @@ def _answer(target: str, result: _Result, output: Output, as_json: bool) -> None
         print_json(_document(result))
     if result.problems:
         kind = DigestMismatchError if result.has_wrong_digest else CheckFailedError
-        raise kind(f"`{target}` is not what it promises to be", [problem.message for problem in result.problems])
+        raise kind(f"`{target}` is not what it promises to be", shown(result.problems))
     output.say("every digest, size and diff_id holds, and every layer is in order")
     if verdict.not_compared:
-        output.say(f"contents were NOT compared with a lock: {verdict.not_compared}; name one with `--lock`")
+        output.say(f"contents were NOT compared with a lock: {verdict.not_compared}")
     else:
         parts = [count(number, f"{kind} package") for kind, number in verdict.packages.items() if number]
         output.say(f"contents are those of the lock {verdict.lock}: {', '.join(parts) or 'no packages'}")
@@ -147,6 +150,13 @@ def _answer(target: str, result: _Result, output: Output, as_json: bool) -> None
         output.say("rebuilt into an empty store: the same digest")
     if not as_json:
         click.echo(result.digest)
+
+
+def shown(problems: Sequence[Problem]) -> list[str]:
+    """What is told of them on a terminal."""
+    more = len(problems) - _MOST_SHOWN
+    lines = [problem.message for problem in problems[:_MOST_SHOWN]]
+    return [*lines, f"and {more} more; `--json` shows all"] if more > 0 else lines
 
 
 def _document(result: _Result) -> dict[str, Any]:

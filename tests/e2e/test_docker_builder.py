@@ -99,10 +99,15 @@ def test_verbose_shows_each_step_and_line(build, made):
     assert "--no-index" in shown
 
 
-def test_what_the_engine_made_is_packed_verified_and_known_to_engines_again(made, build, docker, envbuild, tmp_path):
+def test_what_the_engine_made_is_packed_verified_and_known_to_engines_again(
+    made, build, docker, envbuild, folder, tmp_path
+):
     file = tmp_path / "plain.tar"
     build("--builder", "docker", "-o", file)
     assert "sha256:" in envbuild("verify", file).stdout
+    compared = json.loads(envbuild("verify", file, "--lock", folder, "--json").stdout)
+    assert compared["problems"] == []
+    assert any("Debian packages of the base are not locked" in note["message"] for note in compared["notes"])
     identity = made["docker"]["digest"]
     docker("image", "rm", "--force", identity)
     docker("load", "-i", file)

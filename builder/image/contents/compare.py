@@ -11,7 +11,7 @@ from builder.errors import EnvbuildError
 from builder.image.config import LOCK_LABEL, environment_config
 from builder.image.contents.claims import Claim, Claims
 from builder.image.contents.conda import check_conda
-from builder.image.contents.debian import check_debian, unclaimed
+from builder.image.contents.debian import check_debian, not_locked, unclaimed
 from builder.image.contents.layers import ADDED, kind_of, kinds_of, strays
 from builder.image.contents.python import check_wheels
 from builder.image.skeleton import CODE, ENVIRONMENT, environment_files
@@ -24,7 +24,12 @@ from builder.oci.validate import Checked
 from builder.plan import make_plan
 
 FOREIGN = "its layers are not those that envbuild makes, so files outside of `/opt/env` were not compared"
+OTHER_LOCK = "it is of another lock"
 BYTECODE = "bytecode can only be made again and compared, which `--rebuild` does"
+
+_LABEL = f"$.config.Labels.{LOCK_LABEL}"
+_BY_VENV = frozenset(f"{ENVIRONMENT}/bin/{name}".encode() for name in ("Activate.ps1", "activate.csh", "activate.fish"))
+"""What `python -m venv` makes in a Dockerfile besides what envbuild does: scripts for other shells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,9 @@ class Comparison:
     """How many packages of each kind were compared."""
     left_out: str = ""
     """What could not be compared, as nothing tells how it should be."""
+    not_compared: str = ""
+    """Why nothing was compared."""
+    notes: tuple[Problem, ...] = ()
 
 
 def compare(image: Checked, lock: Lock) -> Comparison:
@@ -45,6 +53,11 @@ def compare(image: Checked, lock: Lock) -> Comparison:
         there = ", ".join(map(str, lock.platforms))
         what = f"image {image.descriptor.digest} is for {image.config.platform}, and the lock has {there}"
         return Comparison((Problem("contents", what, path="$.platform"),), {})
+    label = image.config.labels.get(LOCK_LABEL)
+    if label and label != str(lock.digest):
+        what = f"{_about(image)} says that it is of the lock {label[:80]}, and not of {lock.digest}"
+        problem = Problem("contents", f"{what}, so what is in it was not compared", path=_LABEL)
+        return Comparison((problem,), {}, not_compared=OTHER_LOCK)
     return _Compared(image, lock, platform).result()
 
 
@@ -66,12 +79,18 @@ class _Compared:
         self._kinds = (*[""] * self._base, *kinds[self._base :])
         self._claims = Claims()
 
+    @property
+    def _is_foreign(self) -> bool:
+        """Whether envbuild made none of its layers, as where it was built from a Dockerfile."""
+        return not any(self._kinds)
+
     def result(self) -> Comparison:
+        """What came of it."""
         locked, lock = self._locked, self._lock
         wheels, conda = lock.wheels[self._platform], lock.conda.get(self._platform, ())
         debian: Sequence[Problem] = ()
         if not locked.image:
-            debian = tuple(check_debian(locked.debian, self._files, self._claims))
+            debian = tuple(check_debian(locked.debian, self._files, self._claims, on_base=self._is_foreign))
         problems = [
             *self._labels(),
             *first(self._layers()),
@@ -83,8 +102,14 @@ class _Compared:
             *first(self._extras()),
         ]
         packages = {"Debian": len(locked.debian), "conda": len(conda), "Python": len(wheels)}
-        left_out = FOREIGN if not any(self._kinds) else BYTECODE if self._is_compiled else ""
-        return Comparison(tuple(problems), packages, left_out)
+        left_out = FOREIGN if self._is_foreign else BYTECODE if self._is_compiled else ""
+        return Comparison(tuple(problems), packages, left_out, notes=tuple(self._notes()))
+
+    def _notes(self) -> Iterator[Problem]:
+        count = not_locked(self._locked.debian, self._files) if self._is_foreign and not self._locked.image else 0
+        if count:
+            what = "1 Debian package of the base is" if count == 1 else f"{count} Debian packages of the base are"
+            yield Problem("contents", f"{what} not locked")
 
     @property
     def _is_compiled(self) -> bool:
@@ -92,23 +117,20 @@ class _Compared:
         return self._lock.document.spec.get("compile") is True
 
     def _labels(self) -> Iterator[Problem]:
-        config, digest = self._image.config, str(self._lock.digest)
-        label = config.labels.get(LOCK_LABEL)
-        about = f"config {self._image.manifest.config.digest}"
-        if label != digest:
-            what = f"says that it is of the lock {label[:80]}" if label else "names no lock"
-            yield Problem("contents", f"{about} {what}; this one is {digest}", path=f"$.config.Labels.{LOCK_LABEL}")
-        if any(self._kinds) and config.created != self._lock.document.created:
+        config, about = self._image.config, _about(self._image)
+        if not config.labels.get(LOCK_LABEL):
+            yield Problem("contents", f"{about} names no lock; this one is {self._lock.digest}", path=_LABEL)
+        if not self._is_foreign and config.created != self._lock.document.created:
             created = self._lock.document.created
             yield Problem("contents", f"{about} was not created at {created}, as the lock says", path="$.created")
 
     def _layers(self) -> Iterator[Problem]:
         """The layers that the lock gives are there, in their order, and no others but those of the project."""
-        base, layers = self._locked.image, self._image.manifest.layers
-        for number, layer in enumerate(base.layers if base else ()):
-            if number >= len(layers) or layers[number].digest != layer.digest:
-                yield Problem("contents", f"layer {number + 1} is not {layer.digest}, as the locked base has it")
-        if any(self._kinds):
+        base, there = self._locked.image, self._image.config.diff_ids
+        for number, diff_id in enumerate(base.diff_ids if base else ()):
+            if number >= len(there) or there[number] != diff_id:
+                yield Problem("contents", f"layer {number + 1} has not the diff_id {diff_id} of the locked base")
+        if not self._is_foreign:
             yield from self._planned()
 
     def _planned(self) -> Iterator[Problem]:
@@ -145,7 +167,7 @@ class _Compared:
         """One of the environment's own; where others made it, it may be written in another way."""
         path, is_link = entry.path.encode(), entry.kind is Kind.SYMLINK
         there = self._files.find(path, follow=False)
-        if not any(self._kinds):
+        if self._is_foreign:
             if there is not None:
                 self._claims.add(path, Claim("the environment", kind=there.node.kind))
             return
@@ -162,12 +184,13 @@ class _Compared:
 
     def _extras(self) -> Iterator[Problem]:
         """Files that no package has. Of the system's own files and of links nobody tells which there are."""
+        known = self._claims.by_path.keys() | (_BY_VENV if self._is_foreign else ())
         for path, placed in self._files.below(ENVIRONMENT.encode()):
             is_bytecode = self._is_compiled and b"/__pycache__/" in path
-            if path not in self._claims.by_path and placed.layer >= self._base and not is_bytecode:
+            if path not in known and placed.layer >= self._base and not is_bytecode:
                 what = f"`{shown(path)}` is in the environment, and no locked package has it"
                 yield Problem("contents", what, path=shown(path, 4096))
-        if any(self._kinds):
+        if not self._is_foreign:
             yield from strays(self._files, self._kinds)
             yield from unclaimed(self._files, self._debian_layers(), self._claims)
 
@@ -179,6 +202,10 @@ class _Compared:
             for number, kind in enumerate(self._kinds)
             if kind == "debian"
         }
+
+
+def _about(image: Checked) -> str:
+    return f"config {image.manifest.config.digest}"
 
 
 def _settings(config: ImageConfig, planned: ImageConfig, digest: str) -> Iterator[Problem]:

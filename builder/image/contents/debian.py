@@ -22,10 +22,17 @@ _SUMS = b".md5sums"
 _LINE = re.compile(rb"([0-9a-f]{32})  (?:\./)?(.+)")
 
 
-def check_debian(packages: Sequence[DebianPackage], files: LayerStack, claims: Claims) -> Iterator[Problem]:
-    """Compare the packages that are there with the locked ones, and take their claims in."""
+def check_debian(
+    packages: Sequence[DebianPackage], files: LayerStack, claims: Claims, *, on_base: bool = False
+) -> Iterator[Problem]:
+    """Compare the packages that are there with the locked ones, and take their claims in.
+
+    `on_base` lets others be there too: those that the base image of a Dockerfile brings.
+    """
     expected = {package.name: package.version for package in packages}
     found = dict(_installed(files))
+    if on_base:
+        found = {name: version for name, version in found.items() if name in expected}
     for name in sorted(expected.keys() | found.keys()):
         version, locked = found.get(name), expected.get(name)
         path = f"{_STATUS_D.decode()}/{name}"
@@ -37,6 +44,11 @@ def check_debian(packages: Sequence[DebianPackage], files: LayerStack, claims: C
             what = f"the Debian package {name} is there as {version}, where the lock has {locked}"
             yield Problem("contents", what, path=path)
     yield from _take(found, files, claims)
+
+
+def not_locked(packages: Sequence[DebianPackage], files: LayerStack) -> int:
+    """How many packages are there that the lock has not."""
+    return len(dict(_installed(files)).keys() - {package.name for package in packages})
 
 
 def unclaimed(files: LayerStack, layers: Mapping[int, Sequence[str]], claims: Claims) -> Iterator[Problem]:

@@ -8,7 +8,7 @@ import pytest
 
 from builder.bundle.check import Verdict
 from builder.cli.target import is_image
-from builder.cli.verify import contents_of
+from builder.cli.verify import contents_of, shown
 from builder.cli.verify_target import reference_of
 from builder.errors import EnvbuildError
 from builder.oci.problems import Problem
@@ -61,3 +61,9 @@ def test_contents_are_not_called_compared_where_a_wrong_digest_kept_them_from_be
     wrong = Problem("digest", "layer sha256:0 has another digest")
     assert contents_of(Verdict((wrong,), ())).startswith("not compared")
     assert contents_of(Verdict((wrong,), (), lock="sha256:0")) == "compared"
+
+
+def test_of_many_problems_twenty_are_shown_and_the_others_counted() -> None:
+    problems = [Problem("contents", str(number)) for number in range(23)]
+    assert shown(problems) == [*map(str, range(20)), "and 3 more; `--json` shows all"]
+    assert shown(problems[:20]) == [*map(str, range(20))]

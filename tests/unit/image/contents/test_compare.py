@@ -250,6 +250,47 @@ def test_an_image_that_does_not_tell_its_layers_is_compared_in_part_and_that_is_
     assert "files outside of `/opt/env` were not compared" in comparison.left_out
 
 
+def from_a_dockerfile(made: Made) -> None:
+    """Make it what a Dockerfile gives: other layers, packages of the base, scripts of `python -m venv`."""
+    base = {"var/lib/dpkg/status.d/adduser": b"Package: adduser\nVersion: 3\n", "usr/sbin/adduser": b"#!"}
+    shells = {f"opt/env/bin/{name}": b"" for name in ("Activate.ps1", "activate.csh", "activate.fish")}
+    made.layers = [(f"RUN step {number}", files) for number, (_, files) in enumerate(made.layers)]
+    made.layers.append(("COPY . .", entries({**base, **shells})))
+
+
+def test_what_a_base_and_venv_bring_to_a_dockerfiles_image_is_no_problem_and_is_counted(made: Made) -> None:
+    from_a_dockerfile(made)
+    comparison = compare(made.checked(), made.lock)
+    assert comparison.problems == ()
+    assert [note.message for note in comparison.notes] == ["1 Debian package of the base is not locked"]
+
+
+@pytest.mark.parametrize(
+    ("path", "data", "said"),
+    [
+        (f"{SITE}/beta.py", b"3", "has another content"),
+        ("opt/env/bin/Activate.sh", b"", "no locked package has it"),
+        ("var/lib/dpkg/status.d/python3.11", b"Package: python3.11\nVersion: 0.9\n", "where the lock has 1.0"),
+        ("var/lib/dpkg/status.d/python3.11", b"Package: other\nVersion: 1\n", "is locked and is not there"),
+    ],
+    ids=["a module", "one script more", "another version", "a package that is gone"],
+)
+def test_what_is_locked_is_compared_in_a_dockerfiles_image(path: str, data: bytes, said: str, made: Made) -> None:
+    from_a_dockerfile(made)
+    made.layers.append(("RUN more", entries({path: data})))
+    (problem,) = compare(made.checked(), made.lock).problems
+    assert said in problem.message
+
+
+def test_an_image_of_another_lock_is_told_once_and_not_compared(made: Made) -> None:
+    made.put_anew(f"{SITE}/beta.py", b"3")
+    made.change = lambda config: replace(config, labels={"dev.envbuild.lock": "sha256:0"})
+    comparison = compare(made.checked(), made.lock)
+    (problem,) = comparison.problems
+    assert f"says that it is of the lock sha256:0, and not of {made.lock.digest}" in problem.message
+    assert comparison.not_compared == "it is of another lock"
+
+
 def test_a_file_is_only_where_its_layer_may_put_it(made: Made) -> None:
     made.put("Python", FileEntry("usr/bin/evil", b"elf"))
     (problem,) = made.problems()
@@ -265,12 +306,11 @@ def test_layers_of_another_order_are_named(made: Made) -> None:
     ("change", "said"),
     [
         (lambda config: replace(config, labels={}), "names no lock"),
-        (lambda config: replace(config, labels={"dev.envbuild.lock": "sha256:0"}), "says that it is of the lock"),
         (lambda config: replace(config, user="0"), "`$.config.User` is not what the lock gives"),
         (lambda config: replace(config, env=("PATH=/data", *config.env[1:])), "`$.config.Env` is not what the lock"),
         (lambda config: replace(config, created="2020-01-01T00:00:00Z"), "was not created at 1980"),
     ],
-    ids=["no label", "another lock", "another user", "another path", "another time"],
+    ids=["no label", "another user", "another path", "another time"],
 )  # fmt: skip
 def test_a_config_that_is_not_the_locks_is_named(
     change: Callable[[ImageConfig], ImageConfig], said: str, made: Made
