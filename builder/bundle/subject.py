@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.image.kept import Image, read_image
-from builder.oci.archive import ArchiveReader
-from builder.oci.documents import DOCUMENT_LIMIT, INDEXES, Descriptor, Index, Platform
+from builder.oci.archive import ArchiveReader, index_entries
+from builder.oci.documents import DOCUMENT_LIMIT, INDEXES, Descriptor, Platform
 from builder.oci.layout import Layout
 from builder.oci.problems import Problem
 
@@ -116,7 +116,7 @@ def _of_index(name: str, layout: Layout, folder: Path) -> Subject:
 
 def _named(index: bytes, place: str) -> tuple[Descriptor, ...]:
     """What an `index.json` names, each once."""
-    manifests = {manifest.digest: manifest for manifest in Index.from_bytes(index).manifests}
+    manifests = {manifest.digest: manifest for manifest in index_entries(index, place)}
     if not manifests:
         raise EnvbuildError(f"`{place}` holds no image")
     return tuple(manifests.values())

@@ -119,6 +119,10 @@ def stream_archive(
     (progress or Silent()).finish("bundle")
 
 
+_CUT_SHORT = ("unexpected end of data", "truncated header")
+"""What tarfile says of an archive whose end is missing."""
+
+
 class ArchiveReader(Layout):
     """The blobs of an archive file, read where they are."""
 
@@ -175,10 +179,21 @@ def only_entry(index: bytes, place: str) -> Descriptor:
 
     Raises: EnvbuildError, if it has none or several.
     """
-    manifests = Index.from_bytes(index).manifests
+    manifests = index_entries(index, place)
     if len(manifests) != 1:
         raise EnvbuildError(f"`{place}` holds {len(manifests)} images, where a bundle holds one")
     return manifests[0]
+
+
+def index_entries(index: bytes, place: str) -> tuple[Descriptor, ...]:
+    """The descriptors of the bytes of an `index.json`. Raises: EnvbuildError, which names the place it is in."""
+    try:
+        return Index.from_bytes(index).manifests
+    except EnvbuildError as error:
+        what = f"the `index.json` of `{place}` cannot be read"
+        raise EnvbuildError(
+            what, (error.what, *error.why), "It was damaged, or is no OCI layout: get it again"
+        ) from error
 
 
 class FileWindow(io.RawIOBase):
@@ -262,7 +277,7 @@ def _offsets(path: Path) -> dict[str, tuple[int, int]]:
                     raise EnvbuildError(f"`{path}` has {name[:100]} twice")
                 found[name] = (member.offset_data, member.size)
     except (tarfile.TarError, OSError, ValueError, RecursionError) as error:
-        raise EnvbuildError(
-            f"`{path}` cannot be read as a bundle", getattr(error, "strerror", None) or str(error)
-        ) from error
+        why = getattr(error, "strerror", None) or str(error)
+        hint = "It was cut short: get it again" if why in _CUT_SHORT else None
+        raise EnvbuildError(f"`{path}` cannot be read as a bundle", why, hint) from error
     return found

@@ -69,7 +69,18 @@ def find_spec(path: Path) -> Path:
         f"`{path}` has neither `{PROJECT_FILE}` nor `{ENVIRONMENT_FILE}`"
         if path.is_dir()
         else f"`{path}` is not there",
-        hint="Name the folder of a project or an environment, or run `envbuild init` to make one",
+        hint=_hint_below(path) or "Name the folder of a project or an environment, or run `envbuild init` to make one",
+    )
+
+
+def _hint_below(folder: Path) -> str | None:
+    """What to do where there are specs in the folders of a folder."""
+    below = (file for name in (PROJECT_FILE, ENVIRONMENT_FILE) for file in folder.glob(f"[!.]*/{name}"))
+    found = min((file.parent for file in below), default=None)
+    return (
+        f"Name one of those below it, such as `{found}`; `build` and `lock` take all of them with `--all`"
+        if found
+        else None
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from builder.errors import DigestMismatchError, EnvbuildError
-from builder.oci.archive import ArchiveReader, DockerEntry, write_archive, write_layout
+from builder.oci.archive import ArchiveReader, DockerEntry, only_entry, write_archive, write_layout
 from builder.oci.layout import Layout
 from builder.oci.store import Store
 from builder.oci.validate import validate
@@ -177,3 +177,20 @@ def test_a_damaged_archive_is_refused_or_its_damage_is_found(archive: Path) -> N
             assert all(problem.message for problem in validate(reader, reader.top()).problems)
         except EnvbuildError:
             pass
+
+
+def test_an_archive_that_was_cut_short_is_to_be_got_again(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "layout")
+    layout.create()
+    layout.write(bytes(100_000))
+    with tarfile.open(tmp_path / "whole.tar", "w") as output:
+        output.add(layout.root / "blobs", "blobs")
+    (tmp_path / "cut.tar").write_bytes((tmp_path / "whole.tar").read_bytes()[:50_000])
+    with pytest.raises(EnvbuildError, match=r"cut\.tar` cannot be read") as caught:
+        ArchiveReader(tmp_path / "cut.tar")
+    assert caught.value.hint == "It was cut short: get it again"
+
+
+def test_a_damaged_index_names_its_file() -> None:
+    with pytest.raises(EnvbuildError, match=r"the `index\.json` of `some\.tar` cannot be read"):
+        only_entry(b'{"manifests": [', "some.tar")

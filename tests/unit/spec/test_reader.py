@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from builder.errors import EnvbuildError
 from builder.spec import Environment, Project, load_project
 from builder.spec.fields import as_document
 from builder.spec.load import find_spec, load_environment
@@ -298,6 +299,17 @@ def test_find_spec_prefers_the_project_and_says_what_is_missing(project: Path) -
         find_spec(project)
     with pytest.raises(Exception, match="nothing` is not there"):
         find_spec(project / "nothing")
+
+
+def test_a_folder_of_environments_points_to_all_of_them(project: Path) -> None:
+    with pytest.raises(EnvbuildError) as caught:
+        find_spec(project)
+    assert f"such as `{project / 'environments'}`" in str(caught.value.hint)
+    assert "`--all`" in str(caught.value.hint)
+    (project / "empty").mkdir()
+    with pytest.raises(EnvbuildError) as caught:
+        find_spec(project / "empty")
+    assert "`envbuild init`" in str(caught.value.hint)
     (project / "environments/envbuild.yaml").write_bytes(b"environment: .\n")
     assert find_spec(project / "environments").name == "envbuild.yaml"
 
