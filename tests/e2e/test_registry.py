@@ -249,11 +249,11 @@ def test_what_cannot_be_meant_is_refused_at_once(envbuild, tmp_path, line, what)
     assert what in done.stderr
 
 
-def test_a_damaged_bundle_is_not_pushed(logged_in, places, packed, tmp_path) -> None:
-    data = bytearray(packed.file.read_bytes())
+def test_a_damaged_bundle_is_not_pushed(emptied, places, packed, tmp_path) -> None:
+    data = bytearray(packed.file.read_bytes())  # a store that remembers no repository to mount from sends them
     data[len(data) // 2] ^= 1
     (tmp_path / "damaged.tar").write_bytes(data)
-    done = logged_in("push", tmp_path / "damaged.tar", f"{places.plain.host}/team/damaged", code=5)
+    done = emptied("push", tmp_path / "damaged.tar", f"{places.plain.host}/team/damaged", code=5)
     assert "does not have the bytes that its digest promises" in done.stderr
     assert not [line for line in places.plain.asked() if line.startswith("PUT team/damaged/manifests")]
 
