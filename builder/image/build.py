@@ -7,16 +7,18 @@ small one, each layer, the image. What several images have in common is made onc
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from builder.errors import EnvbuildError
-from builder.image.assemble import Assembly, Job, OpenWheels
 from builder.image.base import base_places, check_base
 from builder.image.kept import Image, keep_image, known_image, locked_images
 from builder.image.workshop import Workshop
 from builder.oci.digest import Digest
 from builder.oci.registry import Reference
 from builder.plan import Plan
+
+if TYPE_CHECKING:
+    from builder.image.assemble import Assembly, Job
 
 R = TypeVar("R")
 
@@ -89,6 +91,8 @@ class _Build:
     """One run of the builder, step by step, over all images at once."""
 
     def __init__(self, plans: Sequence[Plan], workshop: Workshop) -> None:
+        from builder.image.assemble import Assembly, OpenWheels  # slow, and not needed where all images are there
+
         opened = OpenWheels()
         self._workshop = workshop
         self._all = [Assembly(plan, workshop, opened) for plan in plans]
@@ -96,6 +100,8 @@ class _Build:
 
     def images(self) -> list[Image | EnvbuildError]:
         """In the order of the plans. Of one plan alone, raises what goes wrong."""
+        from builder.image.assemble import Assembly
+
         self._each(lambda one: _check(one.plan, self._workshop))
         self._each(Assembly.fetch)
         unpacked = self._run(Assembly.unpacking, "unpacking packages")

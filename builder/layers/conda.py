@@ -113,7 +113,7 @@ class _Linking:
             raise EnvbuildError(
                 f"It needs its {stage} script to be run, and nothing is run where an image is built",
                 f"`{path}` does more than print",
-                "Leave the package out, take another version or build of it, or let Docker run the script: `envbuild render`",
+                "Leave the package out, take another version or build, or let Docker run the script: `envbuild render`",
             )
 
     def _place(self, path: str) -> str:

@@ -44,9 +44,9 @@ def serving(docker, read_until):
         container = docker("run", "-d", "-p", "127.0.0.1::8080", *options, image, "serve").stdout.strip()
         try:
             with docker.start("logs", "-f", container) as logs:
-                said = read_until(logs.stdout, "Application startup complete")
+                said = read_until(logs.stdout, "Uvicorn running on")
                 logs.terminate()
-            assert "Application startup complete" in said
+            assert "Uvicorn running on" in said
             yield docker("port", container, "8080/tcp").stdout.split()[0], container
         finally:
             docker("rm", "-f", container)
@@ -181,7 +181,7 @@ def test_a_stopped_command_is_recorded(docker, image, data, out, read_until):
     container = docker("run", "-d", *mounts, "--user", ME, image, "serve").stdout.strip()
     try:
         with docker.start("logs", "-f", container) as logs:
-            read_until(logs.stdout, "Application startup complete")
+            read_until(logs.stdout, "Uvicorn running on")
             logs.terminate()
         docker("stop", "-t", "120", container)
     finally:

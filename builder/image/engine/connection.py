@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -41,7 +41,8 @@ class Connection:
         import docker
 
         try:
-            docker.from_env(timeout=_PING_SECONDS).ping()
+            with closing(docker.from_env(timeout=_PING_SECONDS)) as client:
+                client.ping()
         except (docker.errors.DockerException, OSError, ValueError) as error:
             address = os.environ.get("DOCKER_HOST") or _DEFAULT_ADDRESS
             return f"no Docker Engine answers at {address}: {root_cause(error)}"
