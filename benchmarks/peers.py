@@ -113,12 +113,13 @@ class Envd(EngineWay):
         """See `EngineWay`."""
         if cold:
             self.docker.forget_builds()
+        force = ["--force"] if cold else []
         line = [str(programs(self.space) / "envd"), "--analytics-enabled=false"]
         variables = environment(self.space, self.docker)
         if not (self.space.folder / "fresh/home/.config/envd").exists():
             context = ["context", "create", "--name", "benchmark", "--builder", "moby-worker", "--builder-address", ""]
             run([*line, *context, "--use"], variables, self.folder)
-        build = [*line, "build", "--path", str(self.folder), "--tag", self.tag, "--force"]
+        build = [*line, "build", "--path", str(self.folder), "--tag", self.tag, *force]
         return run(build, variables, self.folder, watch, self.docker.process if watch else None)
 
 
