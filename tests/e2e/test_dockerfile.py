@@ -240,13 +240,12 @@ def test_what_a_base_has_newer_becomes_the_locked_version(classic, write, docker
     assert {name: installed[name] for name in wanted} == wanted
 
 
-@both
 def test_conda_packages_and_wheels_are_linked_by_another_image(
-    builder, write, linker, conda_channel, store, run, pure_wheels
+    classic, write, linker, conda_channel, store, run, pure_wheels
 ) -> None:
     packages = environment(conda_channel, AMD64, "python", "numpy", "greeter")
     folder = write(conda_lock({AMD64: base(store, AMD64)}, {AMD64: packages}, pure_wheels))
-    identity = builder(folder, "--build-arg", f"LINKER={linker}")
+    identity = classic(folder, "--build-arg", f"LINKER={linker}")
     code = "import numpy, idna, sys, os; print(sys.prefix, len(os.listdir('/opt/env/conda-meta')))"
     assert run(identity, "python", "-c", code) == f"/opt/env {len(packages) + 1}\n"
     assert run(identity, "greet") == "hello from conda\n"
