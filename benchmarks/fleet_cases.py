@@ -34,14 +34,19 @@ def fleet(setting: Setting) -> Iterator[Line]:
     wheels = sorted({wheel for member in members.values() for wheel in member})
     with engine(space, setting.docker_host) as docker, registry(space.folder / "fresh") as target:
         prepare_base(docker, wheels)
-        subjects: dict[str, Callable[[Registry], float]] = {"envbuild": partial(_all_at_once, space, members)}
+        subjects: dict[str, Callable[[Registry], tuple[float, int]]] = {
+            "envbuild": partial(_all_at_once, space, members)
+        }
         for installer in ("pip", "uv"):
             ways = {
                 name: DockerfileWay(space, docker, installer, buildkit=docker.buildkit, part=name) for name in members
             }
             name = f"{installer}, {'BuildKit' if docker.buildkit else 'classic builder'}"
             subjects[name] = partial(_one_by_one, docker, ways, members)
-        found = {name: _measured(name, subject, target) for name, subject in subjects.items()}
+        found = {}
+        for name, subject in subjects.items():
+            found[name] = subject(target)
+            print(f"  {_WHAT}, {name}: {found[name][0]:.2f} s", file=sys.stderr)
     own_time, own_bytes = found["envbuild"]
     for name, (taken, sent) in found.items():
         point = Point(PLOT, name, _WHAT, taken)
@@ -71,14 +76,7 @@ def _wheels(space: Workspace, number: int) -> list[Wheel]:
     return [*(by_name[name] for name in sorted(found)), *made]
 
 
-def _measured(name: str, subject: Callable[[Registry], float], target: Registry) -> tuple[float, int]:
-    before = target.stored()
-    taken = subject(target)
-    print(f"  {_WHAT}, {name}: {taken:.2f} s", file=sys.stderr)
-    return taken, target.stored() - before
-
-
-def _all_at_once(space: Workspace, members: dict[str, list[Wheel]], target: Registry) -> float:
+def _all_at_once(space: Workspace, members: dict[str, list[Wheel]], target: Registry) -> tuple[float, int]:
     """`envbuild build --all --push` from a store that has the downloads and the base's layers."""
     folder = space.folder / "project/fleet"
     shutil.rmtree(folder, ignore_errors=True)
@@ -88,12 +86,14 @@ def _all_at_once(space: Workspace, members: dict[str, list[Wheel]], target: Regi
     store = space.fresh_store([wheel.digest for wheels in members.values() for wheel in wheels])
     options = ("--platform", str(space.platform), "--offline", "--push")
     space.envbuild("build", str(space.base), *options, f"{target.host}/own/base", store=store)
-    return space.envbuild("build", "--all", str(folder), *options, f"{target.host}/own", store=store).seconds
+    before = target.stored()
+    built = space.envbuild("build", "--all", str(folder), *options, f"{target.host}/own", store=store)
+    return built.seconds, target.stored() - before
 
 
 def _one_by_one(
     docker: Engine, ways: dict[str, DockerfileWay], members: dict[str, list[Wheel]], target: Registry
-) -> float:
+) -> tuple[float, int]:
     """`docker build` and `docker push` of each, as many at once as there are processors."""
     docker.docker("tag", next(iter(ways.values())).base, f"{target.host}/base")
     docker.docker("push", "--quiet", f"{target.host}/base")
@@ -104,7 +104,7 @@ def _one_by_one(
         way.build(cold=True)
         way.push(way.tag, f"{target.host}/{way.slug}")
 
-    start = time.perf_counter()
+    start, before = time.perf_counter(), target.stored()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(make, ways.values()))
-    return time.perf_counter() - start
+    return time.perf_counter() - start, target.stored() - before
