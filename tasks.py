@@ -4,7 +4,7 @@
     demo     the main job on examples/penguins: lock, build, bundle, train, serve, predict
     test     everything that CI checks: format, lint, types, direction of imports, tests (more arguments go to pytest)
     slow     heavy checks: fuzzing, big inputs
-    bench    the benchmarks (more arguments go to benchmarks/run.py)
+    bench    the benchmarks; writes docs/benchmarks.md anew (more arguments go to benchmarks/run.py)
     docs     write the generated reference anew
 
 Everything is installed into `.venv` in this folder, once, and again when pyproject.toml changes.
@@ -118,7 +118,7 @@ def slow(arguments: list[str]) -> None:
 
 
 def bench(arguments: list[str]) -> None:
-    """The benchmarks."""
+    """The benchmarks, into docs/benchmarks.md with its plots."""
     install("test")
     run("python", "benchmarks/run.py", *arguments)
 
