@@ -88,7 +88,9 @@ def test_docker_runs_an_image_on_another_base_and_is_sent_what_it_lacks(
     assert registry.fetched(list(base.layers)) == before
     machine("build", first, "--load", "--engine", "docker")
     fetched = registry.fetched(list(base.layers))[len(before) :]
-    assert sorted(fetched) == sorted(layer.digest for layer in base.layers)
+    layers = [layer.digest for layer in base.layers]
+    assert fetched, "an engine that has Debian of another test lacks the layers above it all the same"
+    assert sorted(fetched) == sorted(layers[-len(fetched) :])
     told = docker("run", "--rm", "--network", "none", "first-on-base:1.0", "tell").stdout
     assert told == f"entered by it\n/opt/env /usr/local {HERE} /app\n"
     config = json.loads(docker("image", "inspect", "first-on-base:1.0").stdout)[0]["Config"]
