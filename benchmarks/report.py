@@ -75,4 +75,5 @@ def table(document: dict[str, Any]) -> str:
     lines = [line for found in document["cases"].values() for line in found]
     rows = [f"| {line['what']} | {line['value']} | {line['goal']} | {_VERDICTS[line['met']]} |" for line in lines]
     about = [f"- {name}: {text}" for name, text in document["machine"].items()]
-    return "\n".join([*about, "", "| what | median | goal | met |", "|---|---|---|---|", *rows])
+    runs = f"- runs of each command: {document['runs']}, of slow ones three at most, of the slowest one"
+    return "\n".join([*about, runs, "", "| what | median | goal | met |", "|---|---|---|---|", *rows])
