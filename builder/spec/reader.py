@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from builder.errors import EnvbuildError
 from builder.spec.fields import Form, Key, alternatives, keys, kind
+from builder.spec.yaml_events import NestsTooDeepError, yaml_events, yaml_loader
 
 T = TypeVar("T")
 
@@ -86,13 +87,14 @@ class Reader:
         if len(data) > _SIZE_LIMIT:
             self.problems.append(Problem(self.file, 1, "", f"it is larger than {_SIZE_LIMIT} bytes"))
             return None
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         try:
             text = data.decode("utf-8-sig")
-            if _nests_too_deep(yaml.parse(text, Loader=loader)):
-                self.problems.append(Problem(self.file, 1, "", f"it nests deeper than {_DEPTH_LIMIT} levels"))
-                return None
-            node = yaml.compose(text, Loader=loader)
+            for _ in yaml_events(text, _DEPTH_LIMIT):
+                pass
+            node = yaml.compose(text, Loader=yaml_loader())
+        except NestsTooDeepError as error:
+            self.problems.append(Problem(self.file, 1, "", str(error)))
+            return None
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             mark = getattr(error, "problem_mark", None)
             message = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read"
@@ -229,18 +231,6 @@ class Reader:
             self.report(path, f"{shown} is not {form.description}: {error}")
         except OSError as error:
             self.report(path, f"{shown} cannot be looked at: {error.strerror}")
-
-
-def _nests_too_deep(events: Iterable[Any]) -> bool:
-    """Whether there are more levels than are read: the parser composes them recursively, in C, without a limit."""
-    import yaml
-
-    depth = 0
-    for event in events:
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > _DEPTH_LIMIT:
-            return True
-    return False
 
 
 def _shown(text: str) -> str:

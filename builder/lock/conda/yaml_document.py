@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from builder.spec.yaml_events import NestsTooDeepError, yaml_events, yaml_loader
+
 DEPTH_LIMIT = 20
 SIZE_LIMIT = 64 << 20
 """Bytes; a lock of 3,000 packages has 2 million."""
@@ -26,10 +28,9 @@ def compose(text: str) -> Any:
     """
     import yaml
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        _check(text, loader)
-        return yaml.compose(text, Loader=loader)
+        _check(text)
+        return yaml.compose(text, Loader=yaml_loader())
     except yaml.YAMLError as error:
         raise _not_yaml(error) from error
 
@@ -41,10 +42,9 @@ def load(text: str) -> Any:
     """
     import yaml
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        _check(text, loader)
-        return yaml.load(text, Loader=loader)  # noqa: S506 (it is a safe one)
+        _check(text)
+        return yaml.load(text, Loader=yaml_loader())  # noqa: S506 (it is a safe one)
     except yaml.YAMLError as error:
         raise _not_yaml(error) from error
     except YamlRefusedError:
@@ -53,24 +53,20 @@ def load(text: str) -> Any:
         raise YamlRefusedError(f"a value cannot be read: {error}") from error
 
 
-def _check(text: str, loader: Any) -> None:
+def _check(text: str) -> None:
     """Look at the events before anything is built of them."""
     import yaml
 
     if len(text) > SIZE_LIMIT:
         raise YamlRefusedError(f"it is larger than {SIZE_LIMIT} bytes")
-    depth = 0
-    for number, event in enumerate(yaml.parse(text, Loader=loader)):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        elif isinstance(event, yaml.AliasEvent):
-            raise YamlRefusedError("an alias (`*name`) is not taken", _line(event.start_mark))
-        if depth > DEPTH_LIMIT:
-            raise YamlRefusedError(f"it nests deeper than {DEPTH_LIMIT} levels", _line(event.start_mark))
-        if number > _NODE_LIMIT:
-            raise YamlRefusedError(f"it has more than {_NODE_LIMIT} values")
+    try:
+        for number, event in enumerate(yaml_events(text, DEPTH_LIMIT)):
+            if isinstance(event, yaml.AliasEvent):
+                raise YamlRefusedError("an alias (`*name`) is not taken", _line(event.start_mark))
+            if number > _NODE_LIMIT:
+                raise YamlRefusedError(f"it has more than {_NODE_LIMIT} values")
+    except NestsTooDeepError as error:
+        raise YamlRefusedError(str(error), _line(error.mark)) from error
 
 
 def _not_yaml(error: Exception) -> YamlRefusedError:

@@ -22,6 +22,7 @@ from builder.lock.data.hashing import shown
 from builder.lock.data.local import check_inside
 from builder.oci.digest import Digest
 from builder.oci.layout import CHUNK
+from builder.spec.yaml_events import yaml_events, yaml_loader
 
 _SIZE_LIMIT = 1 << 18
 _DEPTH_LIMIT = 50
@@ -179,16 +180,11 @@ def _yaml(data: bytes) -> Any:
 
     if len(data) > _SIZE_LIMIT:
         raise ValueError(f"it is larger than {_SIZE_LIMIT} bytes")
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    depth = 0
     try:
-        for event in yaml.parse(data, Loader=loader):  # the composer is recursive, and in C without a limit
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if depth > _DEPTH_LIMIT:
-                raise ValueError(f"it nests deeper than {_DEPTH_LIMIT} levels")
+        for event in yaml_events(data, _DEPTH_LIMIT):
             if isinstance(event, yaml.AliasEvent):  # a merge of merges of aliases grows beyond all memory
                 raise ValueError("an alias (`*name`) is not taken")
-        return yaml.load(data, Loader=loader)  # noqa: S506 - it is the safe one
+        return yaml.load(data, Loader=yaml_loader())  # noqa: S506 - it is the safe one
     except (yaml.YAMLError, RecursionError) as error:
         raise ValueError(f"it is not YAML: {error}") from error
 
