@@ -18,7 +18,7 @@ from builder.lock.base_image.room import check_room
 from builder.lock.document import Interpreter, Lock, PlatformLock
 from builder.oci.canonical import canonical_json
 from builder.oci.digest import Digest
-from builder.oci.documents import Platform
+from builder.oci.documents import MOUNTED_LAYERS, Platform
 from builder.spec.cuda import Cuda
 
 ALONE_SIZE = 4 << 20
@@ -53,8 +53,6 @@ CONDA_BUDGETS_COMPILED = Budget(alone=6, bins=8), Budget(alone=3, bins=6)
 BYTECODE_FORMAT = 1
 """The revision of the rules that decide the bytes of bytecode, beside those of the layer format."""
 
-LAYER_LIMIT = 127
-"""Layers of an image at most: more cannot be mounted."""
 FRAME = 12
 """Layers of an image on a base that are neither conda's nor wheels': interpreter, environment, bytecode, model, code,
 documents, and some room."""
@@ -268,13 +266,13 @@ def _budgets(base: BaseImage | None, conda: bool, *, compiled: bool) -> tuple[Bu
     usual = (CONDA_BUDGET, WHEEL_BUDGET_BESIDE_CONDA if conda else WHEEL_BUDGET)
     if compiled and not base:
         return CONDA_BUDGETS_COMPILED if conda else (CONDA_BUDGET, WHEEL_BUDGET_COMPILED)
-    room = LAYER_LIMIT - FRAME - (len(base.layers) if base else 0)
+    room = MOUNTED_LAYERS - FRAME - (len(base.layers) if base else 0)
     if room >= WHEEL_BUDGET.alone + WHEEL_BUDGET.bins:
         return usual
     if base and room < _LEAST_ROOM:
         raise EnvbuildError(
             f"nothing can be built on `{base.reference}`",
-            f"it has {len(base.layers)} layers, and an image can have {LAYER_LIMIT}",
+            f"it has {len(base.layers)} layers, and an image can have {MOUNTED_LAYERS}",
             "Make a base of fewer layers, for example with `docker build --squash` or `buildah --layers=false`",
         )
     share = room // 2 if conda else room

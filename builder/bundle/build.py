@@ -147,8 +147,7 @@ class _Build:
             "model": str(self.contents.model_digest),
             "documents": str(content_digest(self.documents)),
         }
-        elsewhere = base_places(plan.base) if plan.base else {}
-        return kept_image(self.workshop.store, key, lambda: self._made(plan), elsewhere)
+        return kept_image(self.workshop.store, key, lambda: self._made(plan), base_places(plan.base))
 
     def _made(self, plan: Plan) -> Image:
         environment = self._environment(plan)

@@ -44,7 +44,7 @@ def command(
     as_json: bool,
     builder: str,
     base: str | None,
-    **delivery: Any,
+    **options: Any,
 ) -> int:
     """Build the image of the project or environment in PATH from its lock alone.
 
@@ -57,25 +57,25 @@ def command(
     With `--all`, a line for each project and environment; `-o` names a folder, which gets a NAME.tar of each, and
     `--push` a repository, below which each goes under its name.
     """
-    choice = Choice(builder, base)
+    choice, delivery = Choice(builder, base), Delivery(**options)
     choice.check()
     if all_:
         if dry_run or not choice.is_native:
             raise click.UsageError("`--all` goes neither with `--dry-run` nor with `--builder`.")
         workshop = make_workshop(output, workers, offline=offline)
-        return print_fleet(build_all(path, platforms, workshop, output, Delivery(**delivery)), as_json, output)
+        return print_fleet(build_all(path, platforms, workshop, output, delivery), as_json, output)
     target = open_target(path, platforms)
     if dry_run:
         _print_plans(target.plans, as_json)
         return 0
     workshop = make_workshop(output, workers, offline=offline)
     if not choice.is_native:
-        print_made(build_by_engine(Job(target, choice, workshop, output), Delivery(**delivery)), as_json)
+        print_made(build_by_engine(Job(target, choice, workshop, output), delivery), as_json)
         return 0
-    check(Delivery(**delivery), target.platforms)
+    check(delivery, target.platforms)
     built = target.build(workshop, output)
     show_images(built, output)
-    delivered = deliver(built, workshop, output, Delivery(**delivery))
+    delivered = deliver(built, workshop, output, delivery)
     if as_json:
         print_json({**built_as_json(built), **delivered.to_dict()})
     else:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from builder.cli.deliver import Delivered, Delivery, built_as_json, check, deliver
-from builder.cli.output import Output, print_json, show_error, size_text
+from builder.cli.output import Output, print_json, show_error_of, size_text
 from builder.cli.target import Target, open_target
 from builder.errors import EnvbuildError
 
 if TYPE_CHECKING:
     from builder.bundle.build import Built
-    from builder.bundle.fleet import Member, Row, Summary
+    from builder.bundle.fleet import Row, Summary
     from builder.image.workshop import Workshop
 
 
@@ -75,7 +75,8 @@ def print_fleet(fleet: Fleet, as_json: bool, output: Output) -> int:
         for line in _table(fleet):
             click.echo(line)
     for member in summary.failed:
-        show_error(_of_member(member))
+        if member.error:
+            show_error_of(member.file.parent, member.error)
     output.say(_total(summary))
     return max((int(member.error.exit_code) for member in summary.failed if member.error), default=0)
 
@@ -137,9 +138,3 @@ def _total(summary: Summary) -> str:
     results = [row.result for row in summary.rows]
     parts = [f"{results.count(word)} {word}" for word in ("built", "cached", "failed") if word in results]
     return f"{', '.join(parts)}; {size_text(summary.size)} of images in {size_text(summary.distinct)} of layers"
-
-
-def _of_member(member: Member) -> EnvbuildError:
-    """An error that says whose it is."""
-    error, folder = member.error or EnvbuildError(""), str(member.file.parent)
-    return error if folder in error.what else EnvbuildError(f"{folder}: {error.what}", error.why, error.hint)

@@ -16,7 +16,7 @@ from builder.cli.lock_data import DataWork, failure_as_json, rehash_option
 from builder.cli.lock_diff import command as diff
 from builder.cli.lock_export import Export, export_options
 from builder.cli.options import json_option, path_argument
-from builder.cli.output import Output, count, print_json
+from builder.cli.output import Output, count, print_json, show_error_of
 from builder.cli.subcommands import CommandWithSubcommands
 from builder.errors import EnvbuildError
 from builder.layers.interface import LAYER_FORMAT
@@ -229,8 +229,6 @@ def _lock_all(folder: Path, work: Callable[[LoadedEnvironment], _Outcome]) -> di
 
 def _print_all(outcomes: dict[Path, _Outcome], as_json: bool, output: Output) -> int:
     """A line for each environment, and the errors of those that failed; the exit code."""
-    from builder.cli.output import show_error
-
     if as_json:
         print_json({str(file.parent): outcome.as_json() for file, outcome in outcomes.items()})
     width = max(len(str(file.parent)) for file in outcomes)
@@ -240,11 +238,6 @@ def _print_all(outcomes: dict[Path, _Outcome], as_json: bool, output: Output) ->
             click.echo(f"{file.parent!s:{width}}  {word}  {outcome.digest or ''}".rstrip())
     failed = {file.parent: outcome.error for file, outcome in outcomes.items() if outcome.error}
     for folder, error in failed.items():
-        show_error(_of_folder(error, str(folder)))
+        show_error_of(folder, error)
     output.say(f"{len(outcomes) - len(failed)} of {len(outcomes)} environments have a current lock")
     return max((int(error.exit_code) for error in failed.values()), default=0)
-
-
-def _of_folder(error: EnvbuildError, folder: str) -> EnvbuildError:
-    """An error that says whose it is."""
-    return error if folder in error.what else EnvbuildError(f"{folder}: {error.what}", error.why, error.hint)

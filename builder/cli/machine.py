@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from builder.cli.output import Output
 from builder.errors import EnvbuildError
-from builder.oci.documents import Platform
+from builder.oci.documents import Platform, architecture_of
 from builder.oci.store import Store
 from builder.progress import Silent
 
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from builder.oci.registry import Registries
     from builder.spec import LoadedEnvironment
 
-_ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+_ARCHITECTURES = ("amd64", "arm64")
+"""That images are built for."""
 
 
 def open_store() -> Store:
@@ -122,8 +123,8 @@ def host_platform() -> Platform:
 
     Raises: EnvbuildError, if no image is built for this processor.
     """
-    architecture = _ARCHITECTURES.get(host.machine().lower())
-    if architecture is None:
+    architecture = architecture_of(host.machine().lower())
+    if architecture not in _ARCHITECTURES:
         raise EnvbuildError(f"no image is built for this processor, `{host.machine()}`")
     return Platform(architecture)
 

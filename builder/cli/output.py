@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import click
@@ -85,6 +86,12 @@ def show_error(error: EnvbuildError) -> None:
         click.echo("  Caused by: " + printable(line).replace("\n", "\n" + " " * 13), err=True)
     if error.hint:
         click.echo(f"\nhint: {printable(error.hint)}", err=True)
+
+
+def show_error_of(folder: Path, error: EnvbuildError) -> None:
+    """As `show_error`, of one of many folders: the error says whose it is."""
+    known = str(folder) in error.what
+    show_error(error if known else EnvbuildError(f"{folder}: {error.what}", error.why, error.hint))
 
 
 def show_usage_error(error: click.ClickException, arguments: Sequence[str], output: Output) -> ExitCode:

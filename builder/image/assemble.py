@@ -122,9 +122,9 @@ class Assembly:
         facts = {artifact: one.facts for artifact, one in self._unpacked.items() if one.facts}
         self._own, settled = self._own_files(list(facts.values()))
         self._filesystem = merge(_debian_owners(self._unpacked, facts), self._later(), settled)
-        self._layer_keys = {
-            layer: self._layer_key(layer) for layer in self.plan.packages if layer.kind not in self._own
-        }
+        packages = [layer for layer in self.plan.packages if layer.kind not in self._own]
+        self._layer_directories = {layer: self._directories(self._contents(layer)) for layer in packages}
+        self._layer_keys = {layer: self._layer_key(layer) for layer in packages}
 
     def segments(self) -> list[Job[Segment]]:
         """A job for each small wheel of a layer that the store lacks."""
@@ -165,10 +165,10 @@ class Assembly:
     def image(self, made: Sequence[Layer], bytecode: Sequence[tuple[LayerPlan, Layer]]) -> Image:
         """The image of these layers, written to the store."""
         base = self.plan.base
-        layers = [*(base_layers(base) if base else ()), *made, *(layer for _, layer in bytecode)]
+        layers = [*base_layers(base), *made, *(layer for _, layer in bytecode)]
         plan = replace(self.plan, layers=(*self.plan.packages, *(planned for planned, _ in bytecode)))
         config = environment_config(plan, [layer.diff_id for layer in layers])
-        return write_image(self._store, layers, config, base_places(base) if base else {})
+        return write_image(self._store, layers, config, base_places(base))
 
     def _own_files(self, facts: Sequence[DebFacts]) -> tuple[dict[str, FileTree], tuple[Directory, ...]]:
         """What is made here, by kind of layer, and the directories that are settled, whoever declares them."""
@@ -215,10 +215,8 @@ class Assembly:
         if layer.kind in self._own:
             tree = self._own[layer.kind]
             return write_layer(self._store, self._directories([tree.contents()]), [Fresh(tree)])
-        directories = self._directories(self._contents(layer))
-        return kept_layer(
-            self._store, self._layer_keys[layer], lambda: write_layer(self._store, directories, self._parts(layer))
-        )
+        directories, key = self._layer_directories[layer], self._layer_keys[layer]
+        return kept_layer(self._store, key, lambda: write_layer(self._store, directories, self._parts(layer)))
 
     def _parts(self, layer: LayerPlan) -> list[Segment | Fresh]:
         """What a layer is joined of. A large wheel goes straight into the layer that it has alone."""
@@ -236,7 +234,7 @@ class Assembly:
     def _layer_key(self, layer: LayerPlan) -> dict[str, Any]:
         """Everything that a layer depends on."""
         names = [wheel.file_name for wheel in layer.wheels] or list(map(owner_name, _encoded_of(layer)))
-        directories = self._directories(self._contents(layer))
+        directories = self._layer_directories[layer]
         segments = [self._unpacked[one].segment.digest.hex for one in layer.conda]
         return {
             "packages": [digest.hex for digest in layer.digests],

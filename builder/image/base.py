@@ -33,13 +33,15 @@ _INTERPRETER = re.compile(
 _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def base_layers(base: BaseImage) -> tuple[Layer, ...]:
-    """The layers of a base, lowest first. Raises: EnvbuildError, if one cannot be taken over."""
-    return tuple(map(Layer, base.oci_layers, base.diff_ids))
+def base_layers(base: BaseImage | None) -> tuple[Layer, ...]:
+    """The layers of a base, lowest first; none without one. Raises: EnvbuildError, if one cannot be taken over."""
+    return tuple(map(Layer, base.oci_layers, base.diff_ids)) if base else ()
 
 
-def base_places(base: BaseImage) -> dict[Digest, Reference]:
+def base_places(base: BaseImage | None) -> dict[Digest, Reference]:
     """Where each layer of a base is."""
+    if base is None:
+        return {}
     reference = Reference.parse(base.reference)
     return {layer.digest: reference for layer in base.layers}
 

@@ -6,15 +6,13 @@ small one, each layer, the image. What several images have in common is made onc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from builder.errors import EnvbuildError
 from builder.image.base import base_places, check_base
 from builder.image.kept import Image, keep_image, known_image, locked_images
 from builder.image.workshop import Workshop
-from builder.oci.digest import Digest
-from builder.oci.registry import Reference
 from builder.plan import Plan
 
 if TYPE_CHECKING:
@@ -51,7 +49,7 @@ def build_platforms(plans: Sequence[Plan], workshop: Workshop) -> list[Image]:
     """
     compiler = workshop.compiler
     for plan in plans if len(plans) > 1 and compiler else ():
-        if compiler and plan.bytecode and known_image(workshop.store, _key(plan), _elsewhere(plan)) is None:
+        if compiler and plan.bytecode and _known(plan, workshop) is None:
             compiler.check(plan.platform)
     return whole(build_images(plans, workshop))
 
@@ -59,12 +57,9 @@ def build_platforms(plans: Sequence[Plan], workshop: Workshop) -> list[Image]:
 def _build_at_once(plans: Sequence[Plan], workshop: Workshop) -> dict[str, Image | EnvbuildError]:
     """By the key of the plan."""
 
-    def known(plan: Plan) -> Image | None:
-        return known_image(workshop.store, _key(plan), _elsewhere(plan))
-
     def left(some: Sequence[Plan]) -> list[Plan]:
         """Those that the store does not have."""
-        found.update({plan.key: kept for plan in some if (kept := known(plan))})
+        found.update({plan.key: kept for plan in some if (kept := _known(plan, workshop))})
         return [plan for plan in some if plan.key not in found]
 
     found: dict[str, Image | EnvbuildError] = {}
@@ -169,8 +164,9 @@ def _key(plan: Plan) -> dict[str, str]:
     return {"plan": plan.key}
 
 
-def _elsewhere(plan: Plan) -> Mapping[Digest, Reference]:
-    return base_places(plan.base) if plan.base else {}
+def _known(plan: Plan, workshop: Workshop) -> Image | None:
+    """The image of a plan, if the store has it."""
+    return known_image(workshop.store, _key(plan), base_places(plan.base))
 
 
 def _size(job: Job[Any]) -> int:

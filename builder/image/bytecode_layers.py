@@ -112,18 +112,18 @@ def _debian_names(minor: str) -> tuple[str, str]:
 
 def _root(ground: Ground, workshop: Workshop) -> Image:
     """An image with the interpreter and what it needs, of layers that are there."""
-    plan, base = ground.plan, ground.plan.base
+    plan = ground.plan
     needed = _needed_conda(plan)
     pairs = [
         (layer, made)
         for layer, made in zip(plan.packages, ground.layers, strict=True)
         if layer.kind not in ("conda", "python") or any(package.name in needed for package in layer.conda)
     ]
-    layers = [*(base_layers(base) if base else ()), *(made for _, made in pairs)]
+    layers = [*base_layers(plan.base), *(made for _, made in pairs)]
     config = environment_config(
         replace(plan, layers=tuple(layer for layer, _ in pairs)), [layer.diff_id for layer in layers]
     )
-    root = write_image(workshop.store, layers, config, base_places(base) if base else {})
+    root = write_image(workshop.store, layers, config, base_places(plan.base))
     bring(root.manifest.layers, root.elsewhere, workshop)
     return root
 

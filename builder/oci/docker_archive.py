@@ -24,6 +24,7 @@ from builder.oci.documents import (
     MEDIA_TYPE_CONFIG,
     MEDIA_TYPE_LAYER,
     MEDIA_TYPE_MANIFEST,
+    MOST_LAYERS,
     REF_NAME,
     Descriptor,
     Manifest,
@@ -31,7 +32,6 @@ from builder.oci.documents import (
 from builder.oci.layout import CHUNK, Layout
 
 _MEMBER_LIMIT = 100_000
-_MOST_LAYERS = 1000
 _MOST_LINKS = 8
 """Links that lead from one layer's name to another."""
 
@@ -74,7 +74,7 @@ class DockerArchive(Layout):
             raise EnvbuildError(f"`{self._file}` names no image", "its `manifest.json` is not a list of images")
         for entry in document:
             layers = entry.get("Layers") if isinstance(entry, dict) else None
-            if not isinstance(layers, list) or len(layers) > _MOST_LAYERS or not isinstance(entry.get("Config"), str):
+            if not isinstance(layers, list) or len(layers) > MOST_LAYERS or not isinstance(entry.get("Config"), str):
                 raise EnvbuildError(f"`{self._file}` is not as `docker save` writes it", "in its `manifest.json`")
         return document
 

@@ -17,6 +17,7 @@ from builder.oci.documents import (
     MEDIA_TYPE_CONFIG,
     MEDIA_TYPE_INDEX,
     MEDIA_TYPE_MANIFEST,
+    MOUNTED_LAYERS,
     Descriptor,
     ImageConfig,
     Manifest,
@@ -29,8 +30,6 @@ _LAYERS = LAYER_TYPES | {
     f"{_DOCKER}.image.rootfs.diff.tar", f"{_DOCKER}.image.rootfs.diff.tar.gzip",
     f"{_DOCKER}.image.rootfs.foreign.diff.tar.gzip", _DISTRIBUTION, f"{_DISTRIBUTION}+gzip", f"{_DISTRIBUTION}+zstd",
 }  # fmt: skip
-_MOST_LAYERS = 127
-"""What engines can mount."""
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 _PORT = re.compile(r"\d{1,5}(-\d{1,5})?(/(tcp|udp|sctp))?")
 _MANIFEST_TYPES = {MEDIA_TYPE_INDEX, MEDIA_TYPE_MANIFEST, DOCKER_INDEX, DOCKER_MANIFEST}
@@ -70,8 +69,8 @@ def manifest_rules(data: bytes, descriptor: Descriptor) -> Told:
     for number, layer in enumerate(layers):
         if layer["mediaType"] not in _LAYERS:
             yield f"$.layers[{number}].mediaType", f"is `{layer['mediaType'][:100]}`, which is no layer's"
-    if len(layers) > _MOST_LAYERS:
-        yield "$.layers", f"has {len(layers)} entries, and engines can mount {_MOST_LAYERS}"
+    if len(layers) > MOUNTED_LAYERS:
+        yield "$.layers", f"has {len(layers)} entries, and engines can mount {MOUNTED_LAYERS}"
 
 
 def config_rules(data: bytes) -> Told:

@@ -36,6 +36,10 @@ _LARGEST = (1 << 63) - 1
 """Bytes of a blob at most (descriptor.md: an int64)."""
 DOCUMENT_LIMIT = 4 * 1024 * 1024
 """Bytes of a manifest, index or config at most, as registries have it."""
+MOST_LAYERS = 1000
+"""Layers of an image at most that is read; of more, one is refused before memory is spent on it."""
+MOUNTED_LAYERS = 127
+"""Layers of an image at most that engines can mount."""
 
 
 def name_annotations(name: str) -> dict[str, str]:
@@ -46,6 +50,14 @@ def name_annotations(name: str) -> dict[str, str]:
 def pinned_name(name: str, digest: Digest) -> str:
     """The name of one image among those that have `name:tag` one after the other: `name:0123456789ab`."""
     return f"{name.rpartition(':')[0]}:{digest.hex[:12]}"
+
+
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
+
+
+def architecture_of(machine: str) -> str:
+    """Go's name of the processor that a kernel calls `machine` (uname(2)); it is the same for most."""
+    return _ARCHITECTURES.get(machine, machine)
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -70,8 +70,6 @@ def strays(files: LayerStack, kinds: Sequence[str]) -> Iterator[Problem]:
             where = places[placed.layer].decode()
             what = f"`{shown(path)}` is of the layer for {kinds[placed.layer]}, which has files in `{where}` alone"
             yield Problem("contents", what, path=shown(path))
-        elif kinds[placed.layer] == "bytecode" and b"/__pycache__/" not in path:
-            yield Problem("contents", f"`{shown(path)}` is of a layer for bytecode, and is none", path=shown(path))
 
 
 def _count(name: str) -> int:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from builder.errors import EnvbuildError
 from builder.image.engine.messages import first_line, root_cause
 from builder.oci.digest import Digest
+from builder.oci.documents import architecture_of
 
 if TYPE_CHECKING:
     import docker
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 _DEFAULT_ADDRESS = "unix:///var/run/docker.sock"
 _PING_SECONDS = 3
 _SECONDS = 600
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Connection:
         with _told("Docker Engine does not tell its processor"):
             info = _mapping(self.client.info())
         architecture = str(info.get("Architecture", ""))[:100]
-        return Machine(_ARCHITECTURES.get(architecture, architecture), str(info.get("KernelVersion", ""))[:200])
+        return Machine(architecture_of(architecture), str(info.get("KernelVersion", ""))[:200])
 
     def images(self) -> frozenset[str]:
         """The ids of all images, those between the steps of builds among them."""

@@ -25,6 +25,7 @@ from builder.oci.documents import (
     DOCUMENT_LIMIT,
     MANIFESTS,
     MEDIA_TYPE_CONFIG,
+    MOST_LAYERS,
     Descriptor,
     ImageConfig,
     Index,
@@ -41,7 +42,6 @@ from builder.progress import Progress, Silent
 
 _RECORDS = "image-contents"
 _CONFIGS = frozenset({MEDIA_TYPE_CONFIG, "application/vnd.docker.container.image.v1+json"})
-_MOST_LAYERS = 1000
 _HISTORY_LIMIT = 1000
 """Characters of what a lock keeps of one entry."""
 
@@ -253,7 +253,7 @@ def _other_platforms(reference: Reference, platform: Platform, names: list[str])
 
 def _check_layers(image: _Image) -> None:
     layers = image.manifest.layers
-    if len(layers) != len(image.config.diff_ids) or not 0 < len(layers) <= _MOST_LAYERS:
+    if len(layers) != len(image.config.diff_ids) or not 0 < len(layers) <= MOST_LAYERS:
         raise EnvbuildError(
             f"`{image.reference}` cannot be a base",
             f"its manifest has {len(layers)} layers and its config {len(image.config.diff_ids)}",

@@ -16,6 +16,7 @@ from builder.oci.documents import (
     INDEXES,
     MANIFESTS,
     MEDIA_TYPE_INDEX,
+    MOST_LAYERS,
     Descriptor,
     ImageConfig,
     Index,
@@ -32,7 +33,6 @@ from builder.progress import Progress, Silent
 _MOST_DOCUMENTS = 1000
 _DEEPEST = 4
 """Indexes below each other at most."""
-_MOST_LAYERS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,7 @@ class _Tree:
         if self.wanted and depth == 0:
             config = self.registries.read(self.reference, manifest.config)
             self.offered.add(ImageConfig.from_bytes(config).platform)
-        if len(manifest.layers) > _MOST_LAYERS:
+        if len(manifest.layers) > MOST_LAYERS:
             raise EnvbuildError(f"`{self.reference}` cannot be taken", f"it has {len(manifest.layers)} layers")
         for blob in (manifest.config, *manifest.layers):
             known = self.blobs.setdefault(blob.digest, blob)

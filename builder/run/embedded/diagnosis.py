@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from builder.errors import EnvbuildError
-from builder.oci.documents import Platform
+from builder.oci.documents import Platform, architecture_of
 
 _SETTINGS = (
     ("kernel/unprivileged_userns_clone", "0", "1"),
@@ -16,7 +16,6 @@ _SETTINGS = (
     ("user/max_mnt_namespaces", "0", "15000"),
     ("user/max_pid_namespaces", "0", "15000"),
 )
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "ppc64le": "ppc64le", "riscv64": "riscv64"}
 _ALSO = {"amd64": "386"}
 _ELF_MACHINES = {"386": 3, "arm": 40, "amd64": 62, "arm64": 183, "ppc64le": 21, "s390x": 22, "riscv64": 243}
 _ELF_MACHINE_AT = 18
@@ -33,8 +32,7 @@ def check_platform(wanted: Platform, proc: Path = Path("/proc"), machine: str | 
 
     Raises: EnvbuildError, if they do not.
     """
-    machine = machine or platform.machine()
-    own = _ARCHITECTURES.get(machine, machine)
+    own = architecture_of(machine or platform.machine())
     if wanted.os == "linux" and wanted.architecture in (own, _ALSO.get(own)):
         return
     if wanted.os == "linux" and _is_emulated(wanted.architecture, proc / "sys/fs/binfmt_misc"):
