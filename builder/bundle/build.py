@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from builder.bundle.code import below, code_files, content_digest
-from builder.bundle.documents import DOCUMENTS_LAYER, Contents, bundle_files
+from builder.bundle.code import code_files, content_digest
+from builder.bundle.documents import Contents, bundle_files
+from builder.bundle.layers import own_layers
 from builder.bundle.model import packed_model
 from builder.bundle.parameters import read_parameters
 from builder.errors import EnvbuildError
@@ -18,12 +18,10 @@ from builder.fetch import Fetcher
 from builder.image.absent import bring
 from builder.image.base import base_directories, base_places
 from builder.image.config import bundle_config
-from builder.image.kept import Image, kept_image, kept_layer, write_image
-from builder.image.skeleton import BUNDLE, CODE, MODEL
+from builder.image.kept import Image, kept_image, write_image
+from builder.image.skeleton import CODE
 from builder.image.workshop import Workshop
-from builder.layers.files import FileEntry, FileTree, parents
-from builder.layers.interface import Directory
-from builder.layers.join import Fresh, Layer, write_layer
+from builder.layers.files import FileEntry
 from builder.lock.data.document import read_bytes
 from builder.lock.data.locking import entries, lock_folder
 from builder.lock.document import Lock
@@ -151,7 +149,7 @@ class _Build:
 
     def _made(self, plan: Plan) -> Image:
         environment = self._environment(plan)
-        layers = self._layers(plan)
+        layers = own_layers(self.workshop.store, self.contents, self.documents, base_directories(plan.base))
         config = bundle_config(
             environment.config,
             [(name, layer.diff_id) for name, layer in layers],
@@ -167,38 +165,6 @@ class _Build:
         from builder.image.build import build_platforms  # slow, and not needed where the image is there
 
         return build_platforms(self.plans, self.workshop)[self.plans.index(plan)]
-
-    def _layers(self, plan: Plan) -> list[tuple[str, Layer]]:
-        store, settled = self.workshop.store, base_directories(plan.base)
-        model, code, bundle = (settled.get(path, Directory(path)) for path in (MODEL, CODE, BUNDLE))
-        added = [
-            ("model", _layer(store, below(MODEL, self.contents.model), model, compress=False)),
-            ("code", _layer(store, below(CODE, self.contents.code), code)),
-            (DOCUMENTS_LAYER, _layer(store, self.documents, bundle)),
-        ]
-        return [(name, layer) for name, layer in added if layer is not None]
-
-
-def _layer(store: Store, files: Sequence[FileEntry], root: Directory, *, compress: bool = True) -> Layer | None:
-    if not files:
-        return None
-    tree = FileTree(files, compress=compress)
-    folders = {parent for entry in files for parent in parents(entry.path)} - {root.path}
-    directories = [root, *(Directory(path) for path in sorted(folders, key=str.encode))]
-    key: dict[str, Any] = {"files": str(content_digest(files)), "root": root.path, "compress": compress}
-    if root != Directory(root.path):
-        key["directory"] = [root.mode, root.uid, root.gid]
-
-    def make() -> Layer:
-        layer = write_layer(store, directories, [Fresh(tree)])
-        if str(content_digest(files)) != key["files"]:
-            raise EnvbuildError(
-                f"files of `/{root.path}` changed while they were packed",
-                hint="Run the command again when nothing writes to them",
-            )
-        return layer
-
-    return kept_layer(store, key, make)
 
 
 def image_labels(loaded: LoadedProject) -> dict[str, str]:

@@ -14,9 +14,9 @@ from builder.image.config import LAUNCHER
 from builder.image.kept import Image, read_image
 from builder.layers.join import Layer
 from builder.lock.data.document import DataLock
-from builder.oci.archive import ArchiveReader, only_entry
+from builder.oci.archive import ArchiveReader, index_entries, only_image
 from builder.oci.canonical import parse_json
-from builder.oci.documents import DOCUMENT_LIMIT, MEDIA_TYPE_INDEX, REF_NAME, Descriptor, Platform
+from builder.oci.documents import DOCUMENT_LIMIT, INDEXES, REF_NAME, Descriptor, Platform
 from builder.oci.layout import Layout, copy_blob
 from builder.oci.store import Store
 from builder.oci.validate import checked_stream
@@ -33,8 +33,12 @@ class Bundle:
 
     layout: Layout
     top: Descriptor
-    """The one entry of its `index.json`."""
+    """Of the bundle itself: the one entry of its `index.json` that is not attached to another."""
     images: Mapping[Platform, Image]
+    artifacts: tuple[Descriptor, ...] = ()
+    """What its index lists besides images: the model as an artifact of its own."""
+    attached: tuple[Descriptor, ...] = ()
+    """Manifests of records whose subject is in the bundle: provenance, signatures, scans."""
 
     @property
     def name(self) -> str:
@@ -72,15 +76,26 @@ def open_bundle(path: Path) -> Bundle:
             raise EnvbuildError(f"`{path}` is not a bundle", "it has no `index.json`")
         layout: Layout = Layout(path)
         with open(path / "index.json", "rb") as file:
-            top = only_entry(file.read(DOCUMENT_LIMIT), str(path))
+            index = file.read(DOCUMENT_LIMIT)
     else:
-        layout = ArchiveReader(path)
-        top = layout.top()
-    manifests = layout.index(top).manifests if top.media_type == MEDIA_TYPE_INDEX else (top,)
-    images = [read_image(layout, manifest) for manifest in manifests]
+        layout = archive = ArchiveReader(path)
+        index = archive.index_json()
+    entries = index_entries(index, str(path))
+    top = only_image(entries, str(path))
+    return read_bundle(layout, top, [entry for entry in entries if entry.is_artifact])
+
+
+def read_bundle(layout: Layout, top: Descriptor, attached: Sequence[Descriptor] = ()) -> Bundle:
+    """The bundle that `top` names in a layout.
+
+    Raises: EnvbuildError, DigestMismatchError, if it is none or its documents are damaged.
+    """
+    manifests = layout.index(top).manifests if top.media_type in INDEXES else (top,)
+    images = [read_image(layout, manifest) for manifest in manifests if not manifest.is_artifact]
     if not images:
-        raise EnvbuildError(f"`{path}` holds no image")
-    return Bundle(layout, top, {image.config.platform: image for image in images})
+        raise EnvbuildError(f"`{top.annotations.get(REF_NAME) or top.digest}` holds no image")
+    artifacts = tuple(manifest for manifest in manifests if manifest.is_artifact)
+    return Bundle(layout, top, {image.config.platform: image for image in images}, artifacts, tuple(attached))
 
 
 def is_bundle(image: Image) -> bool:

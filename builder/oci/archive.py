@@ -145,13 +145,6 @@ class ArchiveReader(Layout):
     def discard(self, digest: Digest) -> None:
         """Change nothing: the archive belongs to its user."""
 
-    def top(self) -> Descriptor:
-        """The one entry of `index.json`.
-
-        Raises: EnvbuildError, if there is none or there are several.
-        """
-        return only_entry(self.index_json(), str(self.file_path))
-
     def index_json(self) -> bytes:
         """The bytes of `index.json`. Raises: EnvbuildError, if there is none."""
         with self._open("index.json") as file:
@@ -174,15 +167,15 @@ class ArchiveReader(Layout):
         return cast("IO[bytes]", FileWindow(self.file_path, offset, size))
 
 
-def only_entry(index: bytes, place: str) -> Descriptor:
-    """The one descriptor of the bytes of an `index.json`.
+def only_image(entries: Sequence[Descriptor], place: str) -> Descriptor:
+    """The one entry of an `index.json` that is an image or an index of some; what else it has is attached to that.
 
-    Raises: EnvbuildError, if it has none or several.
+    Raises: EnvbuildError, if there is none or there are several.
     """
-    manifests = index_entries(index, place)
-    if len(manifests) != 1:
-        raise EnvbuildError(f"`{place}` holds {len(manifests)} images, where a bundle holds one")
-    return manifests[0]
+    images = [entry for entry in entries if not entry.is_artifact]
+    if len(images) != 1:
+        raise EnvbuildError(f"`{place}` holds {len(images)} images, where a bundle holds one")
+    return images[0]
 
 
 def index_entries(index: bytes, place: str) -> tuple[Descriptor, ...]:

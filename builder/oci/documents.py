@@ -16,6 +16,8 @@ from builder.oci.digest import Digest
 MEDIA_TYPE_INDEX = "application/vnd.oci.image.index.v1+json"
 MEDIA_TYPE_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 MEDIA_TYPE_CONFIG = "application/vnd.oci.image.config.v1+json"
+MEDIA_TYPE_EMPTY = "application/vnd.oci.empty.v1+json"
+"""Of the config `{}` of an artifact that has none (manifest.md, "Guidance for an Empty Descriptor")."""
 MEDIA_TYPE_LAYER = "application/vnd.oci.image.layer.v1.tar"
 MEDIA_TYPE_LAYER_GZIP = f"{MEDIA_TYPE_LAYER}+gzip"
 MEDIA_TYPE_LAYER_ZSTD = f"{MEDIA_TYPE_LAYER}+zstd"
@@ -112,6 +114,11 @@ class Descriptor:
     annotations: Mapping[str, str] = field(default_factory=dict)
     platform: Platform | None = None
     artifact_type: str | None = None
+
+    @property
+    def is_artifact(self) -> bool:
+        """Whether an index lists it as something else than an image: it has a type, or a platform that is none."""
+        return self.artifact_type is not None or (self.platform is not None and self.platform.os == "unknown")
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""

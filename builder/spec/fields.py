@@ -1,7 +1,7 @@
 """Declaring a document: a dataclass whose fields say their key, meaning and form. Read by `reader` and `schema`.
 
 A document with the class variable `ONE_OF`, names of keys, needs at least one of them.
-Supported types: str, int, bool, a Literal, a dataclass declared likewise, `X | None`, `tuple[X, ...]`,
+Supported types: str, int, float, bool, a Literal, a dataclass declared likewise, `X | None`, `tuple[X, ...]`,
 `Mapping[str, X]`, and unions of those that differ in their YAML kind (scalar, sequence, mapping).
 """
 

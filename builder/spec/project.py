@@ -47,6 +47,8 @@ class DataReference:
         form=_SHA256,
     )
     size: int | None = key("The size in bytes, of all files together.", default=None)
+    description: str = key("What it is, in a sentence.", default="")
+    license: str = key("Its licence, as SPDX names it.", default="")
 
     def problems(self) -> Iterable[tuple[str, str, str | None]]:
         """What single keys cannot tell."""
@@ -105,6 +107,14 @@ class Command:
     port: int | None = key("The port that it listens on.", default=None)
     ready: str | None = key("The URL path that answers 200 once it is ready.", default=None, form=_READY)
     env: Mapping[str, str] = key("Environment variables for it.", default=dict, key_form=_VARIABLE)
+    deterministic: bool = key(
+        "Whether the same parameters, seed and data give outputs of the same bytes, which `envbuild reproduce` checks.",
+        default=False,
+    )
+    tolerances: Mapping[str, float] = key(
+        "How far each metric may be from the recorded one, as an absolute difference, when it is run again.",
+        default=dict,
+    )
 
     def problems(self) -> Iterable[tuple[str, str, str | None]]:
         """What single keys cannot tell."""
@@ -124,6 +134,9 @@ class Command:
             yield "seed", f"{self.seed} is not a seed", "0 to 4294967295"
         if self.port is not None and not 0 < self.port < 65536:
             yield "port", f"{self.port} is not a port", "1 to 65535"
+        for name, value in self.tolerances.items():
+            if value < 0:
+                yield f"tolerances.{name}", "a tolerance is not negative", None
 
     @property
     def arguments(self) -> tuple[str, ...]:
@@ -139,6 +152,31 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
+class Allowance:
+    """A finding of a scan that is known and taken."""
+
+    rule: str = key("The name of the rule, as the finding has it.")
+    path: str = key("The file, or a glob of files (`tests/**`).", form=_PATH)
+    reason: str = key("Why it may be there; the bundle records it.", form=_TEXT)
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What is said of the scans for secrets, unsafe pickles and personal data."""
+
+    allow: tuple[Allowance, ...] = key("Findings that do not stop a bundle.", default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Licenses:
+    """Which licences packages may have, as SPDX names them; `*` stands for anything, as in `GPL-*`."""
+
+    deny: tuple[str, ...] = key("No package may be under one of these alone.", default=())
+    allow: tuple[str, ...] = key("Every package must be under one of these, if any is named.", default=())
+    ignore: Mapping[str, str] = key("Packages that are not held to it, by name, and why.", default=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """A project: what goes into its bundle and what the bundle can do."""
 
@@ -146,12 +184,17 @@ class Project:
     name: str = key("The name of image and bundle; by default the folder's.", default="", form=_NAME)
     version: str = key("The version of the bundle, its image's tag.", default="latest", form=_VERSION)
     description: str = key("What it is for, in a sentence.", default="")
+    license: str = key("The licence of code and model, as SPDX names it.", default="")
+    contacts: tuple[str, ...] = key("Whom to ask: names, addresses, URLs.", default=())
+    limits: tuple[str, ...] = key("What it is not made for, or does badly; a sentence each.", default=())
     code: tuple[str, ...] = key(
         "Files to pack, as globs (`src/**`); `.gitignore` and `.envbuildignore` leave out.", default=(), form=_PATH
     )
     model: Model | None = key("The model.", default=None)
     data: Mapping[str, DataReference] = key("Data that commands read, by name.", default=dict, key_form=_NAME)
     commands: Mapping[str, Command] = key("What the bundle can do, by name.", default=dict, key_form=_NAME)
+    licenses: Licenses | None = key("Which licences packages may have.", default=None)
+    scan: Scan | None = key("Findings of scans that are known and taken.", default=None)
 
     def problems(self) -> Iterable[tuple[str, str, str | None]]:
         """What single keys cannot tell."""

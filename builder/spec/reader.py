@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import re
 import typing
 from collections.abc import Iterable, Mapping
@@ -203,13 +204,15 @@ class Reader:
             return self._typed(node, path, "bool", "`true` or `false`", lambda: text.lower() in ("true", "yes", "on"))
         if declared is int:
             return self._typed(node, path, "int", "a whole number", lambda: int(text.replace("_", ""), 0))
+        if declared is float:
+            return self._typed(node, path, "float int", "a finite number", lambda: _finite(text))
         if key and key.form:
             self._check(text, key.form, path)
         return text
 
-    def _typed(self, node: Any, path: str, tag: str, expected: str, convert: Any) -> Any:
+    def _typed(self, node: Any, path: str, tags: str, expected: str, convert: Any) -> Any:
         try:
-            if node.tag != f"tag:yaml.org,2002:{tag}":
+            if node.tag.removeprefix("tag:yaml.org,2002:") not in tags.split():
                 raise ValueError
             return convert()
         except ValueError:
@@ -231,6 +234,13 @@ class Reader:
             self.report(path, f"{shown} is not {form.description}: {error}")
         except OSError as error:
             self.report(path, f"{shown} cannot be looked at: {error.strerror}")
+
+
+def _finite(text: str) -> float:
+    value = float(text.replace("_", ""))
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
 
 
 def _shown(text: str) -> str:

@@ -43,7 +43,7 @@ def _schema(declared: Any, key: Key | None) -> dict[str, Any]:
 
 def _scalar(member: type, key: Key | None) -> dict[str, Any]:
     if member is not str:
-        return {"type": {bool: "boolean", int: "integer"}[member]}
+        return {"type": {bool: "boolean", int: "integer", float: "number"}[member]}
     form = key.form if key else None
     if form is None:
         return {"type": ["string", "number", "boolean"]}

@@ -1,0 +1,69 @@
+"""The bundle that a command is given: a file, a folder, or `oci://HOST/NAME:TAG` in a registry."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from builder.cli.machine import make_fetcher, make_registries
+from builder.cli.output import Output
+from builder.errors import EnvbuildError, command_text
+from builder.spec.load import PROJECT_FILE
+
+if TYPE_CHECKING:
+    from builder.bundle.reader import Bundle
+    from builder.image.workshop import Workshop
+    from builder.oci.registry import Reference
+
+REFERENCE = "oci://"
+"""What a name in a registry begins with, where a path could be meant too."""
+
+bundle_argument = click.argument("target", metavar="BUNDLE")
+
+
+def reference_in(text: str) -> Reference | None:
+    """The name in a registry that is meant, None where a path is. Raises: EnvbuildError, if it is no reference."""
+    from builder.oci.registry import Reference
+
+    return Reference.parse(text.removeprefix(REFERENCE)) if text.startswith(REFERENCE) else None
+
+
+@contextmanager
+def opened_bundle(text: str, workshop: Workshop, output: Output) -> Iterator[Bundle]:
+    """The bundle, which is read while this lasts; of one in a registry nothing is kept but what is imported.
+
+    Raises: EnvbuildError, if there is none; DigestMismatchError.
+    """
+    from builder.bundle.reader import open_bundle, read_bundle
+
+    reference = reference_in(text)
+    if reference is None:
+        yield open_bundle(_path(text))
+        return
+    from builder.oci.registry.layout import RegistryLayout
+
+    registries = make_registries(make_fetcher(workshop.store, output))
+    label = f"reading {reference}"
+    workshop.progress.start(label)
+    try:
+        layout = RegistryLayout(registries, reference, functools.partial(workshop.progress.advance, label))
+        yield read_bundle(layout, layout.top)
+    finally:
+        workshop.progress.finish(label)
+
+
+def _path(text: str) -> Path:
+    path = Path(text)
+    if (path / PROJECT_FILE).is_file():
+        raise EnvbuildError(
+            f"`{path}` is a project, not a bundle", hint=f"Make one with {command_text('bundle', path)}"
+        )
+    if not path.exists():
+        hint = f"Name a bundle's file or folder, or `{REFERENCE}HOST/NAME:TAG` in a registry"
+        raise EnvbuildError(f"`{path}` is not there", hint=hint)
+    return path
