@@ -167,6 +167,8 @@ def _ignores_above(folder: Path) -> Iterator[_Ignore]:
 
 
 def _sha256(entry: FileEntry) -> str:
+    if entry.digest is not None:
+        return entry.digest.hex
     if entry.source is None:
         return hashlib.sha256(entry.data).hexdigest()
     checksum = hashlib.sha256()

@@ -5,6 +5,7 @@ Owns the checks on their paths and the way in which they are written as a segmen
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -12,10 +13,11 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from builder.errors import EnvbuildError
+from builder.errors import DigestMismatchError, EnvbuildError
 from builder.layers import tar_headers
 from builder.layers.encode import EncodedWriter
 from builder.layers.interface import PACKAGE_MTIME, Contents, Directory, Sink
+from builder.oci.digest import Digest
 
 _CHUNK = 1 << 20
 _LONGEST_PATH = 4095
@@ -48,6 +50,8 @@ class FileEntry:
     kind: Kind = Kind.FILE
     target: str = ""
     """Where a symbolic link points to, as it is written in the link."""
+    digest: Digest | None = None
+    """The SHA-256 of `source`, where it is known: it is checked while the segment is written."""
 
     @classmethod
     def link(cls, path: str, target: str) -> FileEntry:
@@ -102,7 +106,8 @@ class FileTree:
     def write(self, sink: Sink, left_out: Collection[str] = ()) -> None:
         """Write the segment, without the paths `left_out`.
 
-        Raises: EnvbuildError, if a source on disk cannot be read or does not have its size any more.
+        Raises: EnvbuildError, if a source on disk cannot be read or does not have its size any more;
+        DigestMismatchError, if it does not have the digest that is known of it.
         """
         writer = EncodedWriter(sink, compress=self._compress)
         for entry in self._entries:
@@ -165,29 +170,38 @@ def _write_entry(writer: EncodedWriter, entry: FileEntry) -> None:
     if entry.source is None:
         writer.write(entry.data)
     else:
-        _copy_source(writer, entry.source, size)
+        _copy_source(writer, entry.source, entry)
     writer.write(tar_headers.padding(size))
 
 
-def _copy_source(writer: EncodedWriter, source: Path, size: int) -> None:
+def _copy_source(writer: EncodedWriter, source: Path, entry: FileEntry) -> None:
     try:
         with source.open("rb") as file:
-            _copy_exactly(writer, file, size, source)
+            _copy_exactly(writer, file, entry, source)
     except OSError as error:
         raise EnvbuildError(f"`{source}` cannot be read", str(error)) from error
 
 
-def _copy_exactly(writer: EncodedWriter, file: BinaryIO, size: int, source: Path) -> None:
-    left = size
+def _copy_exactly(writer: EncodedWriter, file: BinaryIO, entry: FileEntry, source: Path) -> None:
+    left = entry.size
+    checksum = hashlib.sha256() if entry.digest else None
     while left:
         chunk = file.read(min(_CHUNK, left))
         if not chunk:
             break
+        if checksum:
+            checksum.update(chunk)
         writer.write(chunk)
         left -= len(chunk)
     if left or file.read(1):
         raise EnvbuildError(
             f"`{source}` changed while it was read",
-            f"it had {size} bytes at first, and has {'fewer' if left else 'more'} now",
+            f"it had {entry.size} bytes at first, and has {'fewer' if left else 'more'} now",
+            "Run the command again when nothing writes to it",
+        )
+    if entry.digest and checksum and checksum.hexdigest() != entry.digest.hex:
+        raise DigestMismatchError(
+            f"`{source}` does not have the bytes that were promised",
+            f"its sha256 is {checksum.hexdigest()}, where {entry.digest.hex} is expected",
             "Run the command again when nothing writes to it",
         )
