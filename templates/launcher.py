@@ -30,6 +30,8 @@ CHUNK = 1 << 20
 FRUITLESS_ATTEMPTS = 4
 TIMEOUT = 60.0
 METRICS_LIMIT = 1 << 20
+RECORDED_FILES = 1000
+"""Files of an output that the record lists at most; its digest is of all of them."""
 FORWARDED = (
     signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH,
 )  # fmt: skip
@@ -345,6 +347,8 @@ def _run_recorded(
     record = make_record(run, bundle, environment)
     metrics = place("/out/metrics.json")
     before, started = _identity(metrics), time.monotonic()
+    outputs = {name: place(f"/out/{name}") for name in run.command.get("outputs") or ()}
+    earlier = {name: _identities(path) for name, path in outputs.items()}
     failure = write_record(record) if recorded else None
     if failure and run.command.get("outputs"):
         raise LauncherError(failure, "Make room, or mount another folder there")
@@ -357,12 +361,15 @@ def _run_recorded(
         exit_code=128 - code if code < 0 else code,
         signal=signal.Signals(-code).name if code < 0 else None,
         metrics=_read_metrics(metrics) if _identity(metrics) != before else None,
+        outputs={name: hash_output(path) for name, path in outputs.items() if earlier[name] != _identities(path)}
+        if code == 0
+        else {},
     )
     failure = write_record(record) if recorded else None
     if failure:
         say(f"warning: {failure}; the exit code of `{run.name}` is {record['exit_code']}")
-    for name in run.command.get("outputs") or ():
-        if code == 0 and not os.path.exists(place(f"/out/{name}")):
+    for name, path in outputs.items():
+        if code == 0 and not os.path.exists(path):
             say(f"warning: `{run.name}` declares the output `{name}` and has not written it")
     return int(record["exit_code"])
 
@@ -469,13 +476,63 @@ def _identity(path: str) -> tuple[int, ...] | None:
     return status.st_ino, status.st_mtime_ns, status.st_size
 
 
+def _identities(path: str) -> dict[str, tuple[int, ...] | None]:
+    """What tells whether anything of an output was written since."""
+    return {file: _identity(file) for _, file in output_files(path)}
+
+
+def output_files(path: str) -> list[tuple[str, str]]:
+    """The regular files of an output, in order: the path below it (of a file its name), and where it is."""
+    if os.path.isfile(path):
+        return [(os.path.basename(path), path)]
+    files = [os.path.join(folder, name) for folder, _, names in os.walk(path) for name in names]
+    found = ((os.path.relpath(file, path), file) for file in files if os.path.isfile(file))
+    return sorted(found, key=lambda pair: os.fsencode(pair[0]))
+
+
+def hash_output(path: str) -> dict[str, Any]:
+    """What the record says of an output: each file with its SHA-256 and size, and the digest of this list.
+
+    The digest is the SHA-256 of the list as JSON without spaces; it is of all files, also where too many are listed.
+    """
+    rows = []
+    for name, file in output_files(path):
+        try:
+            rows.append([os.fsencode(name).decode("utf-8", "replace"), *hash_file(file)])
+        except OSError as error:
+            say(f"warning: `{file}` is not recorded: {error.strerror}")
+            return {"digest": None, "size": None, "files": None}
+    text = json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
+    return {
+        "digest": "sha256:" + hashlib.sha256(text.encode()).hexdigest(),
+        "size": sum(size for _, _, size in rows),
+        "files": rows if len(rows) <= RECORDED_FILES else None,
+    }
+
+
+def hash_file(path: str) -> tuple[str, int]:
+    """The SHA-256 and the size in bytes of a file. Raises: OSError."""
+    digest, size = hashlib.sha256(), 0
+    with open(path, "rb") as file:
+        for data in iter(lambda: file.read(CHUNK), b""):
+            digest.update(data)
+            size += len(data)
+    return digest.hexdigest(), size
+
+
 def _read_metrics(path: str) -> Any:
+    """The metrics that a command wrote; what is no number of JSON (NaN, Infinity) as the word for it."""
     try:
         with open(path, "rb") as file:
-            return json.loads(file.read(METRICS_LIMIT))
+            return json.loads(file.read(METRICS_LIMIT), parse_constant=str, parse_float=_finite)
     except (OSError, ValueError) as error:
         say(f"warning: `{path}` is not recorded: {error}")
         return None
+
+
+def _finite(text: str) -> Any:
+    number = float(text)
+    return number if abs(number) != float("inf") else ("-" if number < 0 else "") + "Infinity"
 
 
 def _now() -> str:
@@ -549,23 +606,19 @@ def verify_folder(name: str, entry: dict[str, Any], path: str) -> tuple[str, int
 
 def verify(name: str, entry: dict[str, Any], path: str) -> tuple[str, int]:
     """The SHA-256 and the size in bytes of a file, which must be those that are `wanted`."""
-    digest, size = hashlib.sha256(), 0
     try:
-        with open(path, "rb") as file:
-            for data in iter(lambda: file.read(CHUNK), b""):
-                digest.update(data)
-                size += len(data)
+        digest, size = hash_file(path)
     except OSError as error:
         raise LauncherError(f"`{path}` cannot be read by user {os.getuid()}: {error.strerror}") from error
     wanted = (entry.get("sha256") or "").replace("sha256:", "") or None
-    for what, expected, found in (("size", entry.get("size"), size), ("SHA-256", wanted, digest.hexdigest())):
+    for what, expected, found in (("size", entry.get("size"), size), ("SHA-256", wanted, digest)):
         if expected is not None and expected != found:
             raise LauncherError(
                 f"the data `{name}` is another: its {what} is {found} instead of {expected}",
                 _mount_hint(name, entry),
                 DIGEST_WRONG,
             )
-    return digest.hexdigest(), size
+    return digest, size
 
 
 def fetch(name: str, entry: dict[str, Any], path: str) -> None:

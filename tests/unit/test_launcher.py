@@ -261,6 +261,57 @@ def test_a_run_leaves_a_complete_record_without_secrets(bundle):
     assert sorted(path.name for path in (bundle.root / "out").iterdir()) == ["metrics.json", "run.json", "runs"]
 
 
+def test_a_record_has_the_digests_of_what_the_run_wrote(bundle):
+    (bundle.root / "out/old").write_bytes(b"of an earlier run")
+    code = (
+        "import os; out = os.environ['ENVBUILD_OUT']; os.makedirs(out + '/model/a')\n"
+        "open(out + '/model/a/w', 'wb').write(b'ab'); open(out + '/model/b', 'wb').close()\n"
+        "os.symlink('nowhere', out + '/model/c'); open(out + '/report', 'wb').write(b'x')"
+    )
+    bundle.command("train", code, outputs=["model", "report", "old", "none"])
+    bundle.run("train")
+    outputs = bundle.record()["outputs"]
+    sha256 = {data: hashlib.sha256(data).hexdigest() for data in (b"ab", b"", b"x")}
+    assert outputs.keys() == {"model", "report"}
+    assert outputs["model"]["files"] == [["a/w", sha256[b"ab"], 2], ["b", sha256[b""], 0]]
+    assert outputs["report"] == {
+        "files": [["report", sha256[b"x"], 1]],
+        "size": 1,
+        "digest": "sha256:" + hashlib.sha256(f'[["report","{sha256[b"x"]}",1]]'.encode()).hexdigest(),
+    }
+
+
+def test_outputs_of_many_files_have_a_digest_and_no_list(bundle):
+    code = (
+        "import os; many = os.environ['ENVBUILD_OUT'] + '/many'; os.mkdir(many)\n"
+        "for number in range(1001): open(f'{many}/{number}', 'w').close()"
+    )
+    bundle.command("train", code, outputs=["many"])
+    bundle.run("train")
+    many = bundle.record()["outputs"]["many"]
+    assert (many["files"], many["size"]) == (None, 0)
+    assert re.fullmatch(r"sha256:[0-9a-f]{64}", many["digest"])
+
+
+def test_a_command_that_fails_has_no_outputs_in_its_record(bundle):
+    code = "import os,sys; open(os.environ['ENVBUILD_OUT'] + '/model', 'w').close(); sys.exit(3)"
+    bundle.command("train", code, outputs=["model"])
+    bundle.run("train")
+    assert bundle.record()["outputs"] == {}
+
+
+def test_metrics_that_are_no_numbers_leave_a_record_that_is_json(bundle):
+    code = "import os, sys; open(os.environ['ENVBUILD_OUT'] + '/metrics.json', 'w').write(sys.argv[1])"
+    bundle.command("train", code, "[NaN, -Infinity, 1e999, 0.5, -1e999]")
+    bundle.run("train")
+
+    def refuse(name: str) -> None:
+        raise AssertionError(name)
+
+    record = json.loads((bundle.root / "out/run.json").read_text(), parse_constant=refuse)
+    assert record["metrics"] == ["NaN", "-Infinity", "Infinity", 0.5, "-Infinity"]
+
+
 def test_metrics_of_an_earlier_run_are_not_recorded(bundle):
     (bundle.root / "out/metrics.json").write_text("{}")
     bundle.command("train", "pass")
