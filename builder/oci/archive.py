@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import re
 import shutil
 import tarfile
@@ -22,6 +23,7 @@ from builder.oci.canonical import canonical_json, parse_json
 from builder.oci.digest import Digest
 from builder.oci.documents import DOCUMENT_LIMIT, MEDIA_TYPE_INDEX, Descriptor, Index, Manifest
 from builder.oci.layout import CHUNK, Layout, copy_blob, replacing, write_atomically
+from builder.oci.tar_entries import Entry, SeekingTarReader
 from builder.progress import Progress, Silent
 
 _MTIME = 315619200
@@ -119,8 +121,10 @@ def stream_archive(
     (progress or Silent()).finish("bundle")
 
 
-_CUT_SHORT = ("unexpected end of data", "truncated header")
-"""What tarfile says of an archive whose end is missing."""
+_CUT_SHORT = "the archive ends inside"
+"""What is said of an archive whose end is missing."""
+_FILE, _FOLDER = b"0", b"5"
+"""Kinds of entries."""
 
 
 class ArchiveReader(Layout):
@@ -195,7 +199,7 @@ class FileWindow(io.RawIOBase):
     def __init__(self, path: Path, offset: int, size: int) -> None:
         self._file = open(path, "rb", buffering=0)  # noqa: SIM115 - closed by close()
         self._file.seek(offset)
-        self._left = size
+        self._offset, self._size, self._left = offset, size, size
 
     def readable(self) -> bool:
         """Always."""
@@ -206,6 +210,18 @@ class FileWindow(io.RawIOBase):
         count = self._file.readinto(memoryview(buffer)[: self._left]) or 0
         self._left -= count
         return count
+
+    def seekable(self) -> bool:
+        """Always."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a place of the part."""
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._size - self._left, io.SEEK_END: self._size}[whence]
+        place = min(max(start + offset, 0), self._size)
+        self._file.seek(self._offset + place)
+        self._left = self._size - place
+        return place
 
     def close(self) -> None:
         """Close the file."""
@@ -257,20 +273,28 @@ def _offsets(path: Path) -> dict[str, tuple[int, int]]:
     """Where each file of the archive lies: offset and size in bytes."""
     found: dict[str, tuple[int, int]] = {}
     try:
-        with tarfile.open(path, "r:") as archive:
-            for count, member in enumerate(archive):
-                name = member.name.removeprefix("./")
+        with open(path, "rb") as file:
+            reader = SeekingTarReader(file, os.fstat(file.fileno()).st_size)
+            for count, entry in enumerate(reader):
                 if count >= _MEMBER_LIMIT:
                     raise EnvbuildError(f"`{path}` has more than {_MEMBER_LIMIT} entries")
-                if not member.isfile() or not (_BLOB.fullmatch(name) or name in _DOCUMENTS):
-                    if member.isdir():
-                        continue
-                    raise EnvbuildError(f"`{path}` is not a bundle", f"it has an entry {member.name[:100]!r}")
-                if name in found:
-                    raise EnvbuildError(f"`{path}` has {name[:100]} twice")
-                found[name] = (member.offset_data, member.size)
-    except (tarfile.TarError, OSError, ValueError, RecursionError) as error:
+                if entry.kind != _FOLDER:
+                    name = _member_name(entry, reader.contradictions, path)
+                    if name in found:
+                        raise EnvbuildError(f"`{path}` has {name[:100]} twice")
+                    found[name] = (reader.position, entry.size)
+    except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
-        hint = "It was cut short: get it again" if why in _CUT_SHORT else None
+        hint = "It was cut short: get it again" if why.startswith(_CUT_SHORT) else None
         raise EnvbuildError(f"`{path}` cannot be read as a bundle", why, hint) from error
     return found
+
+
+def _member_name(entry: Entry, contradictions: Sequence[str], path: Path) -> str:
+    name = entry.path.decode(errors="backslashreplace")
+    short = name.removeprefix("./")
+    if entry.kind != _FILE or not (_BLOB.fullmatch(short) or short in _DOCUMENTS):
+        raise EnvbuildError(f"`{path}` is not a bundle", f"it has an entry {name[:100]!r}")
+    if contradictions:
+        raise EnvbuildError(f"`{path}` is not a bundle", f"of {short[:100]}, {contradictions[0]}")
+    return short

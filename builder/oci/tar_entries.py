@@ -6,6 +6,7 @@ has vouched for: sizes of extension records are bounded, and what is not underst
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -19,6 +20,7 @@ _EXTENSIONS = {b"x", b"g", b"L", b"K"}
 _OF_ONE_ENTRY = {b"path", b"linkpath", b"size"}
 _LARGEST_OCTAL = 8**11 - 1
 _LARGEST_TIME = 1 << 34
+_LARGEST = (1 << 63) - 1
 
 
 class TarError(ValueError):
@@ -56,6 +58,8 @@ class TarReader:
         self._stream = stream
         self._left = 0
         self._padding = 0
+        self.position = 0
+        """Bytes of the stream that were read: where the content of the current entry begins, until it is read."""
         self.contradictions: tuple[str, ...] = ()
         """What the headers of the current entry say in two ways, so that two readers may take it for two things."""
 
@@ -90,6 +94,7 @@ class TarReader:
             if not data:
                 raise TarError("the archive ends inside a file")
             self._left -= len(data)
+            self.position += len(data)
             yield data
 
     def _header(self) -> bytes | None:
@@ -98,6 +103,7 @@ class TarReader:
             return None
         if len(block) != BLOCK:
             raise TarError("the archive ends inside a header")
+        self.position += BLOCK
         return block
 
     def _extension(self) -> bytes:
@@ -110,7 +116,24 @@ class TarReader:
             pass
         if self._padding and len(self._stream.read(self._padding)) != self._padding:
             raise TarError("the archive ends inside a file")
+        self.position += self._padding
         self._padding = 0
+
+
+class SeekingTarReader(TarReader):
+    """Iterates over the entries of a file of `size` bytes, and reads nothing of the content that nobody asks for."""
+
+    def __init__(self, file: io.BufferedIOBase, size: int) -> None:
+        super().__init__(file)
+        self._file = file
+        self._size = size
+
+    def _skip(self) -> None:
+        end = self.position + self._left + self._padding
+        if end > self._size:
+            raise TarError("the archive ends inside a file")
+        self._file.seek(end)
+        self.position, self._left, self._padding = end, 0, 0
 
 
 def _entry(block: bytes, records: dict[bytes, bytes]) -> Entry:
@@ -189,19 +212,21 @@ def _text(field: bytes) -> bytes:
 
 def _number(field: bytes) -> int:
     if field[0] == 0x80:
-        return int.from_bytes(field[1:], "big")
+        number = int.from_bytes(field[1:], "big")
+        if number > _LARGEST:
+            raise TarError("a header's number is larger than any can be")
+        return number
     text = field.strip(b"\0 ")
-    try:
-        return int(text, 8) if text else 0
-    except ValueError as error:
-        raise TarError("a header's number is malformed") from error
+    if text and not (text.isdigit() and b"8" not in text and b"9" not in text):
+        raise TarError("a header's number is malformed")
+    return int(text, 8) if text else 0
 
 
 def _decimal(records: dict[bytes, bytes], key: bytes, field: bytes) -> int:
     value = records.get(key)
     if value is None:
         return _number(field)
-    if not value.isdigit() or len(value) > 19:
+    if not value.isdigit() or len(value) > 18:
         raise TarError(f"the PAX record `{key.decode()}` is not a number")
     return int(value)
 

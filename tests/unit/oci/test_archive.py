@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import random
 import tarfile
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -199,3 +200,19 @@ def test_an_archive_that_was_cut_short_is_to_be_got_again(tmp_path: Path) -> Non
 def test_a_damaged_index_names_its_file() -> None:
     with pytest.raises(EnvbuildError, match=r"the `index\.json` of `some\.tar` cannot be read"):
         index_entries(b'{"manifests": [', "some.tar")
+
+
+def test_an_extended_header_as_large_as_the_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    """A hole of a gigabyte costs its sender nothing."""
+    entry = tarfile.TarInfo("././@PaxHeader")
+    entry.type, entry.size = tarfile.XHDTYPE, 1 << 30
+    with open(tmp_path / "pax.tar", "wb") as file:
+        file.write(entry.tobuf(tarfile.USTAR_FORMAT))
+        file.truncate(1 << 30 | 1 << 10)
+    tracemalloc.start()
+    try:
+        with pytest.raises(EnvbuildError, match="an extension record takes"):
+            ArchiveReader(tmp_path / "pax.tar")
+        assert tracemalloc.get_traced_memory()[1] < 1 << 24
+    finally:
+        tracemalloc.stop()

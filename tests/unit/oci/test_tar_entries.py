@@ -5,7 +5,7 @@ import tarfile
 
 import pytest
 
-from builder.oci.tar_entries import EXTENSION_LIMIT, TarError, TarReader
+from builder.oci.tar_entries import EXTENSION_LIMIT, SeekingTarReader, TarError, TarReader
 
 
 def archive(*infos: tarfile.TarInfo, form: int = tarfile.PAX_FORMAT) -> bytes:
@@ -91,3 +91,42 @@ def test_a_wrong_checksum_is_refused():
     data[0] ^= 1
     with pytest.raises(TarError, match="checksum"):
         list(TarReader(io.BytesIO(data)))
+
+
+def header(size: bytes) -> bytes:
+    """A header of a file whose size is written as `size`."""
+    block = bytearray(info("a").tobuf(tarfile.USTAR_FORMAT))
+    block[124:136] = size.ljust(12, b"\0")
+    block[148:156] = b"%06o\0 " % (256 + sum(block[:148]) + sum(block[156:]))
+    return bytes(block)
+
+
+@pytest.mark.parametrize("size", [b"-1000", b"1_0", b"+7", b"0x10", b"9", b"\xff" * 12, b"\x80" + b"\xff" * 11])
+def test_a_size_that_is_no_octal_number_is_refused(size):
+    with pytest.raises(TarError, match="a header's number is"):
+        list(TarReader(io.BytesIO(header(size))))
+
+
+def test_content_that_nobody_asks_for_is_not_read():
+    class Watched(io.BytesIO):
+        received = 0
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            data = super().read(size)
+            self.received += len(data)
+            return data
+
+    data = archive(info("a", size=1 << 20), info("b/" * 100 + "c", size=5), info("d", size=0))
+    stream = Watched(data)
+    reader = SeekingTarReader(stream, len(data))
+    found = {entry.path: (reader.position, entry.size) for entry in reader}
+    assert stream.received < 1 << 14
+    assert found == {
+        entry.path: (whole.position, entry.size) for whole in [TarReader(io.BytesIO(data))] for entry in whole
+    }
+
+
+def test_an_archive_that_ends_inside_a_file_is_refused_without_reading_it():
+    data = archive(info("a", size=1 << 20))[:5000]
+    with pytest.raises(TarError, match="ends inside a file"):
+        list(SeekingTarReader(io.BytesIO(data), len(data)))
