@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from builder.lock.data.entry import DataEntry
 from builder.lock.document import Lock
 from builder.oci.canonical import readable_json
 from builder.oci.digest import Digest
+from builder.records.record import JSON, MARKDOWN, TEXT, YAML, Record
 from builder.resources import read_template, render
 from builder.spec import Command, Project
 from builder.spec.data_url import hub_web_url, is_path
@@ -27,6 +28,7 @@ LOCK_PREFIX = f"{BUNDLE}/lock/"
 """What the paths of the lock's files begin with."""
 DOCUMENTS_LAYER = "bundle documents"
 """The history entry of the layer that holds them."""
+_LOCK_TYPES = {".json": JSON, ".toml": "application/toml", ".yml": YAML}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +54,17 @@ class Contents:
     """The project's data lock, if it has one."""
     inputs: Mapping[str, bytes] = field(default_factory=dict)
     """The files that the environment's spec names, by their path from its folder."""
+    records: tuple[Record, ...] = ()
+    """What was written down of packages, data and model."""
 
 
-def bundle_json(project: Project, name: str, lock: Lock, contents: Contents) -> dict[str, Any]:
-    """What the launcher and other tools read: commands, data, and digests of what the bundle is made of."""
+def bundle_json(
+    project: Project, name: str, lock: Lock, contents: Contents, records: Sequence[Record] = ()
+) -> dict[str, Any]:
+    """What the launcher and other tools read: commands, data, and digests of what the bundle is made of.
+
+    `records` are the other documents of the bundle's folder.
+    """
     return {
         "format": BUNDLE_FORMAT,
         "name": name,
@@ -68,6 +77,7 @@ def bundle_json(project: Project, name: str, lock: Lock, contents: Contents) -> 
         "commands": {
             name: _command(command, contents.parameters.get(name, {})) for name, command in project.commands.items()
         },
+        "records": [record.to_dict() for record in records],
     }
 
 
@@ -85,19 +95,37 @@ def bundle_files(project: Project, name: str, lock: Lock, contents: Contents) ->
         "folders": {"code": CODE, "model": MODEL, "data": DATA, "bundle": BUNDLE, "output": OUTPUT},
     }
     diagram = render("bundle/diagram.mmd.j2", shown)
-    files = {
-        "bundle.json": readable_json(document),
-        "envbuild.yaml": contents.spec,
-        "diagram.mmd": diagram.encode(),
-        "README.md": render("bundle/README.md.j2", {**shown, "diagram": diagram}).encode(),
-        **({"MODEL_CARD.md": contents.card} if contents.card is not None else {}),
-        **({"environment.yaml": contents.environment} if contents.environment is not None else {}),
-        **({DATA_LOCK_FILE: contents.data_lock} if contents.data_lock is not None else {}),
-        **{f"lock/{file}": data for file, data in lock.files.items()},
-        **{_input_name(path): data for path, data in contents.inputs.items()},
-    }
+    readme = render("bundle/README.md.j2", {**shown, "diagram": diagram})
     launcher = FileEntry(f"{BUNDLE}/launcher.py", read_template("launcher.py"), mode=0o755)
-    return (launcher, *(FileEntry(f"{BUNDLE}/{path}", data) for path, data in files.items()))
+    records = [
+        Record("README.md", "readme", MARKDOWN, readme.encode()),
+        Record("diagram.mmd", "diagram", "text/vnd.mermaid", diagram.encode()),
+        Record("launcher.py", "launcher", "text/x-python", launcher.data),
+        *_given(lock, contents),
+        *contents.records,
+    ]
+    records.sort(key=lambda record: record.path)
+    index = readable_json(bundle_json(project, name, lock, contents, records))
+    files = {record.path: record.data for record in records if record.path != "launcher.py"}
+    return (
+        launcher,
+        *(FileEntry(f"{BUNDLE}/{path}", data) for path, data in ({"bundle.json": index} | files).items()),
+    )
+
+
+def _given(lock: Lock, contents: Contents) -> Iterator[Record]:
+    """What is in the bundle as it is in the project."""
+    yield Record("envbuild.yaml", "spec", YAML, contents.spec)
+    if contents.environment is not None:
+        yield Record("environment.yaml", "spec", YAML, contents.environment)
+    if contents.card is not None:
+        yield Record("MODEL_CARD.md", "model-card", MARKDOWN, contents.card)
+    if contents.data_lock is not None:
+        yield Record(DATA_LOCK_FILE, "data-lock", JSON, contents.data_lock)
+    for file, data in lock.files.items():
+        yield Record(f"lock/{file}", "lock", _LOCK_TYPES.get(posixpath.splitext(file)[1], TEXT), data)
+    for path, data in contents.inputs.items():
+        yield Record(_input_name(path), "input", TEXT, data)
 
 
 def _recreation(project: Project, name: str, contents: Contents) -> dict[str, Any]:

@@ -7,6 +7,9 @@ from typing import Any
 
 from builder.oci.digest import Digest
 
+JSON, YAML, MARKDOWN, TEXT = "application/json", "application/yaml", "text/markdown", "text/plain"
+"""Media types that records of several roles have."""
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -15,7 +18,8 @@ class Record:
     path: str
     """Below `/bundle`: `sbom.cdx.json`."""
     role: str
-    """What it is, in a word: `readme`, `sbom`, `licenses`, `dataset`, `model-card`, `diagram`, `lock`, `spec`."""
+    """What it is, in a word: `readme`, `diagram`, `launcher`, `spec`, `input`, `lock`, `data-lock`, `model-card`,
+    `dataset`, `licenses`, `license-text`, `sbom`."""
     media_type: str
     data: bytes
 

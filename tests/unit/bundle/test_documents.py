@@ -17,8 +17,10 @@ from builder.lock.data.document import DataLock
 from builder.lock.data.entry import LockedFile, Pointer, folder_entry
 from builder.lock.data.locking import promised_entry
 from builder.lock.document import Interpreter, Lock, LockDocument, PlatformLock
+from builder.oci.canonical import readable_json
 from builder.oci.digest import Digest
 from builder.oci.documents import Platform
+from builder.records.record import Record
 from builder.spec import Command, DataReference, Project
 from builder.spec.project import Model
 
@@ -111,7 +113,26 @@ def test_bundle_json_says_where_folders_globs_and_pointed_files_are() -> None:
 
 def test_bundle_json_does_not_depend_on_the_order_of_names() -> None:
     turned = project(dict(reversed(COMMANDS.items())), dict(reversed(DATA.items())))
-    assert files(turned, contents())["bundle.json"] == files(project(), contents())["bundle.json"]
+    one, other = (readable_json(bundle_json(made, "churn", LOCK, contents())) for made in (turned, project()))
+    assert one == other
+
+
+def test_bundle_json_lists_every_document_beside_it_by_digest() -> None:
+    what = replace(
+        contents(),
+        card=b"# Card",
+        environment=b"x",
+        data_lock=b"{}",
+        inputs={"a/b.in": b"y"},
+        records=(Record("sbom.cdx.json", "sbom", "application/vnd.cyclonedx+json", b"{}"),),
+    )
+    found = files(project(), what)
+    listed = json.loads(found.pop("bundle.json"))["records"]
+    assert {entry["path"]: (entry["digest"], entry["size"]) for entry in listed} == {
+        path: (str(Digest.of(data)), len(data)) for path, data in found.items()
+    }
+    assert [entry["path"] for entry in listed] == sorted(found)
+    assert {entry["path"]: entry["role"] for entry in listed} >= {"MODEL_CARD.md": "model-card", "README.md": "readme"}
 
 
 @pytest.mark.parametrize("model", [True, False])
