@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 from builder.bundle.build import Built
 from builder.errors import EnvbuildError
 from builder.oci.archive import DockerEntry, reachable, write_archive, write_layout
+from builder.oci.digest import Digest
 from builder.oci.documents import pinned_name
 from builder.oci.store import Store
 from builder.progress import Progress
 
 
-def pack(built: Built, store: Store, target: Path, progress: Progress) -> int:
+def pack(
+    built: Built, store: Store, target: Path, progress: Progress, left_out: Collection[Digest] = frozenset()
+) -> int:
     """Write a bundle to `target`: an archive if its name ends in `.tar`, else a layout folder. Returns its bytes.
 
-    An archive's `manifest.json`, which is for the classic Docker Engine, names the first platform.
+    An archive's `manifest.json`, which is for the classic Docker Engine, names the first platform; there is none where
+    layers are `left_out`, as it could load no such archive.
 
     Raises: EnvbuildError, if the target cannot be written.
     """
@@ -24,10 +29,11 @@ def pack(built: Built, store: Store, target: Path, progress: Progress) -> int:
     if target.suffix == ".tar":
         image = built.images[0]
         names = (built.name, pinned_name(built.name, image.descriptor.digest))
-        write_archive(target, store, built.index, DockerEntry(image.manifest, names), progress)
+        docker = None if left_out else DockerEntry(image.manifest, names)
+        write_archive(target, store, built.index, docker, progress, left_out)
         return target.stat().st_size
-    write_layout(target, store, built.index)
-    return sum(blob.size for blob in reachable(store, built.index))
+    write_layout(target, store, built.index, left_out)
+    return sum(blob.size for blob in reachable(store, built.index) if blob.digest not in left_out)
 
 
 def check_target(target: Path) -> None:

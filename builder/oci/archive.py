@@ -45,16 +45,22 @@ class DockerEntry:
 
 
 def write_archive(
-    path: Path, layout: Layout, top: Descriptor, docker: DockerEntry, progress: Progress | None = None
+    path: Path,
+    layout: Layout,
+    top: Descriptor,
+    docker: DockerEntry | None,
+    progress: Progress | None = None,
+    left_out: Collection[Digest] = (),
 ) -> None:
-    """Write everything below `top` to the file `path`, atomically and durably.
+    """Write everything below `top` but what is `left_out` to the file `path`, atomically and durably.
 
-    `top` is the one entry of `index.json`; `docker` says which image the classic engine loads.
+    `top` is the one entry of `index.json`; `docker` says which image the classic engine loads, if any.
 
     Raises: EnvbuildError, DigestMismatchError, if a blob is missing or damaged.
     """
     with replacing(path) as file:
-        stream_archive(file, layout, reachable(layout, top), _documents(top, docker), progress)
+        blobs = [blob for blob in reachable(layout, top) if blob.digest not in left_out]
+        stream_archive(file, layout, blobs, _documents(top, docker), progress)
 
 
 def write_partial_archive(
@@ -65,8 +71,8 @@ def write_partial_archive(
     stream_archive(file, layout, blobs, _documents(top, docker))
 
 
-def write_layout(folder: Path, source: Layout, top: Descriptor) -> None:
-    """Write everything below `top` as a layout folder; `index.json` never names what is missing.
+def write_layout(folder: Path, source: Layout, top: Descriptor, left_out: Collection[Digest] = ()) -> None:
+    """Write everything below `top` but what is `left_out` as a layout folder, `index.json` last.
 
     A layout that is there is replaced: what only it had is deleted at the end.
 
@@ -74,13 +80,30 @@ def write_layout(folder: Path, source: Layout, top: Descriptor) -> None:
     """
     layout = Layout(folder)
     layout.create()
-    wanted = reachable(source, top)
+    wanted = [blob for blob in reachable(source, top) if blob.digest not in left_out]
     with ThreadPoolExecutor(_COPIES) as pool:
         list(pool.map(lambda blob: copy_blob(source, layout, blob), wanted))
     write_atomically(folder / "index.json", Index((top,)).to_bytes())
     for digest in set(layout.blobs()) - {blob.digest for blob in wanted}:
         layout.discard(digest)
     shutil.rmtree(layout.temporary)
+
+
+def bundle_blobs(
+    layout: Layout, top: Descriptor, attached: Iterable[Descriptor], others: Iterable[Descriptor] = ()
+) -> list[Descriptor]:
+    """The blobs of an archive in their order: of `top`, of each that is attached, then what else there is.
+
+    What the layout does not have is left out: a thin bundle is without some layers.
+    """
+    below = [blob for one in (top, *attached) for blob in reachable(layout, one)]
+    known = {blob.digest: blob for blob in (*below, *others) if layout.has(blob.digest, blob.size)}
+    return list(known.values())
+
+
+def index_document(top: Descriptor, attached: Iterable[Descriptor] = ()) -> bytes:
+    """The `index.json` of a bundle and what is attached to it."""
+    return Index((top, *attached)).to_bytes()
 
 
 def reachable(layout: Layout, top: Descriptor) -> tuple[Descriptor, ...]:
@@ -164,6 +187,21 @@ class ArchiveReader(Layout):
         with self._open("manifest.json") as file:
             return parse_json(file.read(DOCUMENT_LIMIT), "`manifest.json`")
 
+    def descriptors(self) -> tuple[Descriptor, ...]:
+        """Every blob that is there, with its size alone; sorted."""
+        names = sorted(name for name in self._offsets if _BLOB.fullmatch(name))
+        return tuple(Descriptor("", Digest(name[-64:]), self._offsets[name][1]) for name in names)
+
+    def documents(self) -> dict[str, bytes]:
+        """What is there besides blobs, by name. Raises: EnvbuildError, if it is larger than a document may be."""
+        found = {}
+        for name in sorted(_DOCUMENTS & set(self._offsets)):
+            if self._offsets[name][1] > DOCUMENT_LIMIT:
+                raise EnvbuildError(f"`{name}` of `{self.file_path}` is larger than {DOCUMENT_LIMIT} bytes")
+            with self._open(name) as file:
+                found[name] = file.read()
+        return found
+
     def _open(self, name: str) -> IO[bytes]:
         if name not in self._offsets:
             raise EnvbuildError(f"`{self.file_path}` has no `{name}`", hint="It may be cut short, or be no bundle")
@@ -229,11 +267,11 @@ class FileWindow(io.RawIOBase):
         super().close()
 
 
-def _documents(top: Descriptor, docker: DockerEntry) -> dict[str, bytes]:
+def _documents(top: Descriptor, docker: DockerEntry | None) -> dict[str, bytes]:
     return {
         "oci-layout": _LAYOUT,
         "index.json": Index((top,)).to_bytes(),
-        "manifest.json": _docker_manifest(docker),
+        **({"manifest.json": _docker_manifest(docker)} if docker else {}),
     }
 
 
