@@ -132,7 +132,8 @@ def test_bundle_json_lists_every_document_beside_it_by_digest() -> None:
         path: (str(Digest.of(data)), len(data)) for path, data in found.items()
     }
     assert [entry["path"] for entry in listed] == sorted(found)
-    assert {entry["path"]: entry["role"] for entry in listed} >= {"MODEL_CARD.md": "model-card", "README.md": "readme"}
+    roles = {entry["path"]: entry["role"] for entry in listed}
+    assert (roles["MODEL_CARD.md"], roles["README.md"], roles["sbom.cdx.json"]) == ("model-card", "readme", "sbom")
 
 
 @pytest.mark.parametrize("model", [True, False])
