@@ -14,7 +14,7 @@ from builder.records.model_formats.interface import LARGEST_COUNT, MalformedErro
 
 LARGEST_HEADER = 64 << 20
 """Bytes that are read at most, besides those that are skipped."""
-_MOST_FIELDS = 500_000
+_MOST_FIELDS = 300_000
 """Fields that are looked at: some of each tensor, one of each node."""
 _LONGEST_TEXT = 200
 _LARGEST_SHAPE = 1 << 12
