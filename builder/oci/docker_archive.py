@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import posixpath
-import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, cast
@@ -29,7 +29,9 @@ from builder.oci.documents import (
     Descriptor,
     Manifest,
 )
+from builder.oci.layer_rules import FILE, HARD_LINK, SYMBOLIC_LINK
 from builder.oci.layout import CHUNK, Layout
+from builder.oci.tar_entries import SeekingTarReader
 
 _MEMBER_LIMIT = 100_000
 _MOST_LINKS = 8
@@ -128,20 +130,22 @@ def archive_members(path: Path) -> dict[str, tuple[int, int]]:
     files: dict[str, tuple[int, int]] = {}
     links: dict[str, str] = {}
     try:
-        with tarfile.open(path, "r:") as archive:
-            for count, member in enumerate(archive):
+        with open(path, "rb") as file:
+            reader = SeekingTarReader(file, os.fstat(file.fileno()).st_size)
+            for count, entry in enumerate(reader):
                 if count >= _MEMBER_LIMIT:
                     raise EnvbuildError(f"`{path}` has more than {_MEMBER_LIMIT} entries")
-                name = posixpath.normpath(member.name)
+                name = posixpath.normpath(os.fsdecode(entry.path))
                 if name in files or name in links:
                     raise EnvbuildError(f"`{path}` has {name[:100]!r} twice")
-                if member.isfile():
-                    files[name] = (member.offset_data, member.size)
-                elif member.issym():
-                    links[name] = posixpath.normpath(posixpath.join(posixpath.dirname(name), member.linkname))
-                elif member.islnk():
-                    links[name] = posixpath.normpath(member.linkname)
-    except (tarfile.TarError, OSError, ValueError, RecursionError, MemoryError) as error:
+                link = os.fsdecode(entry.link)
+                if entry.kind == FILE:
+                    files[name] = (reader.position, entry.size)
+                elif entry.kind == SYMBOLIC_LINK:
+                    links[name] = posixpath.normpath(posixpath.join(posixpath.dirname(name), link))
+                elif entry.kind == HARD_LINK:
+                    links[name] = posixpath.normpath(link)
+    except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise EnvbuildError(f"`{path}` cannot be read as an image", why) from error
     return files | {name: files[target] for name in links if (target := _target(name, links)) in files}
