@@ -1,0 +1,1 @@
+"""Signatures: statements about digests, signed with keys, SSH keys or identities, and checked."""

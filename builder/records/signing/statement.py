@@ -1,0 +1,68 @@
+"""in-toto statements, version 1: something said of digests (in-toto/attestation, spec/v1/statement.md). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from builder.errors import EnvbuildError
+from builder.oci.canonical import canonical_json, parse_json
+from builder.oci.digest import Digest
+from builder.records.signing.dsse import SignatureError
+
+STATEMENT = "https://in-toto.io/Statement/v1"
+SIGNED = "https://sigstore.dev/cosign/sign/v1"
+"""The predicate that says nothing more than that the subject is signed, as cosign writes and reads it."""
+PROVENANCE = "https://slsa.dev/provenance/v1"
+MODEL_SIGNATURE = "https://model_signing/signature/v1.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """Something that is said of subjects."""
+
+    subjects: tuple[Digest, ...]
+    predicate_type: str
+    predicate: Mapping[str, Any] = field(default_factory=dict)
+    name: str = ""
+    """Of its only subject; empty where it needs none."""
+
+    def to_bytes(self) -> bytes:
+        """The canonical bytes."""
+        name = {"name": self.name} if self.name else {}
+        subjects = [{"digest": {"sha256": digest.hex}} | name for digest in self.subjects]
+        return canonical_json(
+            {
+                "_type": STATEMENT,
+                "subject": subjects,
+                "predicateType": self.predicate_type,
+                "predicate": dict(self.predicate),
+            }
+        )
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Statement:
+        """From JSON. Raises: SignatureError, if it is no statement, or a key stands twice in it."""
+        try:
+            return _read(parse_json(data, "a statement"))
+        except SignatureError:
+            raise
+        except EnvbuildError as error:
+            raise SignatureError(error.what, error.why) from error
+
+
+def _read(document: Any) -> Statement:
+    if not isinstance(document, dict) or document.get("_type") != STATEMENT:
+        raise SignatureError("a signed payload is not an in-toto statement of version 1")
+    subjects, kind = document.get("subject"), document.get("predicateType")
+    predicate = document.get("predicate", {})
+    if not isinstance(subjects, list) or not subjects or not isinstance(kind, str) or not isinstance(predicate, dict):
+        raise SignatureError("a signed statement is not as it should be", "subject, predicateType and predicate")
+    name = subjects[0].get("name", "") if isinstance(subjects[0], dict) and len(subjects) == 1 else ""
+    return Statement(tuple(map(_subject, subjects)), kind, predicate, str(name))
+
+
+def _subject(document: Any) -> Digest:
+    digest = document.get("digest") if isinstance(document, dict) else None
+    return Digest.parse(f"sha256:{digest.get('sha256') if isinstance(digest, dict) else None}")
