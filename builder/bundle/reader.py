@@ -16,8 +16,10 @@ from builder.layers.join import Layer
 from builder.lock.data.document import DataLock
 from builder.oci.archive import ArchiveReader, index_entries, only_image
 from builder.oci.canonical import parse_json
+from builder.oci.digest import Digest
 from builder.oci.documents import DOCUMENT_LIMIT, INDEXES, REF_NAME, Descriptor, Platform
 from builder.oci.layout import Layout, copy_blob
+from builder.oci.registry.layout import RegistryLayout
 from builder.oci.store import Store
 from builder.oci.validate import checked_stream
 
@@ -44,6 +46,22 @@ class Bundle:
     def name(self) -> str:
         """`name:tag`, as its `index.json` says."""
         return self.top.annotations.get(REF_NAME, "bundle:latest")
+
+    @property
+    def subjects(self) -> tuple[Descriptor, ...]:
+        """What records can be attached to: the bundle, each image, each artifact."""
+        images = (image.descriptor for image in self.images.values())
+        return tuple({one.digest: one for one in (self.top, *images, *self.artifacts)}.values())
+
+    def referrers(self, subject: Digest | None = None) -> tuple[Descriptor, ...]:
+        """What is listed as attached; of a bundle in a registry, to `subject` or else to all that can have records.
+
+        None of it is checked yet. Raises: EnvbuildError.
+        """
+        if not isinstance(self.layout, RegistryLayout):
+            return self.attached
+        subjects = [subject] if subject else [one.digest for one in self.subjects]
+        return tuple(entry for one in subjects for entry in self.layout.referrers(one))
 
     def image(self, platform: Platform) -> Image:
         """The image for a platform.

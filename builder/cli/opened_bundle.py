@@ -16,6 +16,7 @@ from builder.errors import EnvbuildError, command_text
 from builder.spec.load import PROJECT_FILE
 
 if TYPE_CHECKING:
+    from builder.bundle.attach import Place
     from builder.bundle.reader import Bundle
     from builder.image.workshop import Workshop
     from builder.oci.registry import Reference
@@ -31,6 +32,16 @@ def reference_in(text: str) -> Reference | None:
     from builder.oci.registry import Reference
 
     return Reference.parse(text.removeprefix(REFERENCE)) if text.startswith(REFERENCE) else None
+
+
+def named_place(text: str, workshop: Workshop, output: Output) -> Place:
+    """Where a bundle is, for `builder.bundle.attach`. Raises: EnvbuildError, if nothing can be there."""
+    from builder.bundle.attach import Remote
+
+    reference = reference_in(text)
+    if reference is None:
+        return _path(text)
+    return Remote(reference, make_registries(make_fetcher(workshop.store, output)))
 
 
 @contextmanager

@@ -6,15 +6,31 @@ An attachment is a manifest with an artifact type, the empty config, one blob, a
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
 
 from builder.errors import EnvbuildError
 from builder.oci.digest import Digest
-from builder.oci.documents import DOCUMENT_LIMIT, MEDIA_TYPE_EMPTY, MEDIA_TYPE_MANIFEST, Descriptor, Manifest
+from builder.oci.documents import (
+    CONTAINERD_NAME,
+    MEDIA_TYPE_EMPTY,
+    MEDIA_TYPE_MANIFEST,
+    REF_NAME,
+    Descriptor,
+    Manifest,
+)
 from builder.oci.layout import Layout
 
+MOST_ATTACHED = 1000
+"""Records of a bundle at most."""
+ATTACHMENT_LIMIT = 16 << 20
+"""Bytes of a record at most."""
 _EMPTY = b"{}"
+_NAMES = frozenset({REF_NAME, CONTAINERD_NAME})
+"""Annotations that would have a reader take a record for an image that can be named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,30 +47,83 @@ class Attachment:
 
 
 def write_attachment(layout: Layout, subject: Descriptor, attachment: Attachment) -> Descriptor:
-    """Keep an attachment of `subject` in a layout; the descriptor for an `index.json` or a list of referrers."""
+    """Keep an attachment of `subject` in a layout; the descriptor for an `index.json` or a list of referrers.
+
+    Raises: EnvbuildError, if it is larger than one may be.
+    """
     data = attachment.data
+    if len(data) > ATTACHMENT_LIMIT:
+        raise EnvbuildError(f"a record of {len(data)} bytes cannot be attached", f"{ATTACHMENT_LIMIT} are the most")
     blob = Descriptor(attachment.media_type, layout.write(data), len(data))
     config = Descriptor(MEDIA_TYPE_EMPTY, layout.write(_EMPTY), len(_EMPTY))
     plain = Descriptor(subject.media_type, subject.digest, subject.size)
-    manifest = Manifest(config, (blob,), attachment.annotations, attachment.artifact_type, plain).to_bytes()
-    return Descriptor(
-        MEDIA_TYPE_MANIFEST,
-        layout.write(manifest),
-        len(manifest),
-        attachment.annotations,
-        artifact_type=attachment.artifact_type,
-    )
+    manifest = Manifest(config, (blob,), attachment.annotations, attachment.artifact_type, plain)
+    layout.write(data := manifest.to_bytes())
+    return attached_entry(Descriptor(MEDIA_TYPE_MANIFEST, Digest.of(data), len(data)), manifest)
+
+
+def attached_entry(descriptor: Descriptor, manifest: Manifest) -> Descriptor:
+    """How a list names what is attached: the same for equal manifests, whatever another list says of them."""
+    annotations = {name: text for name, text in manifest.annotations.items() if name not in _NAMES}
+    kind = manifest.artifact_type or manifest.config.media_type
+    return Descriptor(descriptor.media_type, descriptor.digest, descriptor.size, annotations, artifact_type=kind)
 
 
 def read_attachment(layout: Layout, descriptor: Descriptor) -> tuple[Digest, Attachment]:
     """The digest of its subject, and the attachment that `descriptor` names.
 
-    Raises: EnvbuildError, if it is none, or larger than a document may be; DigestMismatchError.
+    Raises: EnvbuildError, if it is none, or larger than one may be; DigestMismatchError.
     """
     manifest = layout.manifest(descriptor)
-    if manifest.subject is None or len(manifest.layers) != 1:
-        raise EnvbuildError(f"{descriptor.digest} is not attached to anything", "it has no subject, or not one blob")
+    subject = subject_of(descriptor, manifest)
+    if not is_record(manifest):
+        raise EnvbuildError(f"{descriptor.digest} is no record", f"it has {len(manifest.layers)} blobs, not one")
     blob = manifest.layers[0]
+    data = layout.read(blob, ATTACHMENT_LIMIT)
     artifact_type = manifest.artifact_type or manifest.config.media_type
-    data = layout.read(blob, DOCUMENT_LIMIT)
-    return manifest.subject.digest, Attachment(artifact_type, blob.media_type, data, manifest.annotations)
+    return subject.digest, Attachment(artifact_type, blob.media_type, data, manifest.annotations)
+
+
+def subject_of(descriptor: Descriptor, manifest: Manifest) -> Descriptor:
+    """What a manifest is attached to. Raises: EnvbuildError, if it is to nothing."""
+    if manifest.subject is None:
+        raise EnvbuildError(f"{descriptor.digest} is not attached to anything", "its manifest has no `subject`")
+    return manifest.subject
+
+
+def is_record(manifest: Manifest) -> bool:
+    """Whether a manifest is of the one form that is read: one blob that can be held in memory."""
+    return len(manifest.layers) == 1 and manifest.layers[0].size <= ATTACHMENT_LIMIT
+
+
+class Draft(Layout):
+    """New documents in memory, in front of a layout that is only read."""
+
+    def __init__(self, below: Layout | None = None) -> None:
+        super().__init__(below.root if below else Path())
+        self._below = below
+        self.added: dict[Digest, bytes] = {}
+
+    def has(self, digest: Digest, size: int) -> bool:
+        """Whether the blob is there with this size in bytes."""
+        if digest in self.added:
+            return len(self.added[digest]) == size
+        return self._below is not None and self._below.has(digest, size)
+
+    def open(self, digest: Digest) -> IO[bytes]:
+        """The blob as a file. Raises: EnvbuildError, if it is missing."""
+        if digest in self.added:
+            return io.BytesIO(self.added[digest])
+        if self._below is None:
+            raise EnvbuildError(f"blob {digest} is not there")
+        return self._below.open(digest)
+
+    def write(self, data: bytes) -> Digest:
+        """Keep `data`, where the layout below does not have it."""
+        digest = Digest.of(data)
+        if not self.has(digest, len(data)):
+            self.added[digest] = data
+        return digest
+
+    def discard(self, digest: Digest) -> None:
+        """Change nothing: what is below belongs to its user."""

@@ -53,6 +53,12 @@ class RegistryLayout(Layout):
         self._learn(descriptor, data)
         return data
 
+    def referrers(self, subject: Digest) -> tuple[Descriptor, ...]:
+        """What the registry lists as attached to `subject`, unchecked. Raises: EnvbuildError."""
+        from builder.oci.registry.referrers import Repository, referrers
+
+        return referrers(Repository(self._registries, self._reference), subject)
+
     def open(self, digest: Digest) -> IO[bytes]:
         """A blob to read, checked at its end. Raises: EnvbuildError, if nothing that was read names it."""
         if digest not in self._known:

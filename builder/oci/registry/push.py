@@ -49,6 +49,8 @@ class Pushed:
     """Bytes of the blobs that were sent."""
     known: frozenset[Digest] = frozenset()
     """Blobs that are there now, of the documents that were not."""
+    listed: frozenset[Digest] = frozenset()
+    """Documents with a subject that the registry says to list as its referrers."""
 
 
 def push(
@@ -80,6 +82,7 @@ class _Push:
     blobs: dict[Digest, Descriptor] = field(default_factory=dict)
     ways: Counter[str] = field(default_factory=Counter)
     sent: int = 0
+    listed: set[Digest] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self, top: Descriptor, tags: Sequence[str], progress: Progress) -> Pushed:
@@ -92,7 +95,8 @@ class _Push:
         for tag in tags:
             self._put(top, tag)
         reference = replace(self.destination, tag=None, digest=top.digest)
-        return Pushed(reference, tuple(tags), dict(self.ways), self.sent, frozenset(self.blobs))
+        known, listed = frozenset(self.blobs), frozenset(self.listed)
+        return Pushed(reference, tuple(tags), dict(self.ways), self.sent, known, listed)
 
     def _add(self, document: Descriptor, depth: int) -> None:
         """Note what the registry lacks of a document; below one that it has, it has everything."""
@@ -159,3 +163,5 @@ class _Push:
         if kept.startswith("sha256:") and kept != str(document.digest):
             what = f"`{session.name}` keeps another document than the one that was pushed as `{name}`"
             raise DigestMismatchError(what, f"it says {kept[:80]}, where {document.digest} is expected")
+        if answer.headers.get("OCI-Subject"):
+            self.listed.add(document.digest)

@@ -93,11 +93,20 @@ class Session:
 
         Raises: EnvbuildError.
         """
+        data, answer = self.answer(Request("GET", path, headers), (200,), limit)
+        return data, answer.headers
 
-        def once() -> tuple[bytes, Mapping[str, str]]:
-            response, _ = self._once(Request("GET", path, headers), (200,))
+    def answer(self, request: Request, expected: Collection[int], limit: int) -> tuple[bytes, Answer]:
+        """The body, of `limit` bytes at most, of an answer with one of the expected statuses, and the answer.
+
+        Raises: EnvbuildError.
+        """
+
+        def once() -> tuple[bytes, Answer]:
+            response, url = self._once(request, expected)
             with closing(response):
-                return read_all(response, limit, f"`{self.registry}`"), response.headers
+                data = read_all(response, limit, f"`{self.registry}`")
+                return data, Answer(response.status, response.headers, url)
 
         return self._patiently(once)
 

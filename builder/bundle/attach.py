@@ -1,0 +1,182 @@
+"""Attaching records to a bundle, and reading what is attached: in a file, in a folder, in a registry.
+
+In a file or a folder, what is attached is listed in `index.json` behind the bundle, sorted by digest; in a registry,
+as referrers. Nothing of the bundle itself changes, so neither does its digest.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from builder.bundle.reader import Bundle, open_bundle
+from builder.errors import EnvbuildError
+from builder.oci.archive import ArchiveReader, bundle_blobs, index_document, stream_archive
+from builder.oci.attachments import (
+    ATTACHMENT_LIMIT,
+    MOST_ATTACHED,
+    Attachment,
+    Draft,
+    attached_entry,
+    is_record,
+    read_attachment,
+    subject_of,
+    write_attachment,
+)
+from builder.oci.digest import Digest
+from builder.oci.documents import MANIFESTS, Descriptor
+from builder.oci.layout import Layout, copy_blob, replacing, write_atomically
+
+if TYPE_CHECKING:
+    from builder.oci.registry import Reference, Registries
+
+_ALL_LIMIT = 8 * ATTACHMENT_LIMIT
+"""Bytes of all records of one subject at most."""
+_AT_ONCE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A name in a registry, and what asks it."""
+
+    reference: Reference
+    registries: Registries
+
+
+Place: TypeAlias = Path | Remote
+"""Where a bundle is: a file, a folder, or a registry."""
+
+
+def attach(place: Place, subject: Descriptor, attachments: Sequence[Attachment]) -> list[Descriptor]:
+    """Attach records to a bundle, or to an image or an artifact in it; how they are listed now.
+
+    What is attached already is not attached again. A file is replaced at the end: a crash leaves the old one or the
+    new one.
+
+    Raises: EnvbuildError, if the place does not hold `subject` or cannot be written; DigestMismatchError.
+    """
+    if isinstance(place, Remote):
+        return _attach_in_registry(place, subject, attachments)
+    with _held(place.resolve()) as path:
+        bundle = open_bundle(path)
+        draft = Draft(bundle.layout)
+        new = [write_attachment(draft, _subject(bundle, subject), attachment) for attachment in attachments]
+        entries = sorted_entries([*(entry for entry, _ in _checked(bundle)), *new])
+        if draft.added or entries != bundle.attached:
+            index = index_document(bundle.top, entries)
+            if isinstance(bundle.layout, ArchiveReader):
+                blobs = bundle_blobs(draft, bundle.top, entries, bundle.layout.descriptors())
+                documents = {**bundle.layout.documents(), "index.json": index}
+                _rewrite(path, draft, blobs, documents)
+            else:
+                _extend(path, draft, index)
+    return new
+
+
+def attached(source: Bundle | Place, subject: Digest) -> list[tuple[Descriptor, Attachment]]:
+    """What is attached to a digest, sorted by digest; each was checked to name it as its subject.
+
+    Raises: EnvbuildError, if a record cannot be read, is attached to something else, or they are too many or too
+    large; DigestMismatchError, if one is not what its digest says.
+    """
+    bundle = source if isinstance(source, Bundle) else _opened(source)
+    found = [entry for entry, about in _checked(bundle, subject) if about == subject]
+    records = [entry for entry in sorted_entries(found) if is_record(bundle.layout.manifest(entry))]
+    sizes = [bundle.layout.manifest(entry).layers[0].size for entry in records]
+    if sum(sizes) > _ALL_LIMIT:
+        raise EnvbuildError(f"too much is attached to {subject}", f"it takes {sum(sizes)} bytes")
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        read = list(pool.map(lambda entry: read_attachment(bundle.layout, entry)[1], records))
+    return list(zip(records, read, strict=True))
+
+
+def sorted_entries(entries: Iterable[Descriptor]) -> tuple[Descriptor, ...]:
+    """What an `index.json` lists behind the bundle: each once, in one order."""
+    found = {entry.digest: entry for entry in entries}
+    if len(found) > MOST_ATTACHED:
+        raise EnvbuildError(f"more than {MOST_ATTACHED} records cannot be attached to a bundle")
+    return tuple(found[digest] for digest in sorted(found))
+
+
+def _opened(place: Place) -> Bundle:
+    if not isinstance(place, Remote):
+        return open_bundle(place)
+    from builder.bundle.reader import read_bundle
+    from builder.oci.registry.layout import RegistryLayout
+
+    layout = RegistryLayout(place.registries, place.reference)
+    return read_bundle(layout, layout.top)
+
+
+def _subject(bundle: Bundle, subject: Descriptor) -> Descriptor:
+    """`subject` as the bundle has it. Raises: EnvbuildError, if it does not."""
+    for one in bundle.subjects:
+        if one.digest == subject.digest:
+            return one
+    raise EnvbuildError(f"nothing can be attached to {subject.digest}", f"it is not in `{bundle.name}`")
+
+
+def _checked(bundle: Bundle, subject: Digest | None = None) -> Iterator[tuple[Descriptor, Digest]]:
+    """What is attached in a bundle, and to what; of one in a registry, what is attached to `subject`."""
+    subjects = {one.digest for one in bundle.subjects}
+    for listed in bundle.referrers(subject):
+        if listed.media_type not in MANIFESTS:
+            raise EnvbuildError(f"{listed.digest} is no record", f"it is of the type {listed.media_type[:100]!r}")
+        manifest = bundle.layout.manifest(listed)
+        about = subject_of(listed, manifest).digest
+        if about not in subjects:
+            raise EnvbuildError(f"{listed.digest} is attached to something else", f"its subject is {about}")
+        yield attached_entry(listed, manifest), about
+
+
+def _rewrite(path: Path, layout: Layout, blobs: Sequence[Descriptor], documents: dict[str, bytes]) -> None:
+    """Replace an archive by one of these documents and blobs, with the same permissions."""
+    with replacing(path) as file:
+        os.fchmod(file.fileno(), stat.S_IMODE(path.stat().st_mode))
+        stream_archive(file, layout, blobs, documents)
+
+
+def _extend(path: Path, draft: Draft, index: bytes) -> None:
+    """Write what is new into a folder, its `index.json` last."""
+    layout = Layout(path)
+    layout.create()
+    for digest, data in draft.added.items():
+        copy_blob(draft, layout, Descriptor("", digest, len(data)))
+    write_atomically(path / "index.json", index)
+    shutil.rmtree(layout.temporary)
+
+
+def _attach_in_registry(place: Remote, subject: Descriptor, attachments: Sequence[Attachment]) -> list[Descriptor]:
+    from builder.oci.registry.referrers import Repository, push_attached
+
+    draft = Draft()
+    if not place.registries.has(place.reference, subject, pushing=True):
+        raise EnvbuildError(f"nothing can be attached to {subject.digest}", f"it is not in `{place.reference}`")
+    new = [write_attachment(draft, subject, attachment) for attachment in attachments]
+    push_attached(Repository(place.registries, place.reference, pushing=True), subject.digest, new, draft)
+    return new
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[Path]:
+    """A file or a folder that nobody else attaches to meanwhile."""
+    while True:
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise EnvbuildError(f"nothing can be attached to `{path}`", error.strerror or str(error)) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if os.path.samestat(os.fstat(descriptor), path.stat()):  # else somebody has replaced it
+                yield path
+                return
+        finally:
+            os.close(descriptor)
