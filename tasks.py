@@ -108,7 +108,7 @@ def test(arguments: list[str]) -> None:
         run("ruff", "format", "--check")
         run("mypy")
         run("lint-imports")
-    run("pytest", *(arguments or ["-n", "auto", "--dist", "loadfile"]))
+    run("pytest", *(arguments or ["-n", "auto", "--dist", "loadfile", "--durations=60", "--durations-min=4"]))
 
 
 def slow(arguments: list[str]) -> None:
