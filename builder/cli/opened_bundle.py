@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from builder.cli.machine import make_fetcher, make_registries
+from builder.cli.machine import host_platform, make_fetcher, make_registries
 from builder.cli.output import Output
 from builder.errors import EnvbuildError, command_text
+from builder.oci.documents import Platform
 from builder.spec.load import PROJECT_FILE
 
 if TYPE_CHECKING:
     from builder.bundle.attach import Place
+    from builder.bundle.contents import Files
     from builder.bundle.reader import Bundle
     from builder.image.workshop import Workshop
     from builder.oci.registry import Reference
@@ -78,3 +80,25 @@ def _path(text: str) -> Path:
         hint = f"Name a bundle's file or folder, or `{REFERENCE}HOST/NAME:TAG` in a registry"
         raise EnvbuildError(f"`{path}` is not there", hint=hint)
     return path
+
+
+platform_of_bundle_option = click.option(
+    "--platform", metavar="OS/ARCH", help="The image for this platform [default: this machine's, else the first]."
+)
+
+
+def opened_files(bundle: Bundle, platform: str | None, *, whole: bool) -> Files:
+    """The files of the image that is meant. Raises: EnvbuildError, if there is none."""
+    from builder.bundle.contents import Files
+
+    return Files(bundle.layout, bundle.image(chosen_platform(bundle, platform)), whole=whole)
+
+
+def chosen_platform(bundle: Bundle, name: str | None) -> Platform:
+    """The platform that was named, else this machine's, else the first that the bundle has an image for."""
+    if name is not None:
+        return Platform.parse(name)
+    with suppress(EnvbuildError):
+        if (here := host_platform()) in bundle.images:
+            return here
+    return min(bundle.images)
