@@ -71,7 +71,9 @@ def read_signed(attachment: Attachment) -> SignedStatement | None:
 class Verifier(Protocol):
     """Somebody who is trusted."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What to call them in messages."""
 
     def vouch(self, signed: SignedStatement) -> str | None:
         """Who signed, if it was this somebody; None if it was another.

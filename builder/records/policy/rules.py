@@ -1,0 +1,134 @@
+"""The rules of a policy about what a bundle is made of. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from fnmatch import fnmatchcase
+from typing import Any
+
+from builder.records.policy.document import BaseImage, Ignored, ScanRule, Vulnerabilities
+from builder.records.policy.outcome import Outcome, Result, joined
+from builder.records.signing.statement import Statement
+from builder.records.vulnerabilities.affected import DEBIAN, PYPI, Package
+from builder.records.vulnerabilities.lookup import Lookup, Vulnerability
+from builder.records.vulnerabilities.severity import Severity
+
+_SCAN_LEVELS = ("none", "low", "medium", "high")
+_MOST_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What an image stands on."""
+
+    name: str
+    digest: str = ""
+    """Of an image's manifest; empty for a Debian suite."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScanRecord:
+    """What a scan said."""
+
+    findings: tuple[tuple[str, str], ...]
+    """Level and what it is, of those that the spec does not allow."""
+    not_measured: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledPackages:
+    """The packages of all images of a bundle."""
+
+    packages: frozenset[Package]
+    conda: int = 0
+    """How many conda packages there are, which no ecosystem of OSV has."""
+    unknown: tuple[str, ...] = ()
+    """Why some could not be told."""
+
+
+def check_builders(globs: Sequence[str], provenance: Sequence[Statement]) -> Outcome:
+    """Whether a provenance, signed by somebody trusted, names a builder that may be."""
+    ids = sorted({_builder(statement.predicate) for statement in provenance} - {""})
+    good = [name for name in ids if any(fnmatchcase(name, glob) for glob in globs)]
+    if good:
+        return Outcome("builders", Result.PASSED, (f"built by {good[0]}",))
+    if not ids:
+        reason = "no provenance that names its builder is signed by those under `signatures`"
+        return Outcome("builders", Result.MISSING, (reason,))
+    return Outcome("builders", Result.FAILED, tuple(f"it was built by {name}" for name in ids))
+
+
+def _builder(predicate: Mapping[str, Any]) -> str:
+    details = predicate.get("runDetails")
+    builder = details.get("builder") if isinstance(details, dict) else None
+    return str(builder.get("id", "")) if isinstance(builder, dict) else ""
+
+
+def check_bases(allowed: Sequence[BaseImage], bases: Sequence[Base] | None) -> Outcome:
+    """Whether every image stands on a base that may be; None where no lock tells."""
+    if bases is None:
+        return Outcome("bases", Result.NOT_MEASURED, ("no lock inside tells what the images stand on",))
+    bad = [base for base in bases if not any(_matches(base, one) for one in allowed)]
+    failed = [f"an image stands on {base.name} {base.digest}".strip() for base in bad]
+    return joined("bases", failed, (), "every image stands on a base that may be used")
+
+
+def _matches(base: Base, allowed: BaseImage) -> bool:
+    return fnmatchcase(base.name, allowed.name) and fnmatchcase(base.digest, allowed.digest)
+
+
+def check_scan(rule: ScanRule, scans: Sequence[ScanRecord]) -> Outcome:
+    """Whether scans were made, and found nothing above a level."""
+    if not scans:
+        return Outcome("scan", Result.NOT_MEASURED, ("there is no record of a scan",))
+    most = _SCAN_LEVELS.index(rule.at_most)
+    found = [(level, text) for scan in scans for level, text in scan.findings]
+    failed = [f"{level}: {text}" for level, text in found if level not in _SCAN_LEVELS[: most + 1]]
+    not_measured = [reason for scan in scans for reason in scan.not_measured]
+    return joined("scan", _few(failed), _few(not_measured), f"nothing above {rule.at_most} was found")
+
+
+def check_vulnerabilities(rule: Vulnerabilities, installed: InstalledPackages, lookup: Lookup, today: date) -> Outcome:
+    """Whether no package has a known vulnerability above a severity; what could not be looked up is not measured."""
+    ignored = [one for one in rule.ignore if one.holds(today)]
+    found = [one for one in lookup.vulnerabilities if not _is_ignored(one, ignored)]
+    most = Severity[rule.at_most.upper()]
+    failed = [_told(one) for one in found if one.severity is not None and one.severity > most]
+    unknown = [_told(one) for one in found if one.severity is None]
+    passed = f"{len(installed.packages)} packages have no known vulnerability above {rule.at_most}"
+    not_measured = [*unknown, *_not_covered(rule, installed, lookup)]
+    return joined("vulnerabilities", _few(failed), _few(not_measured), passed)
+
+
+def wanted(rule: Vulnerabilities, installed: InstalledPackages) -> frozenset[Package]:
+    """The packages that are to be looked up."""
+    skipped = {{"python": PYPI, "debian": DEBIAN}.get(kind) for kind in rule.skip}
+    return frozenset(one for one in installed.packages if one.ecosystem.partition(":")[0] not in skipped)
+
+
+def _not_covered(rule: Vulnerabilities, installed: InstalledPackages, lookup: Lookup) -> Iterator[str]:
+    for ecosystem in sorted({package.ecosystem for package in wanted(rule, installed)} - lookup.ecosystems):
+        yield f"the database has nothing about {ecosystem}"
+    if installed.conda and "conda" not in rule.skip:
+        taken = "`skip: [conda]` takes that"
+        yield f"there is no database of conda packages, of which there are {installed.conda}: {taken}"
+    yield from installed.unknown
+
+
+def _is_ignored(one: Vulnerability, ignored: Sequence[Ignored]) -> bool:
+    return any(each.id in one.ids for each in ignored)
+
+
+def _told(one: Vulnerability) -> str:
+    also = f" ({', '.join(one.ids[1:4])})" if len(one.ids) > 1 else ""
+    if one.why_unknown:
+        return f"{one.package}: {one.name}{also}: {one.why_unknown}"
+    level = one.severity.word if one.severity is not None else "of unknown severity"
+    return f"{one.package}: {one.name}{also} is {level}"
+
+
+def _few(reasons: Sequence[str]) -> list[str]:
+    more = len(reasons) - _MOST_SHOWN
+    return [*reasons[:_MOST_SHOWN], f"and {more} more"] if more > 0 else list(reasons)
