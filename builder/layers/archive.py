@@ -5,13 +5,14 @@ Owns which of its files an image has, and their modes; times are constant, owner
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from builder.errors import EnvbuildError
 from builder.layers.decompression import Decompressor, checked, gzip, zstd
 from builder.layers.interface import Directory
+from builder.layers.tar_headers import FILE
 from builder.layers.tar_reader import Stream, TarReader
 from builder.layers.unpacked import Placed, Spool, UnpackedPackage, is_bytecode, plain_mode, reading
 
@@ -41,6 +42,16 @@ def open_archive(path: Path, interpreter: str, scratch: Path | None = None) -> U
     except BaseException:
         spool.close()
         raise
+
+
+def read_archive_files(path: Path, wanted: Callable[[str], bool], limit: int) -> dict[str, bytes]:
+    """Files of the archive at `path` by their path in it, those that are `wanted` and of `limit` bytes at most.
+
+    Raises: EnvbuildError, if it is damaged.
+    """
+    with reading(path), path.open("rb") as file:
+        reader = TarReader(Stream(checked(_decompressor(file)(_chunks(file)))))
+        return {entry.path: content for entry, content in reader.selected(wanted, limit) if entry.kind == FILE}
 
 
 def _package(spool: Spool, interpreter: str) -> UnpackedPackage:

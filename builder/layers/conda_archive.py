@@ -6,12 +6,13 @@ Owns the outer form of an archive and the limits on it. What its files mean is `
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from builder.errors import EnvbuildError
 from builder.layers.decompression import bzip2, checked, zstd
-from builder.layers.tar_reader import Stream, TarReader
+from builder.layers.tar_headers import FILE
+from builder.layers.tar_reader import Stream, TarEntry, TarReader
 from builder.layers.unpacked import Spool
 from builder.layers.zip_reader import ZipReader
 
@@ -33,6 +34,26 @@ def unpack_conda(path: Path, spool: Spool) -> None:
         spool.unpack(_reader(bzip2(_chunks(path))))
     else:
         raise EnvbuildError("It is not a conda package", "it is neither a zip nor compressed with bzip2")
+
+
+def read_info_files(path: Path, wanted: Callable[[str], bool], limit: int) -> dict[str, bytes]:
+    """Files of the metadata of the package at `path` by their path, those that are `wanted` and of `limit` bytes.
+
+    Raises: EnvbuildError, if it is damaged.
+    """
+    with path.open("rb") as file:
+        is_zip = file.read(4).startswith(_ZIP)
+    if not is_zip:
+        return _contents(_reader(bzip2(_chunks(path))).selected(wanted, limit))
+    with ZipReader(path) as archive:
+        parts = [entry for entry in archive.read_entries() if entry.path.startswith("info-")]
+        if len(parts) != 1:
+            raise EnvbuildError("It is not a conda package", f"it has {len(parts)} parts `info-….tar.zst`")
+        return _contents(_reader(zstd(archive.content(parts[0]))).selected(wanted, limit))
+
+
+def _contents(selected: Iterable[tuple[TarEntry, bytes]]) -> dict[str, bytes]:
+    return {entry.path: content for entry, content in selected if entry.kind == FILE}
 
 
 def _unpack_zip(path: Path, spool: Spool) -> None:

@@ -6,7 +6,7 @@ a link is refused; extended attributes and times are not read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from builder.errors import EnvbuildError
@@ -114,6 +114,17 @@ class TarReader:
         yield from self._stream.chunks(entry.size)
         self._stream.take(-entry.size % BLOCK)
         self._content_left = 0
+
+    def selected(self, wanted: Callable[[str], bool], limit: int) -> Iterator[tuple[TarEntry, bytes]]:
+        """The files and links whose paths are `wanted`, of `limit` bytes at most, with their content.
+
+        Raises: EnvbuildError, as `entries` does.
+        """
+        for entry in self.entries():
+            is_selected = entry.kind != DIRECTORY and entry.size <= limit and wanted(entry.path)
+            kept = [piece for piece in self.content(entry) if is_selected] if entry.kind == FILE else []
+            if is_selected:
+                yield entry, b"".join(kept)
 
     def _extension(self, kind: bytes, block: bytes, extensions: dict[str, str]) -> None:
         size = _number(block[124:136])
