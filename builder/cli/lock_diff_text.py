@@ -30,6 +30,13 @@ def to_json(diff: LockDiff, before: tuple[str, Lock], after: tuple[str, Lock]) -
         "differs": bool(diff),
         "before": {"what": before[0], "digest": str(before[1].digest)},
         "after": {"what": after[0], "digest": str(after[1].digest)},
+        **changes_to_json(diff),
+    }
+
+
+def changes_to_json(diff: LockDiff) -> dict[str, Any]:
+    """What differs, apart from what the locks are called."""
+    return {
         "platforms": {
             "both": [*map(str, diff.platforms)],
             "added": [*map(str, diff.added)],
