@@ -25,14 +25,14 @@ class Subject:
     name: str
     layout: Layout
     tops: tuple[Descriptor, ...]
-    """Of what it is made of: one image or index as a rule."""
+    """Of what it is made of: one image or index as a rule, and what is attached to that."""
     forks: bool = True
     """Whether it may be read in forked processes: what holds connections may not."""
 
     @property
     def digest(self) -> str:
         """What names it; of several images, one a line."""
-        return "\n".join(str(top.digest) for top in self.tops)
+        return "\n".join(str(top.digest) for top in self.tops if not top.is_artifact)
 
     def of_platforms(self, platforms: Collection[Platform]) -> Subject:
         """Its images for these platforms alone; all of them, if none is named.
@@ -47,7 +47,10 @@ class Subject:
         return replace(self, tops=tuple(found))
 
     def manifests(self) -> Iterator[Descriptor]:
-        """The manifest of each image. Raises: EnvbuildError, DigestMismatchError, if an index cannot be read."""
+        """The manifest of each image, and of nothing else.
+
+        Raises: EnvbuildError, DigestMismatchError, if an index cannot be read.
+        """
         waiting, seen = list(reversed(self.tops)), set()
         while waiting:
             top = waiting.pop()
@@ -56,7 +59,7 @@ class Subject:
             seen.add(top.digest)
             if top.media_type in INDEXES:
                 waiting += reversed(self.layout.index(top).manifests)
-            else:
+            elif not top.is_artifact:
                 yield top
 
     def images(self) -> tuple[Image, ...]:

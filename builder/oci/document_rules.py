@@ -73,6 +73,15 @@ def manifest_rules(data: bytes, descriptor: Descriptor) -> Told:
         yield "$.layers", f"has {len(layers)} entries, and engines can mount {MOUNTED_LAYERS}"
 
 
+def artifact_rules(data: bytes, descriptor: Descriptor) -> Told:
+    """What is wrong with a well-formed manifest of something that is no image."""
+    document = parse_json(data, "a manifest")
+    yield from _head(document, descriptor)
+    told = document.get("artifactType", document["config"]["mediaType"])
+    if descriptor.artifact_type not in (None, told):
+        yield "$.artifactType", f"is `{str(told)[:100]}`, and is listed as `{str(descriptor.artifact_type)[:100]}`"
+
+
 def config_rules(data: bytes) -> Told:
     """What is wrong with a well-formed config."""
     document = parse_json(data, "a config")

@@ -15,7 +15,15 @@ from typing import IO, cast
 
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.oci.digest import Digest
-from builder.oci.document_rules import Told, config_rules, image_rules, index_rules, is_layer_type, manifest_rules
+from builder.oci.document_rules import (
+    Told,
+    artifact_rules,
+    config_rules,
+    image_rules,
+    index_rules,
+    is_layer_type,
+    manifest_rules,
+)
 from builder.oci.documents import INDEXES, Descriptor, ImageConfig, Index, Manifest
 from builder.oci.layer_rules import Finding, shown
 from builder.oci.layer_scan import LAYER_LIMIT, LayerJob, LayerScan, Wanted, scan_layer
@@ -29,6 +37,7 @@ MOST_ENTRIES = 1_000_000
 _MOST_CAPTURED = 128 << 20
 """Bytes of captured files of an image at most."""
 _MOST_DOCUMENTS = 10_000
+_CHUNK = 1 << 20
 
 Scans = Callable[[Callable[[LayerJob], LayerScan], Sequence[LayerJob]], Iterable[tuple[int, LayerScan]]]
 """Applies a function to jobs, in any order: gives the number of each and what came of it."""
@@ -127,11 +136,16 @@ class _Validation:
         self._problems: list[Problem] = []
         self._notes: list[Problem] = []
         self._images: list[_Image] = []
+        self._blobs: dict[Digest, Descriptor] = {}
+        """Of what is no image."""
 
     def report(self, tops: Sequence[Descriptor]) -> Report:
         """Check what `tops` name."""
         self._documents(tops)
-        self._layers()
+        read = self._layers()
+        for blob in self._blobs.values():
+            if blob.digest not in read:
+                self._blob(blob)
         images = (
             Checked(image.descriptor, image.manifest, image.config, image.files)
             for image in self._images
@@ -152,6 +166,8 @@ class _Validation:
             try:
                 if descriptor.media_type in INDEXES:
                     waiting += reversed(self._index(descriptor))
+                elif descriptor.is_artifact:
+                    self._artifact(descriptor)
                 else:
                     self._image(descriptor)
             except DigestMismatchError as error:
@@ -181,6 +197,25 @@ class _Validation:
         except EnvbuildError as error:
             self._problems.append(self._unread(manifest.config, error))
 
+    def _artifact(self, descriptor: Descriptor) -> None:
+        """What is no image: its blobs may be of any type."""
+        data = self._layout.read(descriptor)
+        manifest = Manifest.from_bytes(data)
+        self._told(f"artifact {descriptor.digest}", artifact_rules(data, descriptor))
+        self._blobs.update({blob.digest: blob for blob in (manifest.config, *manifest.layers)})
+
+    def _blob(self, blob: Descriptor) -> None:
+        try:
+            with self._layout.open(blob.digest) as file:
+                observed = ObservedStream(file, blob.size, f"blob {blob.digest}")
+                while observed.read(_CHUNK):
+                    pass
+            if (observed.size, observed.digest) != (blob.size, blob.digest):
+                what = f"blob {blob.digest} has {observed.size} bytes and the digest {observed.digest}"
+                self._problems.append(Problem("digest", what))
+        except EnvbuildError as error:
+            self._problems.append(Problem("digest", error.what))
+
     def _unread(self, descriptor: Descriptor, error: EnvbuildError) -> Problem:
         """Of a document that is not there, or is none."""
         missing = not self._layout.has(descriptor.digest, descriptor.size)
@@ -191,8 +226,8 @@ class _Validation:
         """Problems that a pure rule tells."""
         self._problems += first(Problem("document", f"{about}: `{where}` {what}", path=where) for where, what in told)
 
-    def _layers(self) -> None:
-        """Read every layer of every image once, whatever images have it."""
+    def _layers(self) -> set[Digest]:
+        """Read every layer of every image once, whatever images have it; the digests of those that were read."""
         jobs: dict[tuple[object, ...], LayerJob] = {}
         users: dict[tuple[object, ...], list[tuple[_Image, int]]] = {}
         for image in self._images:
@@ -207,6 +242,7 @@ class _Validation:
             self._notes += result.notes
             for image, number in users[keys[position]]:
                 self._take(image, number, result, jobs[keys[position]].packages is not None)
+        return {job.blob.digest for job in jobs.values()}
 
     def _jobs(self, image: _Image) -> Iterator[LayerJob]:
         layers, config = image.manifest.layers, image.config
