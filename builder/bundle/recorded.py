@@ -1,0 +1,138 @@
+"""The run that made the model of a bundle: what of its record goes along, so that the run can be reproduced.
+
+Only what makes a run goes along and what came of it: no times, no facts of the machine, so that the same run again
+gives the same bundle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from builder.errors import EnvbuildError
+from builder.layers.files import FileEntry, Kind
+from builder.oci.canonical import canonical_json, parse_json, readable_json
+from builder.oci.digest import Digest
+from builder.records.record import JSON, Record
+from builder.spec import LoadedProject
+
+RUN_FILE = "run.json"
+"""Where the record is: in `/bundle`, and in the folder of outputs."""
+RUN_ROLE = "run"
+OUTPUTS = "out"
+"""The project's folder of outputs."""
+RECORD_LIMIT = 8 << 20
+"""Bytes of a record at most."""
+_MOST_RECORDS = 1000
+_KEPT = (
+    "format", "state", "command", "arguments", "params", "seed", "lock", "code", "exit_code", "metrics", "outputs",
+)  # fmt: skip
+
+Row = tuple[str, str, int]
+"""A file of an output: its path, hexadecimal SHA-256, and size in bytes."""
+
+
+def run_of_model(loaded: LoadedProject, model: Sequence[FileEntry]) -> Record | None:
+    """The record of the latest run in the project's `out` that wrote just these files, if there is one."""
+    wanted = loaded.project.model.path if loaded.project.model else None
+    if not model or wanted is None or any(entry.kind is not Kind.FILE for entry in model):
+        return None
+    sizes = sorted((entry.path, entry.size) for entry in model)
+    rows: list[Row] = []
+    for run in _finished(loaded.folder / OUTPUTS):
+        for name, output in run["outputs"].items():
+            found = rows_below(output, name, wanted)
+            if found is None or sorted((path, size) for path, _, size in found) != sizes:
+                continue
+            rows = rows or sorted((entry.path, _sha256(entry), entry.size) for entry in model)
+            if sorted(found) == rows:
+                return Record(RUN_FILE, RUN_ROLE, JSON, readable_json(kept(run)))
+    return None
+
+
+def kept(run: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a record goes along."""
+    data = {name: {"sha256": one["sha256"], "size": one["size"]} for name, one in run["data"].items()}
+    return {**{key: run.get(key) for key in _KEPT}, "data": data}
+
+
+def rows_below(output: Mapping[str, Any], name: str, model: str) -> list[Row] | None:
+    """The files of the output `name` that are of the model at the path `model`; None where they were not listed."""
+    if output.get("files") is None:
+        return None
+    rows = [(str(path), str(digest), int(size)) for path, digest, size in output["files"]]
+    top, path = f"{OUTPUTS}/{name}", posixpath.normpath(model)
+    if not path.startswith(f"{top}/"):
+        return rows
+    inner = path.removeprefix(f"{top}/")
+    if any(row[0] == inner for row in rows):
+        return [(posixpath.basename(inner), *row[1:]) for row in rows if row[0] == inner]
+    return [(row[0].removeprefix(f"{inner}/"), *row[1:]) for row in rows if row[0].startswith(f"{inner}/")]
+
+
+def output_digest(rows: Sequence[Row]) -> str:
+    """The digest of an output, as the launcher has it (docs/reference/launcher.md)."""
+    return str(Digest.of(canonical_json([list(row) for row in rows])))
+
+
+def read_run(data: bytes, what: str) -> dict[str, Any]:
+    """The record of a run, from anywhere. Raises: EnvbuildError, naming `what`, if it is none."""
+    if len(data) > RECORD_LIMIT:
+        raise EnvbuildError(f"{what} is no record of a run", f"it is larger than {RECORD_LIMIT} bytes")
+    document = parse_json(data, what)
+    try:
+        _check(document)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise EnvbuildError(f"{what} is no record of a run", str(error), "It is `out/run.json` after a run") from error
+    return dict(document)
+
+
+def _check(run: Mapping[str, Any]) -> None:
+    """Raises: KeyError, TypeError, ValueError, AttributeError."""
+    if run["format"] != 1 or run["state"] not in ("running", "finished"):
+        raise ValueError("it is of another format")
+    expected: dict[str, Any] = {"command": str, "arguments": list, "params": dict, "seed": (int, type(None)), "data": dict}
+    for key, types in expected.items():
+        if not isinstance(run[key], types) or isinstance(run[key], bool):
+            raise TypeError(f"`{key}` is of another type")
+    if not all(isinstance(argument, str) for argument in run["arguments"]):
+        raise TypeError("`arguments` are no texts")
+    for one in run["data"].values():
+        if not isinstance(one["sha256"], str):
+            raise TypeError("`data` has no digests")
+    for output in run.get("outputs", {}).values():
+        _check_output(output)
+
+
+def _check_output(output: Mapping[str, Any]) -> None:
+    if not isinstance(output["digest"], (str, type(None))):
+        raise TypeError("an output has no digest")
+    for path, digest, size in output["files"] or ():
+        if not (isinstance(path, str) and isinstance(digest, str) and isinstance(size, int)):
+            raise TypeError("an output's list of files is another")
+
+
+def _finished(out: Path) -> Iterator[dict[str, Any]]:
+    """The records below a folder of runs that ended well and wrote something: the latest first."""
+    runs = out / "runs"
+    names = sorted((path for path in runs.glob("*.json") if not path.is_symlink()), reverse=True)
+    for path in (out / RUN_FILE, *names[:_MOST_RECORDS]):
+        try:
+            with open(path, "rb") as file:
+                run = read_run(file.read(RECORD_LIMIT + 1), str(path))
+        except (OSError, EnvbuildError):  # of another tool, or of an older launcher
+            continue
+        if run["state"] == "finished" and run.get("exit_code") == 0 and run.get("outputs"):
+            yield run
+
+
+def _sha256(entry: FileEntry) -> str:
+    if entry.digest:
+        return entry.digest.hex
+    if entry.source is None:
+        return hashlib.sha256(entry.data).hexdigest()
+    with open(entry.source, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
