@@ -1,7 +1,7 @@
 """Attaching records to a bundle, and reading what is attached: in a file, in a folder, in a registry.
 
-In a file or a folder, what is attached is listed in `index.json` behind the bundle, sorted by digest; in a registry,
-as referrers. Nothing of the bundle itself changes, so neither does its digest.
+In a file or a folder, what is attached is in a list that `index.json` names; in a registry, it is its referrers.
+Nothing of the bundle itself changes, so neither does its digest.
 """
 
 from __future__ import annotations
@@ -19,17 +19,18 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from builder.bundle.reader import Bundle, open_bundle
 from builder.errors import EnvbuildError
-from builder.oci.archive import ArchiveReader, bundle_blobs, index_document, stream_archive
+from builder.oci.archive import ArchiveReader, bundle_blobs, index_document, read_index, stream_archive
 from builder.oci.attachments import (
     ATTACHMENT_LIMIT,
-    MOST_ATTACHED,
     Attachment,
     Draft,
     attached_entry,
     is_record,
+    named_list,
     read_attachment,
     subject_of,
     write_attachment,
+    write_list,
 )
 from builder.oci.digest import Digest
 from builder.oci.documents import MANIFESTS, Descriptor
@@ -69,13 +70,11 @@ def attach(place: Place, subject: Descriptor, attachments: Sequence[Attachment])
         bundle = open_bundle(path)
         draft = Draft(bundle.layout)
         new = [write_attachment(draft, _subject(bundle, subject), attachment) for attachment in attachments]
-        entries = sorted_entries([*(entry for entry, _ in _checked(bundle)), *new])
-        if draft.added or entries != bundle.attached:
-            index = index_document(bundle.top, entries)
+        attached = write_list(draft, [*(entry for entry, _ in _checked(bundle)), *new])
+        if draft.added:
+            index = index_document(bundle.top, attached)
             if isinstance(bundle.layout, ArchiveReader):
-                blobs = bundle_blobs(draft, bundle.top, entries, bundle.layout.descriptors())
-                documents = {**bundle.layout.documents(), "index.json": index}
-                _rewrite(path, draft, blobs, documents)
+                _rewrite(bundle.layout, draft, bundle_blobs(draft, bundle.top, attached), index)
             else:
                 _extend(path, draft, index)
     return new
@@ -89,21 +88,14 @@ def attached(source: Bundle | Place, subject: Digest) -> list[tuple[Descriptor, 
     """
     bundle = source if isinstance(source, Bundle) else _opened(source)
     found = [entry for entry, about in _checked(bundle, subject) if about == subject]
-    records = [entry for entry in sorted_entries(found) if is_record(bundle.layout.manifest(entry))]
+    found.sort(key=lambda entry: entry.digest)
+    records = [entry for entry in found if is_record(bundle.layout.manifest(entry))]
     sizes = [bundle.layout.manifest(entry).layers[0].size for entry in records]
     if sum(sizes) > _ALL_LIMIT:
         raise EnvbuildError(f"too much is attached to {subject}", f"it takes {sum(sizes)} bytes")
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         read = list(pool.map(lambda entry: read_attachment(bundle.layout, entry)[1], records))
     return list(zip(records, read, strict=True))
-
-
-def sorted_entries(entries: Iterable[Descriptor]) -> tuple[Descriptor, ...]:
-    """What an `index.json` lists behind the bundle: each once, in one order."""
-    found = {entry.digest: entry for entry in entries}
-    if len(found) > MOST_ATTACHED:
-        raise EnvbuildError(f"more than {MOST_ATTACHED} records cannot be attached to a bundle")
-    return tuple(found[digest] for digest in sorted(found))
 
 
 def _opened(place: Place) -> Bundle:
@@ -137,20 +129,25 @@ def _checked(bundle: Bundle, subject: Digest | None = None) -> Iterator[tuple[De
         yield attached_entry(listed, manifest), about
 
 
-def _rewrite(path: Path, layout: Layout, blobs: Sequence[Descriptor], documents: dict[str, bytes]) -> None:
-    """Replace an archive by one of these documents and blobs, with the same permissions."""
+def _rewrite(archive: ArchiveReader, draft: Draft, blobs: Iterable[Descriptor], index: bytes) -> None:
+    """Replace an archive by one of these blobs, as far as they are there: a thin bundle is without some layers."""
+    path = archive.file_path
     with replacing(path) as file:
         os.fchmod(file.fileno(), stat.S_IMODE(path.stat().st_mode))
-        stream_archive(file, layout, blobs, documents)
+        there = [blob for blob in blobs if draft.has(blob.digest, blob.size)]
+        stream_archive(file, draft, there, {**archive.documents(), "index.json": index})
 
 
 def _extend(path: Path, draft: Draft, index: bytes) -> None:
-    """Write what is new into a folder, its `index.json` last."""
+    """Write what is new into a folder, its `index.json` behind that; the list that it named before is not kept."""
     layout = Layout(path)
     layout.create()
+    before = named_list(read_index((path / "index.json").read_bytes(), str(path)).annotations)
     for digest, data in draft.added.items():
         copy_blob(draft, layout, Descriptor("", digest, len(data)))
     write_atomically(path / "index.json", index)
+    if before:
+        layout.discard(before.digest)
     shutil.rmtree(layout.temporary)
 
 

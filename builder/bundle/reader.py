@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,9 +13,11 @@ from builder.bundle.documents import BUNDLE_FILE, BUNDLE_FORMAT, DATA_LOCK_PATH,
 from builder.errors import EnvbuildError
 from builder.image.config import LAUNCHER
 from builder.image.kept import Image, read_image
+from builder.image.skeleton import DATA
 from builder.layers.join import Layer
 from builder.lock.data.document import DataLock
-from builder.oci.archive import ArchiveReader, index_entries, only_image
+from builder.oci.archive import ArchiveReader, only_image, read_index
+from builder.oci.attachments import read_list
 from builder.oci.canonical import parse_json
 from builder.oci.digest import Digest
 from builder.oci.documents import DOCUMENT_LIMIT, INDEXES, REF_NAME, Descriptor, Platform
@@ -98,9 +101,10 @@ def open_bundle(path: Path) -> Bundle:
     else:
         layout = archive = ArchiveReader(path)
         index = archive.index_json()
-    entries = index_entries(index, str(path))
-    top = only_image(entries, str(path))
-    return read_bundle(layout, top, [entry for entry in entries if entry.is_artifact])
+    document = read_index(index, str(path))
+    listed = read_list(layout, document.annotations)
+    others = [entry for entry in document.manifests if entry.is_artifact]
+    return read_bundle(layout, only_image(document.manifests, str(path)), [*listed, *others])
 
 
 def read_bundle(layout: Layout, top: Descriptor, attached: Sequence[Descriptor] = ()) -> Bundle:
@@ -167,6 +171,7 @@ _COMMAND_KEYS: Mapping[str, tuple[type, ...]] = {
     "run": (list,), "inputs": (list,), "outputs": (list,), "parameters": (dict,), "environment": (dict,),
     "seed": (int, type(None)), "port": (int, type(None)), "ready": (str, type(None)),
 }  # fmt: skip
+_DATA_NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 _DATA_KEYS: Mapping[str, tuple[type, ...]] = {
     "path": (str,), "urls": (list,), "sha256": (str,), "size": (int, type(None)), "local": (str, type(None)),
 }  # fmt: skip
@@ -180,8 +185,22 @@ def _check_document(document: Mapping[str, Any]) -> None:
             values = {key: entry.get(key) for key in keys} if isinstance(entry, dict) else {}
             items = [item for value in values.values() if isinstance(value, list) for item in value]
             typed = bool(values) and all(isinstance(values[key], types) for key, types in keys.items())
-            if not typed or not all(isinstance(item, str) for item in items):
+            if not typed or not all(isinstance(item, str) for item in items) or not _belongs(name, entry or {}, document):
                 raise EnvbuildError("the bundle's `bundle.json` is not as it should be", f"`{name[:100]}` in `{part}`")
+
+
+def _belongs(name: str, entry: Mapping[str, Any], document: Mapping[str, Any]) -> bool:
+    """Whether a command names data that there are, and data a place and a digest that they can have."""
+    if "run" in entry:
+        return isinstance(document.get("data"), dict) and document["data"].keys() >= set(entry["inputs"])
+    return (
+        _DATA_NAME.fullmatch(name) is not None
+        and entry["path"] == f"/{DATA}/{name}"
+        and re.fullmatch(r"[0-9a-f]{64}", entry["sha256"]) is not None
+        and entry.get("kind", "file") in ("file", "folder", "glob")
+        and isinstance(entry.get("packed", False), bool)
+        and (entry["size"] is None or entry["size"] >= 0)
+    )
 
 
 def _files(layout: Layout, image: Image, prefix: str, limit: int = _DOCUMENTS_LIMIT) -> dict[str, bytes]:

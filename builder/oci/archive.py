@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from builder.errors import DigestMismatchError, EnvbuildError
+from builder.oci.attachments import list_annotations
 from builder.oci.canonical import canonical_json, parse_json
 from builder.oci.digest import Digest
 from builder.oci.documents import DOCUMENT_LIMIT, MEDIA_TYPE_INDEX, Descriptor, Index, Manifest
@@ -51,16 +52,18 @@ def write_archive(
     docker: DockerEntry | None,
     progress: Progress | None = None,
     left_out: Collection[Digest] = (),
+    attached: Descriptor | None = None,
 ) -> None:
     """Write everything below `top` but what is `left_out` to the file `path`, atomically and durably.
 
-    `top` is the one entry of `index.json`; `docker` says which image the classic engine loads, if any.
+    `top` is the one entry of `index.json`; `docker` says which image the classic engine loads, if any; `attached` is
+    the list of what is attached to the bundle.
 
     Raises: EnvbuildError, DigestMismatchError, if a blob is missing or damaged.
     """
     with replacing(path) as file:
-        blobs = [blob for blob in reachable(layout, top) if blob.digest not in left_out]
-        stream_archive(file, layout, blobs, _documents(top, docker), progress)
+        blobs = [blob for blob in bundle_blobs(layout, top, attached) if blob.digest not in left_out]
+        stream_archive(file, layout, blobs, _documents(top, docker, attached), progress)
 
 
 def write_partial_archive(
@@ -71,8 +74,14 @@ def write_partial_archive(
     stream_archive(file, layout, blobs, _documents(top, docker))
 
 
-def write_layout(folder: Path, source: Layout, top: Descriptor, left_out: Collection[Digest] = ()) -> None:
-    """Write everything below `top` but what is `left_out` as a layout folder, `index.json` last.
+def write_layout(
+    folder: Path,
+    source: Layout,
+    top: Descriptor,
+    left_out: Collection[Digest] = (),
+    attached: Descriptor | None = None,
+) -> None:
+    """Write what `write_archive` writes, but for what `docker load` is told, as a layout folder, `index.json` last.
 
     A layout that is there is replaced: what only it had is deleted at the end.
 
@@ -80,30 +89,24 @@ def write_layout(folder: Path, source: Layout, top: Descriptor, left_out: Collec
     """
     layout = Layout(folder)
     layout.create()
-    wanted = [blob for blob in reachable(source, top) if blob.digest not in left_out]
+    wanted = [blob for blob in bundle_blobs(source, top, attached) if blob.digest not in left_out]
     with ThreadPoolExecutor(_COPIES) as pool:
         list(pool.map(lambda blob: copy_blob(source, layout, blob), wanted))
-    write_atomically(folder / "index.json", Index((top,)).to_bytes())
+    write_atomically(folder / "index.json", index_document(top, attached))
     for digest in set(layout.blobs()) - {blob.digest for blob in wanted}:
         layout.discard(digest)
     shutil.rmtree(layout.temporary)
 
 
-def bundle_blobs(
-    layout: Layout, top: Descriptor, attached: Iterable[Descriptor], others: Iterable[Descriptor] = ()
-) -> list[Descriptor]:
-    """The blobs of an archive in their order: of `top`, of each that is attached, then what else there is.
-
-    What the layout does not have is left out: a thin bundle is without some layers.
-    """
-    below = [blob for one in (top, *attached) for blob in reachable(layout, one)]
-    known = {blob.digest: blob for blob in (*below, *others) if layout.has(blob.digest, blob.size)}
-    return list(known.values())
+def bundle_blobs(layout: Layout, top: Descriptor, attached: Descriptor | None = None) -> tuple[Descriptor, ...]:
+    """The blobs of a bundle in their order: what is below `top`, then what is below the list of what is attached."""
+    below = [blob for root in (top, attached) if root for blob in reachable(layout, root)]
+    return tuple({blob.digest: blob for blob in below}.values())
 
 
-def index_document(top: Descriptor, attached: Iterable[Descriptor] = ()) -> bytes:
-    """The `index.json` of a bundle and what is attached to it."""
-    return Index((top, *attached)).to_bytes()
+def index_document(top: Descriptor, attached: Descriptor | None = None) -> bytes:
+    """The `index.json` of a bundle: it has one entry, as engines want it, and names the list of what is attached."""
+    return Index((top,), list_annotations(attached)).to_bytes()
 
 
 def reachable(layout: Layout, top: Descriptor) -> tuple[Descriptor, ...]:
@@ -187,11 +190,6 @@ class ArchiveReader(Layout):
         with self._open("manifest.json") as file:
             return parse_json(file.read(DOCUMENT_LIMIT), "`manifest.json`")
 
-    def descriptors(self) -> tuple[Descriptor, ...]:
-        """Every blob that is there, with its size alone; sorted."""
-        names = sorted(name for name in self._offsets if _BLOB.fullmatch(name))
-        return tuple(Descriptor("", Digest(name[-64:]), self._offsets[name][1]) for name in names)
-
     def documents(self) -> dict[str, bytes]:
         """What is there besides blobs, by name. Raises: EnvbuildError, if it is larger than a document may be."""
         found = {}
@@ -222,8 +220,13 @@ def only_image(entries: Sequence[Descriptor], place: str) -> Descriptor:
 
 def index_entries(index: bytes, place: str) -> tuple[Descriptor, ...]:
     """The descriptors of the bytes of an `index.json`. Raises: EnvbuildError, which names the place it is in."""
+    return read_index(index, place).manifests
+
+
+def read_index(index: bytes, place: str) -> Index:
+    """The bytes of an `index.json`. Raises: EnvbuildError, which names the place it is in."""
     try:
-        return Index.from_bytes(index).manifests
+        return Index.from_bytes(index)
     except EnvbuildError as error:
         what = f"the `index.json` of `{place}` cannot be read"
         raise EnvbuildError(
@@ -267,10 +270,10 @@ class FileWindow(io.RawIOBase):
         super().close()
 
 
-def _documents(top: Descriptor, docker: DockerEntry | None) -> dict[str, bytes]:
+def _documents(top: Descriptor, docker: DockerEntry | None, attached: Descriptor | None = None) -> dict[str, bytes]:
     return {
         "oci-layout": _LAYOUT,
-        "index.json": Index((top,)).to_bytes(),
+        "index.json": index_document(top, attached),
         **({"manifest.json": _docker_manifest(docker)} if docker else {}),
     }
 

@@ -1,25 +1,28 @@
 """Records that are attached to an image or a bundle: OCI artifacts that name it as their subject.
 
 An attachment is a manifest with an artifact type, the empty config, one blob, and the subject's descriptor (image-spec
-1.1, manifest.md, "Guidelines for Artifact Usage"); a registry lists those of a subject as its referrers.
+1.1, manifest.md, "Guidelines for Artifact Usage"); a registry lists those of a subject as its referrers. A layout lists
+all of them in an index of its own, which an annotation of its `index.json` names: engines take each entry of
+`index.json` itself for an image.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
 from builder.errors import EnvbuildError
+from builder.oci.canonical import canonical_json, parse_json
 from builder.oci.digest import Digest
 from builder.oci.documents import (
-    CONTAINERD_NAME,
     MEDIA_TYPE_EMPTY,
+    MEDIA_TYPE_INDEX,
     MEDIA_TYPE_MANIFEST,
-    REF_NAME,
     Descriptor,
+    Index,
     Manifest,
 )
 from builder.oci.layout import Layout
@@ -28,9 +31,9 @@ MOST_ATTACHED = 1000
 """Records of a bundle at most."""
 ATTACHMENT_LIMIT = 16 << 20
 """Bytes of a record at most."""
+ATTACHED = "dev.envbuild.attached"
+"""The annotation of an `index.json` that names the list of what is attached: a descriptor, as JSON."""
 _EMPTY = b"{}"
-_NAMES = frozenset({REF_NAME, CONTAINERD_NAME})
-"""Annotations that would have a reader take a record for an image that can be named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +67,47 @@ def write_attachment(layout: Layout, subject: Descriptor, attachment: Attachment
 
 def attached_entry(descriptor: Descriptor, manifest: Manifest) -> Descriptor:
     """How a list names what is attached: the same for equal manifests, whatever another list says of them."""
-    annotations = {name: text for name, text in manifest.annotations.items() if name not in _NAMES}
     kind = manifest.artifact_type or manifest.config.media_type
-    return Descriptor(descriptor.media_type, descriptor.digest, descriptor.size, annotations, artifact_type=kind)
+    return Descriptor(
+        descriptor.media_type, descriptor.digest, descriptor.size, manifest.annotations, artifact_type=kind
+    )
+
+
+def write_list(layout: Layout, entries: Iterable[Descriptor]) -> Descriptor | None:
+    """Keep the list of what is attached in a layout: each once, sorted by digest. None, if nothing is.
+
+    Raises: EnvbuildError, if they are too many.
+    """
+    found = {entry.digest: entry for entry in entries}
+    if len(found) > MOST_ATTACHED:
+        raise EnvbuildError(f"more than {MOST_ATTACHED} records cannot be attached to a bundle")
+    if not found:
+        return None
+    data = Index(tuple(found[digest] for digest in sorted(found))).to_bytes()
+    return Descriptor(MEDIA_TYPE_INDEX, layout.write(data), len(data))
+
+
+def list_annotations(attached: Descriptor | None) -> dict[str, str]:
+    """What names the list in an `index.json`."""
+    return {ATTACHED: canonical_json(attached.to_dict()).decode()} if attached else {}
+
+
+def named_list(annotations: Mapping[str, str]) -> Descriptor | None:
+    """The list that an `index.json` with these annotations names, if any. Raises: EnvbuildError, if it is malformed."""
+    text = annotations.get(ATTACHED)
+    return None if text is None else Descriptor.from_dict(parse_json(text.encode(), f"the annotation `{ATTACHED}`"))
+
+
+def read_list(layout: Layout, annotations: Mapping[str, str]) -> tuple[Descriptor, ...]:
+    """What the list that an `index.json` with these annotations names has, each once; unchecked.
+
+    Raises: EnvbuildError, if it cannot be read, or has too much; DigestMismatchError.
+    """
+    named = named_list(annotations)
+    listed = layout.index(named).manifests if named else ()
+    if len(listed) > MOST_ATTACHED:
+        raise EnvbuildError(f"`{layout.root}` has too much attached", f"{MOST_ATTACHED} records are the most")
+    return tuple({entry.digest: entry for entry in listed}.values())
 
 
 def read_attachment(layout: Layout, descriptor: Descriptor) -> tuple[Digest, Attachment]:

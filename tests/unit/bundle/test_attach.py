@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import tarfile
@@ -69,6 +70,7 @@ def test_all_that_was_there_is_there_as_it_was(place: Path) -> None:
     attach(place, open_bundle(place).top, RECORDS)
     after = state(place)
     changed = {name for name in before if before[name] != after[name]}
+    assert len(json.loads(after["index.json"])["manifests"]) == 1
     assert changed == {"index.json"}
     assert [name for name in after if name in before] == list(before)
 
