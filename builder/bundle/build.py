@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from builder.bundle.code import code_files, content_digest
+from builder.bundle.data import Packing, packed_data
 from builder.bundle.documents import Contents, bundle_files
 from builder.bundle.layers import own_layers
-from builder.bundle.model import packed_model
+from builder.bundle.model import packed_model, recognised
 from builder.bundle.parameters import read_parameters
+from builder.bundle.recorded import run_of_model
 from builder.errors import EnvbuildError
 from builder.fetch import Fetcher
 from builder.image.absent import bring
@@ -84,12 +86,18 @@ def build_environments(name: str, lock: Lock, platforms: Sequence[Platform], wor
     return index_images(workshop.store, f"{name}:latest", images)
 
 
-def build_project(loaded: LoadedProject, lock: Lock, platforms: Sequence[Platform], workshop: Workshop) -> Built:
-    """The project's images, one a platform.
+def build_project(
+    loaded: LoadedProject,
+    lock: Lock,
+    platforms: Sequence[Platform],
+    workshop: Workshop,
+    packing: Packing = "default",
+) -> Built:
+    """The project's images, one a platform; `packing` says which data are in them.
 
     Raises: EnvbuildError, DigestMismatchError.
     """
-    contents = gather(loaded, lock, workshop.fetcher)
+    contents = gather(loaded, lock, workshop.fetcher, packing)
     documents = bundle_files(loaded.project, loaded.name, lock, contents)
     plans = [make_plan(lock, platform) for platform in sorted(platforms)]
     build = _Build(loaded, contents, documents, plans, workshop)
@@ -97,8 +105,8 @@ def build_project(loaded: LoadedProject, lock: Lock, platforms: Sequence[Platfor
     return index_images(workshop.store, f"{loaded.name}:{loaded.project.version}", images)
 
 
-def gather(loaded: LoadedProject, lock: Lock, fetcher: Fetcher) -> Contents:
-    """What of the project's folder goes into its bundle, and the weights that it names by URL.
+def gather(loaded: LoadedProject, lock: Lock, fetcher: Fetcher, packing: Packing = "default") -> Contents:
+    """What of the project's folder goes into its bundle, and the weights and data that it names by URL.
 
     `lock` is the current one of its environment.
 
@@ -111,6 +119,7 @@ def gather(loaded: LoadedProject, lock: Lock, fetcher: Fetcher) -> Contents:
     model = packed_model(loaded, data.model, fetcher)
     card = project.model.card if project.model else None
     shared = loaded.environment.file if loaded.environment.file != loaded.file else None
+    run = run_of_model(loaded, model)
     return Contents(
         code,
         model,
@@ -121,8 +130,10 @@ def gather(loaded: LoadedProject, lock: Lock, fetcher: Fetcher) -> Contents:
         loaded.file.read_bytes(),
         shared.read_bytes() if shared else None,
         data,
+        packed_data(loaded, data.data, packing, fetcher),
         read_bytes(lock_folder(loaded)),
         {path: (loaded.environment.file.parent / path).read_bytes() for path in lock.document.inputs},
+        model_files=recognised(model),
     )
 
 

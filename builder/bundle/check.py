@@ -11,10 +11,12 @@ from builder.bundle.subject import Subject
 from builder.errors import EnvbuildError
 from builder.image.contents import WANTED, compare, packages_of
 from builder.image.contents.layers import kinds_of
-from builder.image.skeleton import CODE, MODEL
+from builder.image.skeleton import CODE, DATA, MODEL
+from builder.lock.data.entry import LockedFile, manifest_digest
 from builder.lock.document import LOCK_FILE, Lock
 from builder.lock.folder import parse_lock
 from builder.oci.canonical import parse_json
+from builder.oci.digest import Digest
 from builder.oci.layer_rules import SYMBOLIC_LINK
 from builder.oci.problems import Problem
 from builder.oci.validate import Checked, Question, Scans, one_by_one, validate
@@ -116,6 +118,33 @@ def _project_problems(image: Checked, lock: Lock | None, inside: Lock | None) ->
         if digest != found[name]:
             what = f"`/{BUNDLE_FILE}` says that {'the lock' if name == 'lock' else f'`/{name}`'} is {digest}"
             yield Problem("contents", f"{what}, and it is {found[name]}", path=BUNDLE_FILE if name == "lock" else name)
+    yield from _data_problems(image, document.get("data"))
+
+
+def _data_problems(image: Checked, told: object) -> Iterator[Problem]:
+    """Where packed data are others than `bundle.json` says, or something else lies beside them."""
+    kinds = kinds_of(image.config, len(image.manifest.layers))
+    files = {
+        path.decode(errors="replace").removeprefix(f"{DATA}/"): placed.node
+        for path, placed in image.files.below(DATA.encode())
+        if kinds[placed.layer] == "data" or not any(kinds)
+    }
+    for name, entry in told.items() if isinstance(told, dict) else ():
+        if not isinstance(entry, dict) or not entry.get("packed"):
+            continue
+        below = {path: files.pop(path) for path in list(files) if path == name or path.startswith(f"{name}/")}
+        if entry.get("kind", "file") == "file":
+            digest = below[name].checksum.hex() if name in below else "missing"
+        else:
+            rows = [(path.removeprefix(f"{name}/"), node) for path, node in below.items()]
+            digest = manifest_digest(
+                sorted(LockedFile(path, Digest(node.checksum.hex() or "0" * 64), node.size) for path, node in rows)
+            ).hex
+        if digest != entry.get("sha256"):
+            what = f"`/{BUNDLE_FILE}` says that `/{DATA}/{name[:100]}` is {entry.get('sha256')}"
+            yield Problem("contents", f"{what}, and it is {digest}", path=f"{DATA}/{name}")
+    for path in sorted(files) if any(kinds) else ():
+        yield Problem("contents", f"`{DATA}/{path[:200]}` is in the layers of data, and is none", path=f"{DATA}/{path}")
 
 
 def _digest(image: Checked, folder: str, kind: str) -> str:

@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from builder.bundle.build import gather, image_labels, image_ports, image_variables
+from builder.bundle.data import Packing
 from builder.bundle.documents import bundle_files
 from builder.fetch import Fetcher
 from builder.image.dockerfile import Addition
-from builder.image.skeleton import BUNDLE
+from builder.image.skeleton import BUNDLE, DATA
+from builder.layers.files import FileEntry
 from builder.lock.document import Lock
 from builder.spec import LoadedProject
 
 
-def project_addition(loaded: LoadedProject, lock: Lock, fetcher: Fetcher) -> Addition:
+def project_addition(loaded: LoadedProject, lock: Lock, fetcher: Fetcher, packing: Packing = "default") -> Addition:
     """What a project puts on its environment, as its native image has it.
 
     Raises: EnvbuildError, as `gather` does.
     """
-    contents = gather(loaded, lock, fetcher)
+    contents = gather(loaded, lock, fetcher, packing)
     documents = bundle_files(loaded.project, loaded.name, lock, contents)
     return Addition(
         contents.model,
         contents.code,
-        tuple(replace(entry, path=entry.path.removeprefix(f"{BUNDLE}/")) for entry in documents),
+        _within(BUNDLE, documents),
         image_labels(loaded),
         image_variables(contents),
         tuple(image_ports(loaded)),
+        _within(DATA, (file for one in contents.packed for file in one.files)),
     )
+
+
+def _within(folder: str, entries: Iterable[FileEntry]) -> tuple[FileEntry, ...]:
+    """Entries below a folder of the image, relative to it."""
+    return tuple(replace(entry, path=entry.path.removeprefix(f"{folder}/")) for entry in entries)

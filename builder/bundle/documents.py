@@ -8,6 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from builder.bundle.data import PackedData, packed_names
+from builder.bundle.recipe import Recipe, make_recipe
+from builder.bundle.recorded import RUN_ROLE
 from builder.image.skeleton import BUNDLE, CODE, DATA, MODEL, OUTPUT
 from builder.layers.files import FileEntry
 from builder.lock.data.document import DATA_LOCK_FILE, DataLock
@@ -16,6 +19,7 @@ from builder.lock.data.entry import DataEntry
 from builder.lock.document import Lock
 from builder.oci.canonical import readable_json
 from builder.oci.digest import Digest
+from builder.records.model_formats import ModelFile
 from builder.records.record import JSON, MARKDOWN, TEXT, YAML, Record
 from builder.resources import read_template, render
 from builder.spec import Command, Project
@@ -50,12 +54,16 @@ class Contents:
     """The `environment.yaml` of a shared environment."""
     data: DataLock = field(default_factory=DataLock)
     """What data and model are, by spec and data lock."""
+    packed: tuple[PackedData, ...] = ()
+    """Data that are in the image; sorted by name."""
     data_lock: bytes | None = None
     """The project's data lock, if it has one."""
     inputs: Mapping[str, bytes] = field(default_factory=dict)
     """The files that the environment's spec names, by their path from its folder."""
     records: tuple[Record, ...] = ()
     """What was written down of packages, data and model."""
+    model_files: tuple[ModelFile, ...] = ()
+    """What the files of the model are; in the order of `model`."""
 
 
 def bundle_json(
@@ -65,6 +73,7 @@ def bundle_json(
 
     `records` are the other documents of the bundle's folder.
     """
+    packed = {one.name for one in contents.packed}
     return {
         "format": BUNDLE_FORMAT,
         "name": name,
@@ -72,13 +81,36 @@ def bundle_json(
         "description": project.description,
         "lock": str(lock.digest),
         "code": str(contents.code_digest),
-        "model": {"path": f"/{MODEL}", "digest": str(contents.model_digest)} if contents.model_digest else None,
-        "data": {name: _data(name, contents.data.data[name]) for name in project.data},
+        "model": _model(contents),
+        "data": {name: _data(name, contents.data.data[name], packed=name in packed) for name in project.data},
         "commands": {
             name: _command(command, contents.parameters.get(name, {})) for name, command in project.commands.items()
         },
+        "recreate": _recipe(project, name, contents).to_dict(),
         "records": [record.to_dict() for record in records],
     }
+
+
+def _recipe(project: Project, name: str, contents: Contents) -> Recipe:
+    return make_recipe(
+        _recreation(project, name, contents),
+        has_code=bool(contents.code),
+        has_model=bool(contents.model),
+        has_run=_has_run(contents),
+    )
+
+
+def _has_run(contents: Contents) -> bool:
+    return any(record.role == RUN_ROLE for record in contents.records)
+
+
+def _model(contents: Contents) -> dict[str, Any] | None:
+    """Where the model is, its digest, and what its files tell of themselves."""
+    if contents.model_digest is None:
+        return None
+    digests = {entry.path: {"digest": str(entry.digest)} for entry in contents.model if entry.digest}
+    files = [{**file.to_dict(), **digests.get(file.path, {})} for file in contents.model_files]
+    return {"path": f"/{MODEL}", "digest": str(contents.model_digest), "files": files}
 
 
 def bundle_files(project: Project, name: str, lock: Lock, contents: Contents) -> tuple[FileEntry, ...]:
@@ -146,6 +178,9 @@ def _recreation(project: Project, name: str, contents: Contents) -> dict[str, An
         "card_folder": posixpath.dirname(f"{folder}/{card}"),
         "model_folder": (posixpath.dirname(model) if is_file else model) if path else None,
         "data_lock": contents.data_lock is not None,
+        "data": list(_placed_data(contents, folder)),
+        "packing": _packing_option(contents),
+        "run": _has_run(contents),
         "inputs": [
             {"name": _input_name(path), "path": place, "folder": posixpath.dirname(place)}
             for path in sorted(contents.inputs)
@@ -154,12 +189,33 @@ def _recreation(project: Project, name: str, contents: Contents) -> dict[str, An
     }
 
 
+def _placed_data(contents: Contents, folder: str) -> Iterator[dict[str, Any]]:
+    """Where packed data are in the project, if they are of it."""
+    for one in contents.packed:
+        local = _local(one.entry)
+        if local is not None:
+            place, is_file = posixpath.normpath(f"{folder}/{local}"), one.entry.kind == "file"
+            yield {
+                "source": one.path if is_file else f"{one.path}/.",
+                "place": place,
+                "folder": posixpath.dirname(place) if is_file else place,
+            }
+
+
+def _packing_option(contents: Contents) -> str:
+    """What `build` is to be told, so that the same data are in the image."""
+    packed = tuple(one.name for one in contents.packed)
+    if packed == packed_names(contents.data.data, "default"):
+        return ""
+    return " --full" if packed else " --thin"
+
+
 def _input_name(path: str) -> str:
     """Where in the bundle's folder a file is that the environment's spec names."""
     return f"inputs/{hashlib.sha256(path.encode()).hexdigest()[:8]}-{posixpath.basename(path)}"
 
 
-def _data(name: str, entry: DataEntry) -> dict[str, Any]:
+def _data(name: str, entry: DataEntry, *, packed: bool = False) -> dict[str, Any]:
     kind = {} if entry.kind == "file" else {"kind": entry.kind}
     return {
         "path": f"/{DATA}/{name}",
@@ -167,6 +223,7 @@ def _data(name: str, entry: DataEntry) -> dict[str, Any]:
         "urls": _urls(entry),
         "sha256": entry.digest.hex,
         "size": entry.size,
+        "packed": packed,
         **kind,
     }
 
@@ -199,4 +256,6 @@ def _command(command: Command, parameters: Mapping[str, Any]) -> dict[str, Any]:
         "port": command.port,
         "ready": command.ready,
         "environment": dict(command.env),
+        "deterministic": command.deterministic,
+        "tolerances": dict(command.tolerances),
     }

@@ -6,6 +6,7 @@ by its digest. Layers of model, data, code and documents are never missing.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import IO
@@ -13,6 +14,7 @@ from typing import IO
 from builder.bundle.reader import Bundle, read_lock_files
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.image.absent import bring
+from builder.image.contents.layers import ADDED, kinds_of
 from builder.image.kept import Image
 from builder.image.workshop import Workshop
 from builder.layers.interface import LAYER_FORMAT
@@ -37,10 +39,17 @@ def environment_layers(lock: Lock, platforms: Sequence[Platform], workshop: Work
 
 
 def missing_layers(layout: Layout, image: Image) -> tuple[Descriptor, ...]:
-    """The layers of an image that a bundle does without, lowest first."""
+    """The layers of an image that a thin bundle does without, lowest first: all of its environment, or it is none.
+
+    Where some of them are missing, or others, the bundle is damaged.
+    """
     if type(layout) not in (Layout, ArchiveReader):  # a registry or an engine has all, or says so itself
         return ()
-    return tuple(layer for layer in image.manifest.layers if not layout.has(layer.digest, layer.size))
+    layers = image.manifest.layers
+    own = sum(1 for _ in itertools.takewhile(ADDED.__contains__, reversed(kinds_of(image.config, len(layers)))))
+    environment = layers[: len(layers) - own] if own else ()
+    absent = tuple(layer for layer in layers if not layout.has(layer.digest, layer.size))
+    return absent if absent == environment else ()
 
 
 def inner_lock(bundle: Bundle) -> Lock:

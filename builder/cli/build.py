@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +13,21 @@ from builder.cli.deliver import Delivery, built_as_json, check, deliver, deliver
 from builder.cli.engine_build import Choice, Job, build_by_engine, builder_options, print_made
 from builder.cli.fleet import build_all, print_fleet
 from builder.cli.machine import make_workshop
-from builder.cli.options import json_option, offline_option, path_argument, platform_option, workers_option
+from builder.cli.options import (
+    full_option,
+    json_option,
+    offline_option,
+    path_argument,
+    platform_option,
+    thin_option,
+    workers_option,
+)
 from builder.cli.output import Output, print_json, size_text
 from builder.cli.target import open_target
 
 if TYPE_CHECKING:
     from builder.bundle.build import Built
+    from builder.bundle.data import Packing
     from builder.plan import Plan
 
 
@@ -28,6 +38,8 @@ if TYPE_CHECKING:
 @workers_option
 @builder_options
 @delivery_options
+@full_option
+@thin_option
 @click.option("--dry-run", is_flag=True, help="Print the plan and build nothing.")
 @offline_option
 @json_option
@@ -44,6 +56,7 @@ def command(
     as_json: bool,
     builder: str,
     base: str | None,
+    packing: Packing | None,
     **options: Any,
 ) -> int:
     """Build the image of the project or environment in PATH from its lock alone.
@@ -60,11 +73,11 @@ def command(
     choice, delivery = Choice(builder, base), Delivery(**options)
     choice.check()
     if all_:
-        if dry_run or not choice.is_native:
-            raise click.UsageError("`--all` goes neither with `--dry-run` nor with `--builder`.")
+        if dry_run or packing or not choice.is_native:
+            raise click.UsageError("`--all` goes with none of `--dry-run`, `--builder`, `--full` and `--thin`.")
         workshop = make_workshop(output, workers, offline=offline)
         return print_fleet(build_all(path, platforms, workshop, output, delivery), as_json, output)
-    target = open_target(path, platforms)
+    target = replace(open_target(path, platforms), packing=packing or "default")
     if dry_run:
         _print_plans(target.plans, as_json)
         return 0

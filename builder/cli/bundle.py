@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,13 +10,27 @@ import click
 
 from builder.cli.deliver import Delivered, Delivery, built_as_json, check, pack_built, push_built, push_option
 from builder.cli.machine import make_workshop
-from builder.cli.options import json_option, offline_option, path_argument, platform_option, workers_option
+from builder.cli.options import (
+    full_option,
+    json_option,
+    offline_option,
+    path_argument,
+    platform_option,
+    workers_option,
+)
 from builder.cli.output import Output, print_json
 from builder.cli.target import Target
 from builder.spec.load import load_project
 
 if TYPE_CHECKING:
+    from builder.bundle.data import Packing
+    from builder.image.workshop import Workshop
+    from builder.oci.digest import Digest
     from builder.oci.registry import Reference
+
+thin_bundle_option = click.option(
+    "--thin", "packing", flag_value="thin", help="Leave out all data, and the layers that the lock gives again."
+)
 
 
 @click.command("bundle", short_help="Pack a project into one file that trains and serves anywhere.")
@@ -23,6 +38,8 @@ if TYPE_CHECKING:
 @click.option(
     "-o", "--output", "target", type=click.Path(path_type=Path), help="FILE.tar, or a folder [default: NAME.tar]."
 )
+@full_option
+@thin_bundle_option
 @push_option
 @platform_option
 @workers_option
@@ -33,23 +50,30 @@ def command(
     output: Output,
     path: Path,
     target: Path | None,
+    packing: Packing | None,
     push: Reference | None,
     platforms: tuple[str, ...],
     workers: int | None,
     offline: bool,
     as_json: bool,
 ) -> None:
-    """Pack the project in PATH: environment, code, model and documents in one OCI layout.
+    """Pack the project in PATH: environment, code, model, data and documents in one OCI layout.
 
     A FILE.tar is also an archive for `docker load -i`. Prints one reference: name and digest of the index inside.
+
+    Data are inside if all of them together have at most 64 MiB; else a run fetches them. With `--full` they are inside
+    whatever their size, and nothing needs a network. With `--thin` they are not, and neither are the layers of the
+    environment, which `envbuild run`, `push` and `verify` make again from the lock inside.
     """
     loaded = load_project(path)
-    project = Target.of(loaded.environment, loaded, platforms)
+    project = replace(Target.of(loaded.environment, loaded, platforms), packing=packing or "default")
     file = target or Path(f"{project.name}.tar")
     check(Delivery(file), project.platforms)
     workshop = make_workshop(output, workers, offline=offline)
     built = project.build(workshop, output)
-    size = pack_built(built, file, workshop, output)
+    size = pack_built(built, file, workshop, output, _left_out(project, workshop))
+    if packing == "thin":
+        output.say(f"{file} is thin: `docker load` cannot read it; `envbuild run` and `envbuild push` can")
     model = loaded.project.model
     if model and model.path and not (loaded.folder / model.path).exists():
         output.say(f"no model is packed: there is nothing at `{loaded.folder / model.path}` yet")
@@ -59,3 +83,10 @@ def command(
         print_json({**built_as_json(built), "digest": digest, **delivered.to_dict()})
     else:
         click.echo(delivered.reference(f"{built.name.rpartition(':')[0]}@{digest}"))
+
+
+def _left_out(target: Target, workshop: Workshop) -> frozenset[Digest]:
+    """The layers that the file does without."""
+    from builder.bundle.thin import environment_layers
+
+    return environment_layers(target.lock, target.platforms, workshop) if target.packing == "thin" else frozenset()

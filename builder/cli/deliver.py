@@ -14,6 +14,7 @@ from builder.cli.output import Output, size_text
 if TYPE_CHECKING:
     from builder.bundle.build import Built
     from builder.image.workshop import Workshop
+    from builder.oci.digest import Digest
     from builder.oci.documents import Descriptor, Platform
     from builder.oci.registry import Reference
     from builder.oci.registry.push import Pushed
@@ -135,16 +136,19 @@ def built_as_json(built: Built) -> dict[str, Any]:
     return {"name": built.name, "digest": built.digest, "images": images}
 
 
-def pack_built(built: Built, target: Path, workshop: Workshop, output: Output) -> int:
-    """Write images to a `.tar` file or a folder; its bytes.
+def pack_built(
+    built: Built, target: Path, workshop: Workshop, output: Output, left_out: Collection[Digest] = frozenset()
+) -> int:
+    """Write images to a `.tar` file or a folder, without the layers `left_out`; its bytes.
 
     Raises: EnvbuildError, DigestMismatchError.
     """
     from builder.bundle.build import complete
     from builder.bundle.pack import pack
 
-    complete(built, workshop)
-    size = pack(built, workshop.store, target, workshop.progress)
+    if not left_out:
+        complete(built, workshop)
+    size = pack(built, workshop.store, target, workshop.progress, left_out)
     output.say(f"wrote {target} ({size_text(size)})")
     return size
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ import click
 
 from builder.cli.machine import host_platform, make_fetcher, make_registries
 from builder.cli.output import Output
+from builder.cli.wheels import ensure_built_wheels
 from builder.errors import EnvbuildError, command_text
 from builder.oci.documents import Platform
 from builder.spec.load import PROJECT_FILE
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from builder.bundle.contents import Files
     from builder.bundle.reader import Bundle
     from builder.image.workshop import Workshop
+    from builder.lock.document import Lock
     from builder.oci.registry import Reference
 
 REFERENCE = "oci://"
@@ -68,6 +70,22 @@ def opened_bundle(text: str, workshop: Workshop, output: Output) -> Iterator[Bun
         yield read_bundle(layout, layout.top)
     finally:
         workshop.progress.finish(label)
+
+
+def completed(
+    bundle: Bundle, workshop: Workshop, output: Output, platforms: Collection[Platform] | None = None
+) -> Bundle:
+    """The bundle with every layer of its images for `platforms`, or of all: a thin one has none of its environment.
+
+    Raises: EnvbuildError, if they can be neither made nor fetched; DigestMismatchError.
+    """
+    from builder.bundle.thin import completed
+
+    def prepare(lock: Lock, platforms: Sequence[Platform]) -> None:
+        output.say(f"{bundle.name} is thin: making the layers of its environment from the lock inside")
+        ensure_built_wheels(lock, platforms, workshop, output)
+
+    return completed(bundle, workshop, prepare, platforms)
 
 
 def _path(text: str) -> Path:

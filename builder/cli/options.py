@@ -19,6 +19,8 @@ workers_option = click.option(
 )
 
 
+full_option = click.option("--full", "packing", flag_value="full", help="Put all data into the image.")
+thin_option = click.option("--thin", "packing", flag_value="thin", help="Put no data into the image.")
 offline_option = click.option("--offline", is_flag=True, help="Fetch nothing; fail if something is not in the store.")
 
 

@@ -10,6 +10,7 @@ import click
 
 from builder.cli.interrupt import interruptible
 from builder.cli.machine import make_workshop
+from builder.cli.opened_bundle import completed
 from builder.cli.options import Existing, json_option, offline_option, platform_option, workers_option
 from builder.cli.output import Output, print_json, size_text
 from builder.cli.target import is_image, open_target
@@ -107,5 +108,5 @@ def _push_bundle(target: Path, destination: Reference, workshop: Workshop, outpu
     from builder.bundle.reader import open_bundle
     from builder.oci.registry.push import Origin
 
-    bundle = open_bundle(target)
+    bundle = completed(open_bundle(target), workshop, output)
     return push_images(bundle.top, bundle.name, Origin(bundle.layout), destination, workshop, output)

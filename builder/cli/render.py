@@ -90,7 +90,7 @@ def target_context(target: Target, workshop: Workshop, base: str | None) -> Cont
 
     if target.project is None:
         return render(f"{target.name}:latest", target.plans, base=base)
-    addition = project_addition(target.project, target.lock, workshop.fetcher)
+    addition = project_addition(target.project, target.lock, workshop.fetcher, target.packing)
     return render(f"{target.name}:{target.project.project.version}", target.plans, addition, base)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from builder.cli.machine import host_platform, make_workshop
-from builder.cli.options import Existing, Size, offline_option
+from builder.cli.opened_bundle import completed
+from builder.cli.options import Existing, Size, full_option, offline_option, thin_option
 from builder.cli.output import Output
 from builder.cli.running import (
     check_gpus,
@@ -29,6 +31,7 @@ from builder.spec.environment import ENVIRONMENT_FILE
 from builder.spec.load import PROJECT_FILE
 
 if TYPE_CHECKING:
+    from builder.bundle.data import Packing
     from builder.image.workshop import Workshop
     from builder.run.interface import Engine, LocalImage, PortMapping, RunRequest
 
@@ -55,6 +58,8 @@ if TYPE_CHECKING:
 @click.option("--read-only", is_flag=True, help="Give it a root that cannot be written to.")
 @click.option("--user", metavar="UID[:GID]", help="Run as this user [default: yours].")
 @click.option("--mount-code", is_flag=True, help="Use the working tree instead of the packed code.")
+@full_option
+@thin_option
 @offline_option
 @click.pass_obj
 def command(output: Output, /, target: Path, name: str | None, arguments: tuple[str, ...], **options: Any) -> int:
@@ -73,7 +78,7 @@ def command(output: Output, /, target: Path, name: str | None, arguments: tuple[
     if listens_here(ports, options["network"], engine):
         environment.setdefault("ENVBUILD_HOST", "127.0.0.1")
     workshop = make_workshop(output, offline=options["offline"])
-    image, document, folder = _open(target, workshop, output, options["mount_code"])
+    image, document, folder = _open(target, workshop, output, options["mount_code"], options["packing"])
     check_gpus(engine, image, gpus, output)
     wish = Wish(
         command=name,
@@ -120,7 +125,7 @@ def port_note(name: str, port: int | None, request: RunRequest, engine: Engine) 
 
 
 def _open(
-    target: Path, workshop: Workshop, output: Output, mounts_code: bool
+    target: Path, workshop: Workshop, output: Output, mounts_code: bool, packing: Packing | None
 ) -> tuple[LocalImage, dict[str, Any], Path | None]:
     """The image for this machine, its `bundle.json`, and the project's folder where the target is a project."""
     from builder.bundle.reader import open_bundle, read_document
@@ -128,7 +133,7 @@ def _open(
 
     store = workshop.store
     if target.name == PROJECT_FILE or (target / PROJECT_FILE).is_file():
-        project = open_target(target)
+        project = replace(open_target(target), packing=packing or "default")
         built = project.build_here(workshop, output)
         image = built.images[0]
         return LocalImage.of(image, built.name, workshop), read_document(store, image), project.folder
@@ -147,8 +152,11 @@ def _open(
             f"it has neither `{PROJECT_FILE}` nor `index.json`",
             f"Name a folder with `{PROJECT_FILE}`, or a bundle's file or folder",
         )
-    bundle = open_bundle(target)
-    image = bundle.import_image(host_platform(), store)
+    if packing:
+        raise EnvbuildError(f"`{target}` is not a project", hint=f"`--{packing}` needs the folder of a project")
+    platform = host_platform()
+    bundle = completed(open_bundle(target), workshop, output, [platform])
+    image = bundle.import_image(platform, store)
     return LocalImage.of(image, bundle.name, workshop), read_document(store, image), None
 
 

@@ -12,6 +12,7 @@ from builder.cli.wheels import ensure_built_wheels
 
 if TYPE_CHECKING:
     from builder.bundle.build import Built
+    from builder.bundle.data import Packing
     from builder.image.workshop import Workshop
     from builder.lock.document import Lock
     from builder.oci.documents import Platform
@@ -29,6 +30,8 @@ class Target:
     lock: Lock
     platforms: tuple[Platform, ...]
     """For which it is built; sorted."""
+    packing: Packing = "default"
+    """Which data are in the images of a project."""
 
     @classmethod
     def of(cls, environment: LoadedEnvironment, project: LoadedProject | None, platforms: tuple[str, ...]) -> Target:
@@ -69,7 +72,7 @@ class Target:
 
         self.ensure_wheels(workshop, output, here_only=here_only)
         if self.project:
-            return build_project(self.project, self.lock, self.platforms, workshop)
+            return build_project(self.project, self.lock, self.platforms, workshop, self.packing)
         return build_environments(self.environment.name, self.lock, self.platforms, workshop)
 
     def build_here(self, workshop: Workshop, output: Output) -> Built:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from builder.cli.machine import make_fetcher, make_registries
+from builder.cli.opened_bundle import completed
 from builder.cli.output import Output
 from builder.cli.target import Target, is_image, open_target
 from builder.errors import EnvbuildError
@@ -87,6 +88,15 @@ class Origin:
         ensure_built_wheels(self.lock, platforms, workshop, output, here_only=True)
         return build_environments("image", self.lock, platforms, workshop)
 
+    def packed_as(self, subject: Subject, images: Sequence[Image]) -> Origin:
+        """One that packs the data that `images` have. Raises: EnvbuildError, DigestMismatchError."""
+        from builder.bundle.data import packing_of
+        from builder.bundle.reader import read_document
+
+        if self.target is None or not images:
+            return self
+        return replace(self, target=replace(self.target, packing=packing_of(read_document(subject.layout, images[0]))))
+
 
 def open_origin(path: Path) -> Origin:
     """A project, an environment, the folder of a lock, or a bundle with a lock inside.
@@ -114,7 +124,7 @@ def opened_image(text: str, reference: Reference | None, output: Output, worksho
     from builder.bundle.subject import open_file, open_reference
 
     if reference is None:
-        yield open_file(Path(text))
+        yield _whole(open_file(Path(text)), workshop, output)
         return
     registries = make_registries(make_fetcher(workshop.store, output))
     label = f"reading {reference}"
@@ -123,6 +133,17 @@ def opened_image(text: str, reference: Reference | None, output: Output, worksho
         yield open_reference(reference, registries, functools.partial(workshop.progress.advance, label))
     finally:
         workshop.progress.finish(label)
+
+
+def _whole(subject: Subject, workshop: Workshop, output: Output) -> Subject:
+    """With the layers that a thin bundle does without, made from the lock inside."""
+    from builder.bundle.reader import open_bundle
+    from builder.bundle.thin import missing_layers
+
+    with suppress(EnvbuildError):  # what cannot be read is told by the check itself
+        if not any(missing_layers(subject.layout, image) for image in subject.images()):
+            return subject
+    return replace(subject, layout=completed(open_bundle(Path(subject.name)), workshop, output).layout)
 
 
 def scans_of(subject: Subject, workshop: Workshop) -> Scans:
@@ -153,6 +174,7 @@ def rebuilt(
     from builder.image.rebuild import empty_workshop
 
     images = subject.images()
+    origin = origin.packed_as(subject, images)
     with empty_workshop(workshop) as scratch:
         built = {image.config.platform: image for image in origin.build(images, scratch, output).images}
         return tuple(

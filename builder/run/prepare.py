@@ -102,6 +102,7 @@ def _data_mounts(
     fetcher: Fetcher,
 ) -> list[Mount]:
     known: Mapping[str, Any] = document.get("data", {})
+    wanted = [name for name in command.get("inputs", ()) if not known[name].get("packed")]
     for name, path in wish.data.items():
         if name not in known:
             raise EnvbuildError(f"the bundle has no data `{name}`", hint=f"It has {', '.join(known) or 'none'}")
@@ -116,7 +117,7 @@ def _data_mounts(
             known[name]["path"],
             read_only=True,
         )
-        for name in dict.fromkeys((*command.get("inputs", ()), *wish.data))
+        for name in dict.fromkeys((*wanted, *wish.data))
     ]
 
 

@@ -12,7 +12,7 @@ from builder.image.config import LOCK_LABEL, environment_config
 from builder.image.contents.claims import Claim, Claims
 from builder.image.contents.conda import check_conda
 from builder.image.contents.debian import check_debian, not_locked, unclaimed
-from builder.image.contents.layers import ADDED, kind_of, kinds_of, strays
+from builder.image.contents.layers import added_names, kind_of, kinds_of, strays
 from builder.image.contents.python import check_wheels
 from builder.image.skeleton import CODE, ENVIRONMENT, environment_files
 from builder.layers.files import FileEntry, Kind
@@ -140,7 +140,7 @@ class _Compared:
         except EnvbuildError as error:
             yield Problem("contents", f"the lock gives no image to compare with: {error}")
             return
-        added = tuple(name for name in ADDED if name in config.history)
+        added = added_names(config.history)
         # a layer of bytecode that turns out empty is left out
         given = [name for name in planned.history if kind_of(name) != "bytecode" or name in config.history]
         for number, (name, wanted) in enumerate(zip_longest(config.history, (*given, *added))):

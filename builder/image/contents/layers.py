@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterator, Sequence
 
 from builder.image.config import LOCK_LABEL
-from builder.image.skeleton import BUNDLE, CODE, ENVIRONMENT, MODEL
+from builder.image.skeleton import BUNDLE, CODE, DATA, ENVIRONMENT, MODEL
 from builder.oci.documents import ImageConfig
 from builder.oci.layer_rules import shown
 from builder.oci.layer_stack import LayerStack
 from builder.oci.problems import Problem
 
-ADDED = ("model", "code", "bundle documents")
-"""The layers that a project puts on its environment, each where there is something in it, in this order."""
+ADDED = ("model", "data", "code", "bundle_documents")
+"""The kinds of layers that a project puts on its environment, in this order; each where there is something in it."""
 
 _FORMS = {
     "debian": r"Debian: .+",
@@ -23,15 +23,19 @@ _FORMS = {
     "conda": r"conda: .+",
     "python": r"Python: .+",
     "bytecode": r"bytecode: .+",
-    **{name: name for name in ADDED},
+    "model": r"model(?: .+)?",
+    "data": r"data .+",
+    "code": "code",
+    "bundle_documents": "bundle documents",
 }
-_KIND = re.compile("|".join(f"(?P<{name.replace(' ', '_')}>{form})" for name, form in _FORMS.items()))
+_KIND = re.compile("|".join(f"(?P<{name}>{form})" for name, form in _FORMS.items()))
 _PLACES = {
     "interpreter": "opt/python",
     "environment": ENVIRONMENT,
     "conda": ENVIRONMENT,
     "python": ENVIRONMENT,
     "model": MODEL,
+    "data": DATA,
     "code": CODE,
     "bundle_documents": BUNDLE,
 }
@@ -57,6 +61,13 @@ def packages_of(config: ImageConfig, layers: int) -> Sequence[int | None]:
         _count(name) if kind else None
         for kind, name in zip(kinds_of(config, layers), config.history or [""] * layers, strict=False)
     ]
+
+
+def added_names(history: Sequence[str]) -> tuple[str, ...]:
+    """What the layers of a project are called, in the order in which they have to be."""
+    kinds = {name: kind_of(name) for name in history}
+    found = [name for name in history if kinds[name] in ADDED]
+    return tuple(sorted(found, key=lambda name: ADDED.index(kinds[name])))
 
 
 def strays(files: LayerStack, kinds: Sequence[str]) -> Iterator[Problem]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from builder.image.skeleton import BUNDLE, CODE, ENVIRONMENT, MODEL
+from builder.image.skeleton import BUNDLE, CODE, DATA, ENVIRONMENT, MODEL
 from builder.oci.layer_scan import Wanted
 
-_BY_SHA256 = tuple(f"{folder}/".encode() for folder in (ENVIRONMENT, CODE, MODEL, BUNDLE))
+_BY_SHA256 = tuple(f"{folder}/".encode() for folder in (ENVIRONMENT, CODE, MODEL, DATA, BUNDLE))
 _LISTS = re.compile(
     rb"opt/env/lib/python[^/]+/site-packages/[^/]+\.dist-info/(?:METADATA|RECORD)"
     rb"|opt/env/conda-meta/[^/]+\.json"

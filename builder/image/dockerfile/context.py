@@ -31,6 +31,8 @@ class Addition:
     labels: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
     ports: tuple[int, ...] = ()
+    data: tuple[FileEntry, ...] = ()
+    """Relative to `/data`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,7 @@ def _parts(addition: Addition | None) -> list[tuple[str, str]]:
         return []
     parts = (
         (MODEL, "The model.", addition.model),
+        (DATA, "Data.", addition.data),
         (CODE, "The code.", addition.code),
         (BUNDLE, "The launcher, and the documents that belong to the bundle.", addition.documents),
     )
@@ -140,7 +141,7 @@ def _mapping(variables: Sequence[str]) -> dict[str, str]:
 
 
 def _project_files(addition: Addition) -> Iterator[FileEntry]:
-    parts = ((MODEL, addition.model), (CODE, addition.code), (BUNDLE, addition.documents))
+    parts = ((MODEL, addition.model), (DATA, addition.data), (CODE, addition.code), (BUNDLE, addition.documents))
     entries = [replace(entry, path=f"{folder}/{entry.path}") for folder, files in parts for entry in files]
     return iter(sorted(entries, key=lambda entry: entry.path.encode()))
 

@@ -13,7 +13,7 @@ from typing import Any
 from builder.errors import EnvbuildError
 from builder.image.dockerfile.context import Context
 from builder.image.dockerfile.render import FETCH_SCRIPT, MARKER
-from builder.layers.files import FileEntry
+from builder.layers.files import FileEntry, Kind
 from builder.layers.interface import PACKAGE_MTIME
 from builder.oci.canonical import parse_json
 from builder.oci.digest import Digest
@@ -110,6 +110,9 @@ def _link(source: Path, place: Path) -> None:
 
 def _copy(entry: FileEntry, place: Path) -> None:
     """A copy even where a link could be made: the project's files are edited in place."""
+    if entry.kind is Kind.DIRECTORY:
+        place.mkdir(entry.mode)
+        return
     if entry.source is None:
         _write(place, entry.data, entry.mode)
         return
