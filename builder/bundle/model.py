@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import posixpath
 import time
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from builder.bundle.code import model_files
+from builder.errors import EnvbuildError
 from builder.fetch import Fetcher, Source
 from builder.layers.files import FileEntry
 from builder.lock.data.download import base_url, fetch_files
 from builder.lock.data.entry import DataEntry
-from builder.lock.data.hashing import Hasher
+from builder.lock.data.hashing import Found, Hasher
 from builder.lock.data.local import check_inside, file_url
 from builder.lock.data.locking import check_model, place_of
+from builder.oci.sourced import identity_of
+from builder.records.model_formats import ModelFile, recognise
 from builder.spec import LoadedProject
 from builder.spec.data_url import is_object, is_path
 
@@ -25,16 +32,41 @@ def packed_model(loaded: LoadedProject, entry: DataEntry | None, fetcher: Fetche
     """
     model = loaded.project.model
     if model is not None and model.path is not None:
-        check_model(loaded, Hasher(fetcher.store, time.time_ns))
-        return model_files(loaded.folder, model.path)
+        hasher = Hasher(fetcher.store, time.time_ns)
+        check_model(loaded, hasher)
+        return _hashed(loaded.folder / model.path, model_files(loaded.folder, model.path), hasher)
     if model is None or entry is None:
         return ()
     urls = _urls(entry, loaded)
     if entry.kind == "file":
         path = fetcher.blob(Source(entry.digest, entry.size, urls, "the model"))
-        return (FileEntry.on_disk(_file_name(entry), path),)
+        return (replace(FileEntry.on_disk(_file_name(entry), path), digest=entry.digest),)
     fetch_files(fetcher, entry.files, tuple(map(base_url, urls)), "the model")
-    return tuple(FileEntry.on_disk(file.path, fetcher.store.path(file.digest)) for file in entry.files)
+    return tuple(
+        replace(FileEntry.on_disk(file.path, fetcher.store.path(file.digest)), digest=file.digest)
+        for file in entry.files
+    )
+
+
+def recognised(files: Iterable[FileEntry]) -> tuple[ModelFile, ...]:
+    """What the files of a model are. Raises: EnvbuildError, if one cannot be read."""
+    return tuple(map(_recognised, files))
+
+
+def _recognised(entry: FileEntry) -> ModelFile:
+    try:
+        with entry.source.open("rb") if entry.source else io.BytesIO(entry.data) as file:
+            return recognise(file, entry.path, entry.size if entry.source else len(entry.data))
+    except OSError as error:
+        raise EnvbuildError(f"`{entry.source}` cannot be read", error.strerror or str(error)) from error
+
+
+def _hashed(path: Path, files: Sequence[FileEntry], hasher: Hasher) -> tuple[FileEntry, ...]:
+    """Files of the working tree with their digests; those that did not change are not read again."""
+    alone = path.is_file()
+    found = [Found("" if alone else entry.path, identity_of(entry.source.stat())) for entry in files if entry.source]
+    digests = {file.path: file.digest for file in hasher.hash(path, found, "hashing the model")[0]}
+    return tuple(replace(entry, digest=digests["" if alone else entry.path]) for entry in files)
 
 
 def _urls(entry: DataEntry, loaded: LoadedProject) -> tuple[str, ...]:

@@ -134,7 +134,8 @@ def kept_layer(store: Store, key: Mapping[str, Any], make: Callable[[], Layer]) 
         layer = make()
         descriptor = layer.descriptor
         record = {"digest": str(descriptor.digest), "size": descriptor.size, "diff_id": str(layer.diff_id)}
-        store.keep_record("layers", _name(key), record)
+        kind = {} if descriptor.media_type == MEDIA_TYPE_LAYER_GZIP else {"mediaType": descriptor.media_type}
+        store.keep_record("layers", _name(key), record | kind)
     return layer
 
 
@@ -143,7 +144,8 @@ def known_layer(store: Store, key: Mapping[str, Any]) -> Layer | None:
     record = store.record("layers", _name(key))
     if record is None or not store.has(Digest.parse(record["digest"]), record["size"]):
         return None
-    descriptor = Descriptor(MEDIA_TYPE_LAYER_GZIP, Digest.parse(record["digest"]), record["size"])
+    kind = record.get("mediaType", MEDIA_TYPE_LAYER_GZIP)
+    descriptor = Descriptor(kind, Digest.parse(record["digest"]), record["size"])
     return Layer(descriptor, Digest.parse(record["diff_id"]))
 
 

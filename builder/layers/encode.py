@@ -11,7 +11,7 @@ import struct
 
 import deflate
 
-from builder.layers.interface import MEMBER_SIZE, Sink
+from builder.layers.interface import Sink
 
 PIECE_SIZE = 1 << 20
 """Uncompressed bytes of a member of compressed content. The last one of a segment may be smaller."""
@@ -24,25 +24,22 @@ _LARGEST_STORED = 65535
 class EncodedWriter:
     """Turns a tar stream into gzip members and hands both to a sink.
 
-    With `compress`, members are pieces of 1 MiB, each stored instead where compression does not make it smaller.
-    Without, everything is stored, in members of `MEMBER_SIZE`: for weights and data, which do not compress.
-    Holds one piece in memory. The bytes depend on the tar stream alone, not on how it was cut into writes.
+    Members are pieces of 1 MiB, each stored instead where compression does not make it smaller. Holds one piece in
+    memory. The bytes depend on the tar stream alone, not on how it was cut into writes.
     """
 
-    def __init__(self, sink: Sink, *, compress: bool = True) -> None:
+    def __init__(self, sink: Sink) -> None:
         self._sink = sink
-        self._encode = compressed_member if compress else stored_member
-        self._piece_size = PIECE_SIZE if compress else MEMBER_SIZE
         self._piece = bytearray()
 
     def write(self, data: bytes | memoryview) -> None:
         """Add `data` to the tar stream."""
         view = memoryview(data)
         while view:
-            room = self._piece_size - len(self._piece)
+            room = PIECE_SIZE - len(self._piece)
             self._piece += view[:room]
             view = view[room:]
-            if len(self._piece) == self._piece_size:
+            if len(self._piece) == PIECE_SIZE:
                 self._flush()
 
     def finish(self) -> None:
@@ -54,7 +51,7 @@ class EncodedWriter:
         piece = bytes(self._piece)
         self._piece.clear()
         self._sink.uncompressed(piece)
-        self._sink.compressed(self._encode(piece))
+        self._sink.compressed(compressed_member(piece))
 
 
 def compressed_member(piece: bytes) -> bytes:

@@ -18,9 +18,12 @@ from builder.layers import tar_headers
 from builder.layers.encode import EncodedWriter
 from builder.layers.interface import PACKAGE_MTIME, Contents, Directory, Sink
 from builder.oci.digest import Digest
+from builder.oci.sourced import Part
 
 _CHUNK = 1 << 20
 _LONGEST_PATH = 4095
+_WHITEOUT = ".wh."
+"""What names begin with that engines take for deletions (image-spec, layer.md, "Whiteouts")."""
 
 
 class Kind(Enum):
@@ -81,12 +84,10 @@ class FileEntry:
 class FileTree:
     """Entries as a Package: each path once, in the order of its UTF-8 bytes (which is that of its code points).
 
-    With `compress`, the content is compressed; without, stored (weights and data do not compress).
-
     Raises: EnvbuildError, if a path is not relative and plain, occurs twice, or lies below a file or a link.
     """
 
-    def __init__(self, entries: Iterable[FileEntry], *, compress: bool = True) -> None:
+    def __init__(self, entries: Iterable[FileEntry]) -> None:
         ordered = sorted(entries, key=lambda entry: check_path(entry.path))
         _check_tree(ordered)
         self._entries = tuple(entry for entry in ordered if entry.kind is not Kind.DIRECTORY)
@@ -97,7 +98,6 @@ class FileTree:
                 if entry.kind is Kind.DIRECTORY
             )
         )
-        self._compress = compress
 
     def contents(self) -> Contents:
         """The listing."""
@@ -109,24 +109,42 @@ class FileTree:
         Raises: EnvbuildError, if a source on disk cannot be read or does not have its size any more;
         DigestMismatchError, if it does not have the digest that is known of it.
         """
-        writer = EncodedWriter(sink, compress=self._compress)
+        writer = EncodedWriter(sink)
         for entry in self._entries:
             if entry.path not in left_out:
                 _write_entry(writer, entry)
         writer.finish()
 
+    def parts(self) -> Iterator[Part]:
+        """What `write` writes, not compressed: headers and padding, and between them the files themselves.
+
+        Raises: EnvbuildError, if a source on disk is not there or does not have its size any more.
+        """
+        for entry in self._entries:
+            yield Part(_header(entry))
+            if entry.kind is Kind.FILE:
+                yield _content(entry)
+                yield Part(tar_headers.padding(_size(entry)))
+
+    def sources(self) -> tuple[FileEntry, ...]:
+        """The files that are read from disk."""
+        return tuple(entry for entry in self._entries if entry.source is not None)
+
 
 def check_path(path: str) -> str:
     """`path`, if it is relative, plain and fit for a tar header.
 
-    Raises: EnvbuildError, if it is absolute or empty, has empty, `.` or `..` parts, control characters, or is not
-        valid Unicode, or is longer than a Linux path may be.
+    Raises: EnvbuildError, if it is absolute or empty, has empty, `.` or `..` parts, control characters, is a whiteout,
+        is not valid Unicode, or is longer than a Linux path may be.
     """
     parts = path.split("/")
     if any(part in ("", ".", "..") for part in parts):
         raise EnvbuildError(
             f"`{path[:200]}` cannot be a path in an image", "a relative path without `.` and `..` is expected"
         )
+    if any(part.startswith(_WHITEOUT) for part in parts):
+        why = f"a name that begins with `{_WHITEOUT}` means in a layer that something below is to go"
+        raise EnvbuildError(f"`{path[:200]}` cannot be a path in an image", why, "Rename it")
     if any(ord(character) < 32 or ord(character) == 127 for character in path):
         raise EnvbuildError(f"{path[:200]!r} cannot be a path in an image", "it has control characters")
     try:
@@ -160,18 +178,41 @@ def parents(path: str) -> Iterator[str]:
         cut = path.find("/", cut + 1)
 
 
-def _write_entry(writer: EncodedWriter, entry: FileEntry) -> None:
+def _size(entry: FileEntry) -> int:
+    return len(entry.data) if entry.source is None else entry.size
+
+
+def _header(entry: FileEntry) -> bytes:
     header = partial(tar_headers.header, entry.path, uid=entry.uid, gid=entry.gid, mtime=entry.mtime)
     if entry.kind is Kind.SYMLINK:
-        writer.write(header(kind=tar_headers.SYMBOLIC_LINK, link=entry.target))
+        return header(kind=tar_headers.SYMBOLIC_LINK, link=entry.target)
+    return header(size=_size(entry), mode=entry.mode)
+
+
+def _content(entry: FileEntry) -> Part:
+    if entry.source is None:
+        return Part(entry.data)
+    part = Part.of_file(entry.source)
+    if part.size != entry.size:
+        raise _changed(entry.source, f"it had {entry.size} bytes at first, and has {part.size} now")
+    return part
+
+
+def _changed(source: Path, why: str) -> EnvbuildError:
+    return EnvbuildError(
+        f"`{source}` changed while it was read", why, "Run the command again when nothing writes to it"
+    )
+
+
+def _write_entry(writer: EncodedWriter, entry: FileEntry) -> None:
+    writer.write(_header(entry))
+    if entry.kind is not Kind.FILE:
         return
-    size = len(entry.data) if entry.source is None else entry.size
-    writer.write(header(size=size, mode=entry.mode))
     if entry.source is None:
         writer.write(entry.data)
     else:
         _copy_source(writer, entry.source, entry)
-    writer.write(tar_headers.padding(size))
+    writer.write(tar_headers.padding(_size(entry)))
 
 
 def _copy_source(writer: EncodedWriter, source: Path, entry: FileEntry) -> None:
@@ -194,14 +235,16 @@ def _copy_exactly(writer: EncodedWriter, file: BinaryIO, entry: FileEntry, sourc
         writer.write(chunk)
         left -= len(chunk)
     if left or file.read(1):
-        raise EnvbuildError(
-            f"`{source}` changed while it was read",
-            f"it had {entry.size} bytes at first, and has {'fewer' if left else 'more'} now",
-            "Run the command again when nothing writes to it",
-        )
-    if entry.digest and checksum and checksum.hexdigest() != entry.digest.hex:
+        raise _changed(source, f"it had {entry.size} bytes at first, and has {'fewer' if left else 'more'} now")
+    if checksum:
+        check_digest(entry, checksum.hexdigest())
+
+
+def check_digest(entry: FileEntry, found: str) -> None:
+    """Raises: DigestMismatchError, if a source has another SHA-256 than is known of it."""
+    if entry.digest and found != entry.digest.hex:
         raise DigestMismatchError(
-            f"`{source}` does not have the bytes that were promised",
-            f"its sha256 is {checksum.hexdigest()}, where {entry.digest.hex} is expected",
+            f"`{entry.source}` does not have the bytes that were promised",
+            f"its sha256 is {found}, where {entry.digest.hex} is expected",
             "Run the command again when nothing writes to it",
         )

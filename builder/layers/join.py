@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import IO, cast
 
 from builder.errors import DigestMismatchError
 from builder.layers.encode import EncodedWriter
+from builder.layers.files import FileEntry, FileTree, check_digest
 from builder.layers.interface import Directory, Package
 from builder.layers.tar_headers import DIRECTORY, END_OF_ARCHIVE, header
 from builder.oci.digest import Digest
-from builder.oci.documents import MEDIA_TYPE_LAYER_GZIP, Descriptor
+from builder.oci.documents import MEDIA_TYPE_LAYER, MEDIA_TYPE_LAYER_GZIP, Descriptor
 from builder.oci.layout import CHUNK, BlobWriter
+from builder.oci.sourced import Part, Sourced
 from builder.oci.store import Store
 from builder.oci.streams import ObservedStream, gunzip, inflate_errors
+
+LARGE = 1 << 20
+"""Bytes from which on a file of a plain layer is read where it is, and no copy of it kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +31,9 @@ class Layer:
     """A finished layer in the store."""
 
     descriptor: Descriptor
-    """Of the gzip blob."""
+    """Of the blob: a gzip stream, or a plain tar."""
     diff_id: Digest
-    """Of the tar inside."""
+    """Of the tar inside; of a plain one, the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +100,55 @@ def write_layer(store: Store, directories: Iterable[Directory], parts: Iterable[
                 part.package.write(sink, part.left_out)
         _write_text(sink, END_OF_ARCHIVE)
         return Layer(Descriptor(MEDIA_TYPE_LAYER_GZIP, blob.commit(), blob.size), sink.diff_id)
+
+
+def write_plain_layer(store: Store, directories: Iterable[Directory], tree: FileTree) -> Layer:
+    """Have a layer of `tree` in the store that is not compressed: for weights and data, which do not compress.
+
+    Of large files no second copy is written: the store describes the layer, and they are read where they are.
+
+    Raises: EnvbuildError, if a file changes meanwhile; DigestMismatchError, if one has another digest than is known.
+    """
+    headers = b"".join(map(_directory_header, directories))
+    content = Sourced.of([Part(headers), *tree.parts(), Part(END_OF_ARCHIVE)])
+    with ThreadPoolExecutor(1) as pool:
+        check = pool.submit(_check_sources, tree.sources())
+        digest = keep(store, content)
+        check.result()
+    return Layer(Descriptor(MEDIA_TYPE_LAYER, digest, content.size), digest)
+
+
+def keep(store: Store, content: Sourced) -> Digest:
+    """Have a blob in the store: written where it holds small files, else described.
+
+    Raises: EnvbuildError, if a file changes meanwhile.
+    """
+    files = [part.size for part in content.parts if part.source]
+    described = bool(files) and min(files) >= LARGE
+    with content.open() as file:
+        if not described:
+            with store.new_blob() as blob:
+                while chunk := file.read(CHUNK):
+                    blob.write(chunk)
+                return blob.commit()
+        digest = Digest(_sha256(file))
+    store.describe(digest, content)
+    return digest
+
+
+def _check_sources(files: Iterable[FileEntry]) -> None:
+    """Read files whose digest is known. Raises: EnvbuildError, DigestMismatchError, if one is another."""
+    for entry in files:
+        if entry.digest and entry.source:
+            with Sourced((Part.of_file(entry.source),)).open() as file:
+                check_digest(entry, _sha256(file))
+
+
+def _sha256(file: IO[bytes]) -> str:
+    checksum, buffer = hashlib.sha256(), memoryview(bytearray(CHUNK))
+    while count := cast("io.RawIOBase", file).readinto(buffer):
+        checksum.update(buffer[:count])
+    return checksum.hexdigest()
 
 
 def _directory_header(directory: Directory) -> bytes:

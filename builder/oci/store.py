@@ -17,15 +17,19 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from builder.errors import EnvbuildError
 from builder.oci.canonical import canonical_json
 from builder.oci.digest import Digest
 from builder.oci.layout import Layout, claimed_file
+from builder.oci.sourced import Sourced
 
 BUILT_WHEELS, CHECKOUTS = "built-wheels", "checkouts"
 """Kinds of records that name what no index has: wheels that were built here, and archives of commits."""
+
+_SOURCED = "sourced-blobs"
+"""The kind of the records of blobs that are not written, by digest."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -41,7 +45,52 @@ class Usage:
 
 
 class Store(Layout):
-    """A layout with keyed records, locks and folders for unpacked layers."""
+    """A layout with keyed records, locks and folders for unpacked layers.
+
+    Blobs may be there as a description alone, as long as the files that they are read from do not change: such a one
+    is to be opened, and has nothing at its `path`.
+    """
+
+    def has(self, digest: Digest, size: int) -> bool:
+        """Whether the blob is there with this size in bytes, written or described."""
+        if super().has(digest, size):
+            return True
+        content = self._sourced(digest)
+        return content is not None and content.size == size and content.is_current()
+
+    def open(self, digest: Digest) -> IO[bytes]:
+        """The blob as an unbuffered file.
+
+        Raises: EnvbuildError, if it is missing; while it is read, if a file that it is in has changed.
+        """
+        try:
+            return super().open(digest)
+        except EnvbuildError:
+            content = self._sourced(digest)
+            if content is None:
+                raise
+            return content.open()
+
+    def describe(self, digest: Digest, content: Sourced) -> None:
+        """Have the blob without writing it: it is what `content` gives, which has this digest."""
+        self.keep_record(_SOURCED, digest.hex, content.to_value())
+
+    def discard(self, digest: Digest) -> None:
+        """Forget a blob that was found to be damaged, so that it is made or fetched again."""
+        super().discard(digest)
+        self._record_path(_SOURCED, digest.hex).unlink(missing_ok=True)
+
+    def blobs(self) -> Iterator[Digest]:
+        """The digest of every blob that is there, written or described."""
+        written = set(super().blobs())
+        yield from written
+        folder = self.root / "records" / _SOURCED
+        found = {Digest(file.stem) for file in folder.glob("*.json")} if folder.is_dir() else set()
+        yield from found - written
+
+    def _sourced(self, digest: Digest) -> Sourced | None:
+        value = self.record(_SOURCED, digest.hex)
+        return None if value is None else Sourced.from_value(value)
 
     def record(self, kind: str, key: str) -> Any | None:
         """The JSON value kept under `key`, or None if there is none (or it was cut short)."""

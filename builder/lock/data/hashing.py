@@ -19,6 +19,7 @@ from builder.errors import EnvbuildError
 from builder.lock.data.entry import LockedFile, check_path
 from builder.oci.digest import Digest
 from builder.oci.layout import CHUNK
+from builder.oci.sourced import identity_of
 from builder.oci.store import Store
 from builder.progress import Progress, Silent
 
@@ -42,11 +43,6 @@ class Found:
     def size(self) -> int:
         """In bytes."""
         return self.identity[2]
-
-
-def identity_of(status: os.stat_result) -> tuple[int, ...]:
-    """What tells a file from another and from itself after a change."""
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 @dataclass(frozen=True, slots=True)

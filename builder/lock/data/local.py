@@ -9,7 +9,8 @@ from urllib.parse import quote, unquote, urlsplit
 from builder.errors import EnvbuildError
 from builder.lock.data.entry import DataEntry, LockedFile, folder_entry
 from builder.lock.data.glob import Glob
-from builder.lock.data.hashing import Found, Hasher, identity_of, shown, walk
+from builder.lock.data.hashing import Found, Hasher, shown, walk
+from builder.oci.sourced import identity_of
 from builder.spec.data_url import is_glob, is_path, split_glob
 
 

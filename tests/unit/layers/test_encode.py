@@ -10,7 +10,6 @@ import zlib
 import pytest
 
 from builder.layers.encode import PIECE_SIZE, EncodedWriter, compressed_member, stored_member
-from builder.layers.interface import MEMBER_SIZE
 
 
 class Collector:
@@ -24,9 +23,9 @@ class Collector:
         self.tar += data
 
 
-def encode(chunks: list[bytes], *, compress: bool = True) -> Collector:
+def encode(chunks: list[bytes]) -> Collector:
     sink = Collector()
-    writer = EncodedWriter(sink, compress=compress)
+    writer = EncodedWriter(sink)
     for chunk in chunks:
         writer.write(chunk)
     writer.finish()
@@ -62,11 +61,6 @@ def test_members_are_fixed_pieces() -> None:
     sizes = [len(member) for member in members(bytes(encode([TEXT]).gz))]
     assert set(sizes[:-1]) == {PIECE_SIZE}
     assert sum(sizes) == len(TEXT)
-
-
-def test_stored_members_are_larger_pieces() -> None:
-    sizes = [len(member) for member in members(bytes(encode([bytes(MEMBER_SIZE + 5)], compress=False).gz))]
-    assert sizes == [MEMBER_SIZE, 5]
 
 
 def test_an_empty_stream_has_no_member() -> None:
