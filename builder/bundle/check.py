@@ -38,12 +38,14 @@ class Verdict:
     """Why the contents of some image were not compared."""
     left_out: str = ""
     """What of an image could not be compared."""
+    images: tuple[Checked, ...] = ()
+    """Those that are whole, and the files in them."""
 
 
 def check(subject: Subject, lock: Lock | None = None, scans: Scans = one_by_one) -> Verdict:
     """Check an image, and compare what is in it with `lock`, or else with the lock that it carries."""
-    report = validate(subject.layout, subject.tops, Question(WANTED, packages_of, scans))
-    verdict = Verdict((*report.problems, *subject.docker_problems()), report.notes)
+    report = validate(subject.layout, subject.roots, Question(WANTED, packages_of, scans))
+    verdict = Verdict((*report.problems, *subject.docker_problems()), report.notes, images=report.images)
     if not report.images and not report.problems:
         return _with(verdict, not_compared="it holds no image")
     for image in report.images:

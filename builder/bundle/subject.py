@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.image.kept import Image, read_image
-from builder.oci.archive import ArchiveReader, index_entries
+from builder.oci.archive import ArchiveReader, read_index
+from builder.oci.attachments import named_list
 from builder.oci.documents import DOCUMENT_LIMIT, INDEXES, Descriptor, Platform
 from builder.oci.layout import Layout
 from builder.oci.problems import Problem
@@ -25,9 +26,16 @@ class Subject:
     name: str
     layout: Layout
     tops: tuple[Descriptor, ...]
-    """Of what it is made of: one image or index as a rule, and what is attached to that."""
+    """Of what it is made of: one image or index as a rule."""
     forks: bool = True
     """Whether it may be read in forked processes: what holds connections may not."""
+    attached: Descriptor | None = None
+    """The list of what is attached to it, of a file or a folder."""
+
+    @property
+    def roots(self) -> tuple[Descriptor, ...]:
+        """Everything below which there is something to check."""
+        return (*self.tops, self.attached) if self.attached else self.tops
 
     @property
     def digest(self) -> str:
@@ -91,14 +99,15 @@ def open_file(path: Path) -> Subject:
     Raises: EnvbuildError, DigestMismatchError, if it is neither.
     """
     if path.is_dir():
-        return _of_index(str(path), Layout(path), path)
+        with open(path / "index.json", "rb") as file:
+            return _of_index(str(path), Layout(path), file.read(DOCUMENT_LIMIT))
     from builder.oci.docker_archive import DockerArchive, is_docker_archive
 
     if is_docker_archive(path):
         archive = DockerArchive(path)
         return Subject(str(path), archive, archive.tops)
     reader = ArchiveReader(path)
-    return Subject(str(path), reader, _named(reader.index_json(), str(path)))
+    return _of_index(str(path), reader, reader.index_json())
 
 
 def open_reference(reference: Reference, registries: Registries, observe: Callable[[int], None]) -> Subject:
@@ -112,17 +121,13 @@ def open_reference(reference: Reference, registries: Registries, observe: Callab
     return Subject(str(reference), layout, (layout.top,), forks=False)
 
 
-def _of_index(name: str, layout: Layout, folder: Path) -> Subject:
-    with open(folder / "index.json", "rb") as file:
-        return Subject(name, layout, _named(file.read(DOCUMENT_LIMIT), name))
-
-
-def _named(index: bytes, place: str) -> tuple[Descriptor, ...]:
+def _of_index(name: str, layout: Layout, index: bytes) -> Subject:
     """What an `index.json` names, each once."""
-    manifests = {manifest.digest: manifest for manifest in index_entries(index, place)}
+    document = read_index(index, name)
+    manifests = {manifest.digest: manifest for manifest in document.manifests}
     if not manifests:
-        raise EnvbuildError(f"`{place}` holds no image")
-    return tuple(manifests.values())
+        raise EnvbuildError(f"`{name}` holds no image")
+    return Subject(name, layout, tuple(manifests.values()), attached=named_list(document.annotations))
 
 
 def _docker_view(image: Image) -> list[Any]:

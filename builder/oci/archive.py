@@ -24,7 +24,7 @@ from builder.oci.canonical import canonical_json, parse_json
 from builder.oci.digest import Digest
 from builder.oci.documents import DOCUMENT_LIMIT, MEDIA_TYPE_INDEX, Descriptor, Index, Manifest
 from builder.oci.layout import CHUNK, Layout, copy_blob, replacing, write_atomically
-from builder.oci.tar_entries import Entry, SeekingTarReader
+from builder.oci.tar_entries import BLOCK, Entry, SeekingTarReader, TarError
 from builder.progress import Progress, Silent
 
 _MTIME = 315619200
@@ -136,11 +136,11 @@ def stream_archive(
     """Stream a tar of `documents` and `blobs`, in this order: equal input gives equal bytes."""
     for name in sorted(documents):
         data = documents[name]
-        file.write(_header(name, len(data)) + data + bytes(-len(data) % 512))
+        file.write(archive_header(name, len(data)) + data + bytes(-len(data) % 512))
     blobs = list(blobs)
     (progress or Silent()).start("bundle", sum(blob.size for blob in blobs))
     for blob in blobs:
-        file.write(_header(f"blobs/sha256/{blob.digest.hex}", blob.size))
+        file.write(archive_header(f"blobs/sha256/{blob.digest.hex}", blob.size))
         _copy_blob(file, layout, blob, progress or Silent())
         file.write(bytes(-blob.size % 512))
     file.write(bytes(2 * 512))
@@ -289,7 +289,8 @@ def _docker_manifest(docker: DockerEntry) -> bytes:
     return canonical_json([entry])
 
 
-def _header(name: str, size: int) -> bytes:
+def archive_header(name: str, size: int) -> bytes:
+    """The headers of a file in an archive, the same for everybody."""
     entry = tarfile.TarInfo(name)
     entry.size, entry.mode, entry.mtime = size, 0o644, _MTIME
     return entry.tobuf(tarfile.PAX_FORMAT)
@@ -324,10 +325,13 @@ def _offsets(path: Path) -> dict[str, tuple[int, int]]:
                     if name in found:
                         raise EnvbuildError(f"`{path}` has {name[:100]} twice")
                     found[name] = (reader.position, entry.size)
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or str(error)
+    except TarError as error:
+        starts_badly = reader.position <= BLOCK and str(error).startswith("a header's")
+        why = "it is no tar archive" if starts_badly else str(error)
         hint = "It was cut short: get it again" if why.startswith(_CUT_SHORT) else None
         raise EnvbuildError(f"`{path}` cannot be read as a bundle", why, hint) from error
+    except OSError as error:
+        raise EnvbuildError(f"`{path}` cannot be read as a bundle", error.strerror or str(error)) from error
     return found
 
 

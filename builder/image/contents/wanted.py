@@ -12,6 +12,7 @@ _LISTS = re.compile(
     rb"opt/env/lib/python[^/]+/site-packages/[^/]+\.dist-info/(?:METADATA|RECORD)"
     rb"|opt/env/conda-meta/[^/]+\.json"
     rb"|var/lib/dpkg/status(?:\.d/[^/]+)?"
+    rb"|usr/lib/os-release"
     rb"|bundle/(?:bundle\.json|lock/[^/]+)"
 )
 

@@ -27,9 +27,13 @@ class Statement:
     predicate: Mapping[str, Any] = field(default_factory=dict)
     name: str = ""
     """Of its only subject; empty where it needs none."""
+    data: bytes = field(default=b"", compare=False)
+    """What it was read from, if it was."""
 
     def to_bytes(self) -> bytes:
-        """The canonical bytes."""
+        """The bytes that it was read from, else the canonical ones."""
+        if self.data:
+            return self.data
         name = {"name": self.name} if self.name else {}
         subjects = [{"digest": {"sha256": digest.hex}} | name for digest in self.subjects]
         return canonical_json(
@@ -45,14 +49,14 @@ class Statement:
     def from_bytes(cls, data: bytes) -> Statement:
         """From JSON. Raises: SignatureError, if it is no statement, or a key stands twice in it."""
         try:
-            return _read(parse_json(data, "a statement"))
+            return _read(parse_json(data, "a statement"), data)
         except SignatureError:
             raise
         except EnvbuildError as error:
             raise SignatureError(error.what, error.why) from error
 
 
-def _read(document: Any) -> Statement:
+def _read(document: Any, data: bytes) -> Statement:
     if not isinstance(document, dict) or document.get("_type") != STATEMENT:
         raise SignatureError("a signed payload is not an in-toto statement of version 1")
     subjects, kind = document.get("subject"), document.get("predicateType")
@@ -60,7 +64,7 @@ def _read(document: Any) -> Statement:
     if not isinstance(subjects, list) or not subjects or not isinstance(kind, str) or not isinstance(predicate, dict):
         raise SignatureError("a signed statement is not as it should be", "subject, predicateType and predicate")
     name = subjects[0].get("name", "") if isinstance(subjects[0], dict) and len(subjects) == 1 else ""
-    return Statement(tuple(map(_subject, subjects)), kind, predicate, str(name))
+    return Statement(tuple(map(_subject, subjects)), kind, predicate, str(name), data)
 
 
 def _subject(document: Any) -> Digest:
