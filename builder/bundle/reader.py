@@ -13,7 +13,7 @@ from builder.bundle.documents import BUNDLE_FILE, BUNDLE_FORMAT, DATA_LOCK_PATH,
 from builder.errors import EnvbuildError
 from builder.image.config import LAUNCHER
 from builder.image.kept import Image, read_image
-from builder.image.skeleton import DATA
+from builder.image.skeleton import BUNDLE, DATA
 from builder.layers.join import Layer
 from builder.lock.data.document import DataLock
 from builder.oci.archive import ArchiveReader, only_image, read_index
@@ -28,6 +28,8 @@ from builder.oci.validate import checked_stream
 
 _DOCUMENTS_LIMIT = 64 << 20
 """Bytes of the layer of documents at most, uncompressed."""
+_LOCK_LIMIT = 16 << 20
+"""Bytes of a file of the lock at most: what is read of it takes many times as much."""
 _SMALL_LAYER = 1 << 20
 """Bytes, compressed, of a layer that is read to see whether it is the one of documents."""
 
@@ -144,13 +146,23 @@ def read_document(layout: Layout, image: Image) -> dict[str, Any]:
     return cast("dict[str, Any]", document)
 
 
+def read_documents(bundle: Bundle) -> dict[str, bytes]:
+    """The files of the bundle's own folder, by their path in it.
+
+    Raises: EnvbuildError, DigestMismatchError, if their layer is damaged.
+    """
+    image = bundle.images[min(bundle.images)]
+    found = _files(bundle.layout, image, f"{BUNDLE}/") if is_bundle(image) else {}
+    return {name.removeprefix(f"{BUNDLE}/"): data for name, data in found.items()}
+
+
 def read_lock_files(bundle: Bundle) -> dict[str, bytes]:
     """The files of the lock that a bundle was made from, by name; their content is not checked against each other.
 
     Raises: EnvbuildError, if there is none inside; DigestMismatchError, if they are not what the bundle promises.
     """
     image = bundle.images[min(bundle.images)]
-    found = _files(bundle.layout, image, LOCK_PREFIX) if is_bundle(image) else {}
+    found = _files(bundle.layout, image, LOCK_PREFIX, _LOCK_LIMIT) if is_bundle(image) else {}
     if not found:
         raise EnvbuildError(f"there is no lock in `{bundle.name}`", "it is an image, not a bundle")
     return {name.removeprefix(LOCK_PREFIX): data for name, data in found.items()}
@@ -185,7 +197,11 @@ def _check_document(document: Mapping[str, Any]) -> None:
             values = {key: entry.get(key) for key in keys} if isinstance(entry, dict) else {}
             items = [item for value in values.values() if isinstance(value, list) for item in value]
             typed = bool(values) and all(isinstance(values[key], types) for key, types in keys.items())
-            if not typed or not all(isinstance(item, str) for item in items) or not _belongs(name, entry or {}, document):
+            if (
+                not typed
+                or not all(isinstance(item, str) for item in items)
+                or not _belongs(name, entry or {}, document)
+            ):
                 raise EnvbuildError("the bundle's `bundle.json` is not as it should be", f"`{name[:100]}` in `{part}`")
 
 

@@ -358,7 +358,7 @@ def test_a_hint_can_be_pasted_into_a_shell(work: Path, envbuild: Any) -> None:
     [
         (("ci", "github"), "a folder that is there as FOLDER"),
         (("ci", "github", "nowhere"), "a folder that is there as FOLDER"),
-        (("inspect", "nowhere"), "a file or folder that is there as TARGET"),
+        (("inspect", "nowhere"), "a bundle's file or folder"),
         (("lock", "diff", "HEAD", "--path", "nowhere"), "as `--path`"),
         (("shell", "--work", "nowhere"), "as `--work`"),
         (("run", ".", "train", "--env-file", "nowhere"), "as `--env-file`"),
