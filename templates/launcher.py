@@ -35,6 +35,8 @@ RECORDED_FILES = 1000
 FORWARDED = (
     signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH,
 )  # fmt: skip
+NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
+"""What data and outputs are called: one part of a path."""
 SHELLS = ("sh", "bash", "dash")
 LEFT_OUT = frozenset({".DS_Store", "Thumbs.db", ".ipynb_checkpoints"})
 """What file managers and notebooks leave in folders, and is no data; as in builder/lock/data/hashing.py."""
@@ -115,7 +117,39 @@ def read_bundle(path: str) -> dict[str, Any]:
         raise LauncherError(f"`{path}` cannot be read: {error}") from error
     if not isinstance(bundle, dict) or bundle.get("format") != 1:
         raise LauncherError(f"`{path}` is not of format 1, which is all that this launcher reads")
+    for kind, entry in (("commands", _is_command), ("data", _is_data)):
+        entries = bundle.setdefault(kind, {})
+        for name, value in entries.items() if isinstance(entries, dict) else [(kind, None)]:
+            if not (isinstance(value, dict) and entry(name, value, bundle)):
+                raise LauncherError(f"`{path}` is not as it should be: `{name[:100]}` in `{kind}`")
     return bundle
+
+
+def _is_command(_: str, entry: dict[str, Any], bundle: dict[str, Any]) -> bool:
+    """Whether an entry has what this launcher relies on; what it reads and writes are plain names."""
+    inputs, outputs, run = entry.get("inputs") or [], entry.get("outputs") or [], entry.get("run")
+    named = _is_texts(inputs) and _is_texts(outputs) and all(map(NAME.fullmatch, (*inputs, *outputs)))
+    groups = (entry.get("parameters") or {}, entry.get("environment") or {})
+    known = bundle.get("data") or {}
+    return bool(named and run and _is_texts(run) and all(isinstance(one, dict) for one in groups)) and (
+        isinstance(known, dict) and set(known) >= set(inputs)
+    )
+
+
+def _is_data(name: str, entry: dict[str, Any], _: dict[str, Any]) -> bool:
+    """Whether an entry leads to its own place, and to nothing else."""
+    size, digest = entry.get("size"), entry.get("sha256")
+    return (
+        bool(NAME.fullmatch(name))
+        and entry.get("path") == f"/data/{name}"
+        and _is_texts(entry.get("urls") or [])
+        and (digest is None or isinstance(digest, str))
+        and (size is None or (isinstance(size, int) and size >= 0))
+    )
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
 def parse(arguments: Sequence[str], bundle: dict[str, Any]) -> argparse.Namespace:
@@ -568,32 +602,42 @@ def provide(name: str, entry: dict[str, Any]) -> dict[str, Any]:
     if not os.path.exists(path):
         fetch(name, entry, path)
         source = "fetched"
-    elif os.path.isdir(path) != is_folder:
+    elif entry.get("packed") and not (_is_mounted(path) or _is_mounted(place("/data"))):
+        source = "packed"
+    if os.path.isdir(path) != is_folder:
         is_there, expected = ("a file", "a folder") if is_folder else ("a folder", "a file")
         raise LauncherError(f"`{path}` is {is_there}, and {expected} is expected", _mount_hint(name, entry))
     digest, size = verify_folder(name, entry, path) if is_folder else verify(name, entry, path)
     return {"sha256": digest, "size": size, "source": source}
 
 
-def manifest(name: str) -> dict[str, dict[str, Any]]:
-    """The files of a folder by path, as the bundle's data lock has them."""
+def manifest(name: str, entry: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The files of a folder by path, as the bundle's data lock has them; `entry` has the digest of this list."""
     path = place("/bundle/data.lock.json")
     try:
         with open(path, encoding="utf-8") as file:
             rows = json.load(file)["data"][name]["files"]
-        return {path: {"sha256": digest, "size": size} for path, digest, size in rows}
+        text = json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
+        if hashlib.sha256(text.encode()).hexdigest() != entry.get("sha256"):
+            raise ValueError
+        files = {path: {"sha256": digest, "size": size} for path, digest, size in rows}
+        if not all(isinstance(one, str) and os.path.normpath(one) == one for one in files):
+            raise ValueError
+        if any(os.path.isabs(one) or one.split("/")[0] == ".." for one in files):
+            raise ValueError
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LauncherError(f"`{path}` does not tell the files of `{name}`") from error
+    return files
 
 
 def verify_folder(name: str, entry: dict[str, Any], path: str) -> tuple[str, int]:
     """The digest and the size in bytes of a folder, which must have just the files of its manifest."""
-    wanted, found = manifest(name), set()
-    for folder, folders, files in os.walk(path):
-        folders[:] = [one for one in folders if one not in LEFT_OUT]
-        found.update(os.path.relpath(os.path.join(folder, file), path) for file in files if file not in LEFT_OUT)
+    wanted, found = manifest(name, entry), set()
+    for folder, _, files in os.walk(path):
+        found.update(os.path.relpath(os.path.join(folder, file), path) for file in files)
     wrong = [f"`{file}` is missing" for file in sorted(wanted.keys() - found)]
-    wrong += [f"`{file}` does not belong there" for file in sorted(found - wanted.keys())]
+    others = (file for file in sorted(found - wanted.keys()) if not LEFT_OUT.intersection(file.split("/")))
+    wrong += [f"`{file}` does not belong there" for file in others]
     if wrong:
         more = f", and {len(wrong) - TOLD} more" if len(wrong) > TOLD else ""
         raise LauncherError(
@@ -642,7 +686,7 @@ def fetch(name: str, entry: dict[str, Any], path: str) -> None:
         return
     draft = tempfile.mkdtemp(prefix=f".{name}-", dir=folder)
     try:
-        for file, one in manifest(name).items():
+        for file, one in manifest(name, entry).items():
             os.makedirs(os.path.dirname(os.path.join(draft, file)), exist_ok=True)
             urls = [url + (quote(file) if _is_fetched_here(url) else file) for url in entry["urls"]]
             _fetch_file(f"{name}/{file}", {**entry, **one, "urls": urls}, os.path.join(draft, file))

@@ -125,6 +125,7 @@ def bundle(tmp_path):
 
 
 def test_without_a_command_the_commands_are_listed_with_what_they_need(bundle):
+    bundle.input()
     bundle.command(
         "train", ["python", "-m", "x y"], inputs=["train"], outputs=["model"], parameters={"a": {"b": 1}}, seed=7
     )
@@ -561,7 +562,8 @@ def test_wrong_fetched_data_is_refused_and_not_left_behind(bundle, site, content
 
 def folder_input(bundle, files, *urls):
     rows = sorted([path, hashlib.sha256(data).hexdigest(), len(data)] for path, data in files.items())
-    bundle.input(*urls, kind="folder", sha256="a" * 64, size=sum(map(len, files.values())))
+    digest = hashlib.sha256(json.dumps(rows, separators=(",", ":")).encode()).hexdigest()
+    bundle.input(*urls, kind="folder", sha256=digest, size=sum(map(len, files.values())))
     lock = {"version": 1, "data": {"train": {"kind": "folder", "files": rows}}}
     (bundle.root / "bundle/data.lock.json").write_text(json.dumps(lock))
     bundle.command("train", "pass", inputs=["train"])
@@ -580,7 +582,8 @@ def test_a_mounted_folder_is_verified_file_by_file(bundle):
     folder_input(bundle, FOLDER)
     fill(bundle.root / "data/train", {**FOLDER, ".DS_Store": b"", ".ipynb_checkpoints/a.csv": b"x"})
     assert bundle.run("train").returncode == 0
-    assert bundle.record()["data"]["train"] == {"sha256": "a" * 64, "size": 3, "source": "present"}
+    digest = bundle.data["train"]["sha256"]
+    assert bundle.record()["data"]["train"] == {"sha256": digest, "size": 3, "source": "present"}
 
 
 @pytest.mark.parametrize(
@@ -625,10 +628,76 @@ def test_a_folder_that_is_fetched_in_part_is_not_left_behind(bundle, tmp_path):
     assert list((bundle.root / "data").iterdir()) == []
 
 
-def test_a_bundle_that_does_not_tell_the_files_of_a_folder_is_an_error(bundle):
+def test_what_a_lock_names_is_data_whatever_it_is_called(bundle):
+    folder_input(bundle, {".DS_Store": b"1"})
+    fill(bundle.root / "data/train", {".DS_Store": b"1", "Thumbs.db": b""})
+    assert bundle.run("train").returncode == 0
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_packed_data_are_verified_as_mounted_ones_are(bundle, kind):
+    if kind == "folder":
+        folder_input(bundle, FOLDER)
+        fill(bundle.root / "data/train", FOLDER)
+    else:
+        bundle.input()
+        bundle.command("train", "pass", inputs=["train"])
+        (bundle.root / "data/train").write_bytes(DATA)
+    bundle.data["train"]["packed"] = True
+    assert bundle.run("train").returncode == 0
+    assert bundle.record()["data"]["train"]["source"] == "packed"
+    place = bundle.root / "data/train"
+    (place / "a.csv" if kind == "folder" else place).write_bytes(b"2")
+    assert bundle.run("train").returncode == 5
+
+
+@pytest.mark.parametrize("path", ["../a.csv", "/a.csv", "b/../../a.csv", "./a.csv", ""])
+def test_no_file_of_a_folder_is_written_outside_of_it(bundle, tmp_path, path):
+    folder_input(bundle, {path: b"1"}, f"file://{tmp_path}/origin/")
+    finished = bundle.run("train")
+    assert finished.returncode == 1
+    assert "does not tell the files of `train`" in finished.stderr
+    assert list((bundle.root / "data").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"path": "/etc/passwd"}, {"path": "/data/../etc"}, {"path": 3}, {"urls": "http:"}, {"urls": [3]},
+        {"size": "1"}, {"size": -1}, {"sha256": 3},
+    ],
+)  # fmt: skip
+def test_data_that_lead_elsewhere_are_refused_before_anything_is_done(bundle, fields):
+    bundle.input(**fields)
+    bundle.command("train", "pass", inputs=["train"])
+    finished = bundle.run("train")
+    assert (finished.returncode, "Traceback" in finished.stderr) == (1, False)
+    assert "is not as it should be: `train` in `data`" in finished.stderr
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"run": "sh -c true"}, {"run": []}, {"inputs": ["../x"]}, {"inputs": ["other"]}, {"outputs": ["../x"]},
+        {"outputs": "model"}, {"parameters": [1]}, {"environment": [1]},
+    ],
+)  # fmt: skip
+def test_a_command_that_is_none_is_refused(bundle, fields):
+    bundle.command("train", ["true"])
+    bundle.commands["train"] |= fields
+    finished = bundle.run("train")
+    assert (finished.returncode, "Traceback" in finished.stderr) == (1, False)
+    assert "is not as it should be: `train` in `commands`" in finished.stderr
+
+
+@pytest.mark.parametrize("digest", ["that of other files", "none"])
+def test_a_bundle_that_does_not_tell_the_files_of_a_folder_is_an_error(bundle, digest):
     folder_input(bundle, FOLDER)
     fill(bundle.root / "data/train", FOLDER)
-    (bundle.root / "bundle/data.lock.json").write_text("{}")
+    if digest == "none":
+        (bundle.root / "bundle/data.lock.json").write_text("{}")
+    else:
+        bundle.data["train"]["sha256"] = "a" * 64
     finished = bundle.run("train")
     assert finished.returncode == 1
     assert "does not tell the files of `train`" in finished.stderr
