@@ -8,12 +8,15 @@ from datetime import date
 from fnmatch import fnmatchcase
 from typing import Any
 
+from builder.records.licenses.expression import NOASSERTION, permits
+from builder.records.licenses.rules import LicenseRules
 from builder.records.policy.document import BaseImage, Ignored, ScanRule, Vulnerabilities
 from builder.records.policy.outcome import Outcome, Result, joined
 from builder.records.signing.statement import Statement
 from builder.records.vulnerabilities.affected import DEBIAN, PYPI, Package
 from builder.records.vulnerabilities.lookup import Lookup, Vulnerability
 from builder.records.vulnerabilities.severity import Severity
+from builder.spec.project import Licenses
 
 _SCAN_LEVELS = ("none", "low", "medium", "high")
 _MOST_SHOWN = 20
@@ -26,6 +29,15 @@ class Base:
     name: str
     digest: str = ""
     """Of an image's manifest; empty for a Debian suite."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Licensed:
+    """A package, and the SPDX expression of its licence."""
+
+    package: str
+    version: str
+    license: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +89,24 @@ def check_bases(allowed: Sequence[BaseImage], bases: Sequence[Base] | None) -> O
 
 def _matches(base: Base, allowed: BaseImage) -> bool:
     return fnmatchcase(base.name, allowed.name) and fnmatchcase(base.digest, allowed.digest)
+
+
+def check_licenses(rules: Licenses, packages: Sequence[Licensed] | None) -> Outcome:
+    """Whether every package has a licence that may be; None where no record inside tells.
+
+    A licence of which nothing is known may be any, so it is not measured.
+    """
+    if packages is None:
+        return Outcome("licenses", Result.NOT_MEASURED, ("no record inside tells what packages are licensed under",))
+    accepted = LicenseRules(rules.deny, rules.allow, rules.ignore).accepts
+    asked = sorted(one for one in packages if one.package not in rules.ignore)
+    failed = [
+        f"{one.package} {one.version} is under {one.license[:200]}"
+        for one in asked
+        if one.license != NOASSERTION and not permits(one.license, accepted)
+    ]
+    unknown = [f"{one.package} {one.version} does not say its licence" for one in asked if one.license == NOASSERTION]
+    return joined("licenses", _few(failed), _few(unknown), f"{len(asked)} packages have licences that may be")
 
 
 def check_scan(rule: ScanRule, scans: Sequence[ScanRecord]) -> Outcome:

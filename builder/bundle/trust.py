@@ -1,0 +1,178 @@
+"""Holding a bundle to a policy: who signed it and what is said of it are read, and each rule is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+from builder.bundle.attach import attached
+from builder.bundle.installed import installed_packages
+from builder.bundle.reader import Bundle, read_documents, read_lock_files
+from builder.errors import DigestMismatchError, EnvbuildError
+from builder.lock.folder import parse_lock
+from builder.oci.archive import ArchiveReader, read_index
+from builder.oci.archive_form import check_form
+from builder.oci.attachments import Attachment, named_list
+from builder.oci.canonical import parse_json
+from builder.oci.digest import Digest
+from builder.oci.registry.layout import RegistryLayout
+from builder.oci.validate import Checked
+from builder.records.licenses.collection import LICENSES_FILE, LICENSES_FORMAT
+from builder.records.licenses.expression import NOASSERTION, spdx
+from builder.records.policy.document import Policy, Signers
+from builder.records.policy.outcome import Outcome
+from builder.records.policy.rules import (
+    Base,
+    Licensed,
+    check_bases,
+    check_builders,
+    check_licenses,
+    check_vulnerabilities,
+    wanted,
+)
+from builder.records.policy.signatures import Read, check_signers, read_attached, verifiers, vouched
+from builder.records.signing.signed import Verifier
+from builder.records.signing.statement import PROVENANCE, Statement
+from builder.records.vulnerabilities.lookup import look_up
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked of a bundle."""
+
+    policy: Policy
+    folder: Path = Path()
+    """What the paths of the policy are relative to."""
+    today: date = date.max
+    """The day on which it is asked."""
+
+
+def of_keys(keys: Sequence[Path], allowed_signers: Path | None) -> Policy:
+    """The policy that every one of some keys has signed, and somebody of a list, if there is one."""
+    rules = [Signers(keys=(str(path),)) for path in keys]
+    if allowed_signers is not None:
+        rules.append(Signers(allowed_signers=str(allowed_signers)))
+    return Policy(signatures=tuple(rules))
+
+
+def judge_signatures(bundle: Bundle, asked: Asked) -> tuple[Outcome, ...]:
+    """What comes of the rules about who signed and who built; reads documents only.
+
+    What is signed is the bundle's own digest, below which everything is named by digest.
+
+    Raises: EnvbuildError, if a key cannot be read; DigestMismatchError, if something was changed.
+    """
+    if not asked.policy.signatures:
+        return ()
+    _check_archive(bundle)
+    read = read_attached(bundle.top.digest, _attached(bundle, bundle.top.digest))
+    trusted = [verifiers(signers, asked.folder) for signers in asked.policy.signatures]
+    outcomes = [
+        check_signers(f"signatures[{number}]", read, trusted[number], signers.threshold)
+        for number, signers in enumerate(asked.policy.signatures)
+    ]
+    if asked.policy.builders:
+        everybody = [one for group in trusted for one in group]
+        outcomes.append(check_builders(asked.policy.builders, _provenance(bundle, read, everybody)))
+    return tuple(outcomes)
+
+
+def judge_contents(bundle: Bundle, images: Sequence[Checked], asked: Asked) -> tuple[Outcome, ...]:
+    """What comes of the other rules; `images` are all of the bundle's, read and found to be whole.
+
+    Raises: EnvbuildError, if the bundle's documents or the vulnerability database cannot be read.
+    """
+    policy = asked.policy
+    outcomes = [check_bases(policy.bases, _bases(bundle))] if policy.bases else []
+    if policy.licenses:
+        outcomes.append(check_licenses(policy.licenses, _licensed(bundle)))
+    if policy.vulnerabilities:
+        installed = installed_packages(images)
+        places = [asked.folder / path for path in policy.vulnerabilities.places]
+        found = look_up(places, wanted(policy.vulnerabilities, installed))
+        outcomes.append(check_vulnerabilities(policy.vulnerabilities, installed, found, asked.today))
+    return tuple(outcomes)
+
+
+def asks_for_contents(policy: Policy) -> bool:
+    """Whether it has rules for which every layer must be read."""
+    return any((policy.bases, policy.licenses, policy.scan, policy.vulnerabilities))
+
+
+def _attached(bundle: Bundle, subject: Digest) -> list[Attachment]:
+    """What is attached to a digest. Of a file or a folder, whatever is no record there was changed by somebody."""
+    try:
+        return [attachment for _, attachment in attached(bundle, subject)]
+    except DigestMismatchError:
+        raise
+    except EnvbuildError as error:
+        if isinstance(bundle.layout, RegistryLayout):
+            raise
+        raise DigestMismatchError(error.what, error.why, error.hint) from error
+
+
+def _check_archive(bundle: Bundle) -> None:
+    if isinstance(bundle.layout, ArchiveReader):
+        archive = bundle.layout
+        annotations = read_index(archive.index_json(), str(archive.file_path)).annotations
+        check_form(archive, bundle.top, named_list(annotations))
+
+
+def _provenance(bundle: Bundle, read: Read, trusted: Sequence[Verifier]) -> list[Statement]:
+    """Provenance that somebody trusted signed: of the bundle as a whole, else of each of its images."""
+    whole = _of_provenance(read, trusted)
+    if whole or not bundle.images:
+        return whole
+    found = []
+    for image in bundle.images.values():
+        digest = image.descriptor.digest
+        statements = _of_provenance(read_attached(digest, _attached(bundle, digest)), trusted)
+        if not statements:
+            return []
+        found += statements
+    return found
+
+
+def _of_provenance(read: Read, trusted: Sequence[Verifier]) -> list[Statement]:
+    statements = [one for one in read.signed if one.statement.predicate_type == PROVENANCE]
+    return [one.statement for one in vouched(statements, trusted)]
+
+
+def _bases(bundle: Bundle) -> list[Base] | None:
+    """What the images stand on, by the lock inside; None where there is none."""
+    try:
+        lock = parse_lock(read_lock_files(bundle), bundle.name)
+    except DigestMismatchError:
+        raise
+    except EnvbuildError:
+        return None
+    bases = []
+    for platform in bundle.images:
+        locked = lock.document.platforms.get(platform)
+        if locked is None:
+            return None
+        bases.append(Base(locked.base_name, str(locked.image.manifest.digest) if locked.image else ""))
+    return bases
+
+
+def _licensed(bundle: Bundle) -> list[Licensed] | None:
+    """What the records inside each image say of licences; None where one has none, or one that cannot be read."""
+    found: set[Licensed] = set()
+    for platform, image in bundle.images.items():
+        data = read_documents(replace(bundle, images={platform: image})).get(LICENSES_FILE)
+        document = parse_json(data, f"`{LICENSES_FILE}`") if data is not None else None
+        packages = document.get("packages") if isinstance(document, dict) else None
+        if (
+            not isinstance(document, dict)
+            or not isinstance(packages, list)
+            or document.get("format") != LICENSES_FORMAT
+        ):
+            return None
+        for entry in packages:
+            if not isinstance(entry, dict):
+                return None
+            expression = spdx(str(entry.get("license"))) or NOASSERTION
+            found.add(Licensed(str(entry.get("name")), str(entry.get("version")), expression))
+    return sorted(found)
