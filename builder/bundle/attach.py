@@ -98,6 +98,17 @@ def attached(source: Bundle | Place, subject: Digest) -> list[tuple[Descriptor, 
     return list(zip(records, read, strict=True))
 
 
+def attached_by_subject(bundle: Bundle) -> dict[Digest, list[Descriptor]]:
+    """What is attached in a bundle, as a list names it, by subject.
+
+    Raises: EnvbuildError, if something is attached to what is not in it; DigestMismatchError.
+    """
+    found: dict[Digest, list[Descriptor]] = {}
+    for entry, about in _checked(bundle):
+        found.setdefault(about, []).append(entry)
+    return found
+
+
 def _opened(place: Place) -> Bundle:
     if not isinstance(place, Remote):
         return open_bundle(place)
@@ -152,13 +163,13 @@ def _extend(path: Path, draft: Draft, index: bytes) -> None:
 
 
 def _attach_in_registry(place: Remote, subject: Descriptor, attachments: Sequence[Attachment]) -> list[Descriptor]:
-    from builder.oci.registry.referrers import Repository, push_attached
+    from builder.oci.registry.push import Origin, push_attached
 
-    draft = Draft()
     if not place.registries.has(place.reference, subject, pushing=True):
         raise EnvbuildError(f"nothing can be attached to {subject.digest}", f"it is not in `{place.reference}`")
+    draft = Draft()
     new = [write_attachment(draft, subject, attachment) for attachment in attachments]
-    push_attached(Repository(place.registries, place.reference, pushing=True), subject.digest, new, draft)
+    push_attached(place.registries, place.reference, Origin(draft, attached={subject.digest: new}))
     return new
 
 

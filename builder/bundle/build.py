@@ -45,6 +45,8 @@ class Built:
     """Of the index over the platforms."""
     images: tuple[Image, ...]
     """Sorted by platform."""
+    attached: Descriptor | None = None
+    """The list of what is attached to them, which is in the store too."""
 
     @property
     def top(self) -> Descriptor:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from builder.bundle.build import Built
 from builder.errors import EnvbuildError
-from builder.oci.archive import DockerEntry, reachable, write_archive, write_layout
+from builder.oci.archive import DockerEntry, bundle_blobs, write_archive, write_layout
 from builder.oci.digest import Digest
 from builder.oci.documents import pinned_name
 from builder.oci.store import Store
@@ -30,10 +30,11 @@ def pack(
         image = built.images[0]
         names = (built.name, pinned_name(built.name, image.descriptor.digest))
         docker = None if left_out else DockerEntry(image.manifest, names)
-        write_archive(target, store, built.index, docker, progress, left_out)
+        write_archive(target, store, built.index, docker, progress, left_out, built.attached)
         return target.stat().st_size
-    write_layout(target, store, built.index, left_out)
-    return sum(blob.size for blob in reachable(store, built.index) if blob.digest not in left_out)
+    write_layout(target, store, built.index, left_out, built.attached)
+    blobs = bundle_blobs(store, built.index, built.attached)
+    return sum(blob.size for blob in blobs if blob.digest not in left_out)
 
 
 def check_target(target: Path) -> None:

@@ -154,11 +154,16 @@ def pack_built(
 
 
 def push_built(built: Built, top: Descriptor, destination: Reference, workshop: Workshop, output: Output) -> Pushed:
-    """Push an image of `built`, or its index.
+    """Push an image of `built`, or its index, with what is attached.
 
     Raises: EnvbuildError, DigestMismatchError.
     """
+    from builder.bundle.attach import attached_by_subject
+    from builder.bundle.reader import read_bundle
     from builder.cli.push import push_images
     from builder.oci.registry.push import Origin
 
-    return push_images(top, built.name, Origin(workshop.store, built.elsewhere), destination, workshop, output)
+    entries = workshop.store.index(built.attached).manifests if built.attached else ()
+    attached = attached_by_subject(read_bundle(workshop.store, built.index, entries)) if entries else {}
+    origin = Origin(workshop.store, built.elsewhere, attached=attached)
+    return push_images(top, built.name, origin, destination, workshop, output)

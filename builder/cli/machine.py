@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from builder.image.workshop import Workshop
     from builder.lock.document import Lock
     from builder.oci.registry import Registries
+    from builder.records.provenance import Builder
     from builder.spec import LoadedEnvironment
 
 _ARCHITECTURES = ("amd64", "arm64")
@@ -94,6 +95,27 @@ def make_registries(fetcher: Fetcher) -> Registries:
             raise EnvbuildError("no registry can be asked", str(error), "Correct `SSL_CERT_FILE`") from error
 
     return Registries(connect, Credentials(os.environ))
+
+
+def this_builder(name: str | None) -> Builder:
+    """What provenance says of who builds here; a time only where `SOURCE_DATE_EPOCH` gives one.
+
+    Raises: EnvbuildError, if the name is no URI, or the time no number.
+    """
+    import re
+    import time
+
+    from builder import __version__
+    from builder.records.provenance import LOCAL_BUILDER, Builder
+
+    if name and not re.fullmatch(r"[a-z][a-z0-9+.-]*:[^\s@?\x00-\x1f]+", name):
+        why = "a URI like `https://ci.example/runners/gpu` is expected, without a login and without a query"
+        raise EnvbuildError("the builder cannot be called that", why, "Correct `--builder-id`")
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    if epoch and not (epoch.isdecimal() and len(epoch) < 12):
+        raise EnvbuildError(f"`SOURCE_DATE_EPOCH` is `{epoch[:20]}`", "a number of seconds is expected")
+    finished = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(int(epoch))) if epoch else ""
+    return Builder(name or LOCAL_BUILDER, __version__, finished)
 
 
 class _Compiler:

@@ -105,8 +105,10 @@ def pushed_as_json(pushed: Pushed) -> dict[str, Any]:
 
 
 def _push_bundle(target: Path, destination: Reference, workshop: Workshop, output: Output) -> Pushed:
+    from builder.bundle.attach import attached_by_subject
     from builder.bundle.reader import open_bundle
     from builder.oci.registry.push import Origin
 
     bundle = completed(open_bundle(target), workshop, output)
-    return push_images(bundle.top, bundle.name, Origin(bundle.layout), destination, workshop, output)
+    origin = Origin(bundle.layout, attached=attached_by_subject(bundle))
+    return push_images(bundle.top, bundle.name, origin, destination, workshop, output)

@@ -14,6 +14,7 @@ from builder.oci.documents import INDEXES, MANIFESTS, Descriptor
 from builder.oci.layout import Layout
 from builder.oci.registry.client import Registries
 from builder.oci.registry.reference import Reference
+from builder.oci.registry.referrers import Repository, keep_listed, referrers
 from builder.oci.registry.session import Request
 from builder.oci.registry.upload import Body, Upload
 from builder.oci.registry.work import Observe, each_blob
@@ -34,6 +35,8 @@ class Origin:
     """Repositories that have blobs too, such as the layers of a base; some may be there alone."""
     siblings: Mapping[Digest, str] = field(default_factory=dict)
     """Repositories of the registry that is pushed to which may have blobs to be mounted."""
+    attached: Mapping[Digest, Sequence[Descriptor]] = field(default_factory=dict)
+    """Manifests to be pushed too, by their subjects; they are listed as its referrers then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +52,6 @@ class Pushed:
     """Bytes of the blobs that were sent."""
     known: frozenset[Digest] = frozenset()
     """Blobs that are there now, of the documents that were not."""
-    listed: frozenset[Digest] = frozenset()
-    """Documents with a subject that the registry says to list as its referrers."""
 
 
 def push(
@@ -61,14 +62,22 @@ def push(
     tags: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Pushed:
-    """Bring `top` and all below it into the repository of `destination`, and give it `tags`.
+    """Bring `top`, all below it and what is attached into the repository of `destination`, and give it `tags`.
 
     What the registry has of it is not sent again. Tags are set at the very end: one that is there stands for something
-    whole at any time.
+    whole at any time, with all that is attached to it.
 
     Raises: EnvbuildError, if the registry does not take it or a blob is missing; DigestMismatchError, if it is damaged.
     """
     return _Push(registries, destination, origin).run(top, tags, progress or Silent())
+
+
+def push_attached(registries: Registries, destination: Reference, origin: Origin) -> None:
+    """Bring what is attached, and nothing else, into the repository of `destination`.
+
+    Raises: EnvbuildError, if the registry does not take it or a blob is missing; DigestMismatchError, if it is damaged.
+    """
+    _Push(registries, destination, origin).run_attached()
 
 
 @dataclass(slots=True)
@@ -83,20 +92,50 @@ class _Push:
     ways: Counter[str] = field(default_factory=Counter)
     sent: int = 0
     listed: set[Digest] = field(default_factory=set)
+    """Manifests that the registry says to list as referrers of their subjects."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self, top: Descriptor, tags: Sequence[str], progress: Progress) -> Pushed:
         self._add(top, depth=0)
-        name = f"{self.destination.registry}/{self.destination.repository}"
-        each_blob(self._bring, self.blobs.values(), f"pushing to {name}", progress)
+        attached = self._unlisted()
+        self._bring_all(progress)
         for document in self.documents:
             if document.digest != top.digest or not tags:
                 self._put(document, str(document.digest))
+        self._list(attached)
         for tag in tags:
             self._put(top, tag)
         reference = replace(self.destination, tag=None, digest=top.digest)
-        known, listed = frozenset(self.blobs), frozenset(self.listed)
-        return Pushed(reference, tuple(tags), dict(self.ways), self.sent, known, listed)
+        return Pushed(reference, tuple(tags), dict(self.ways), self.sent, frozenset(self.blobs))
+
+    def run_attached(self) -> None:
+        attached = self._unlisted()
+        self._bring_all(Silent())
+        for document in self.documents:
+            self._put(document, str(document.digest))
+        self._list(attached)
+
+    def _bring_all(self, progress: Progress) -> None:
+        name = f"{self.destination.registry}/{self.destination.repository}"
+        each_blob(self._bring, self.blobs.values(), f"pushing to {name}", progress)
+
+    @property
+    def _repository(self) -> Repository:
+        return Repository(self.registries, self.destination, pushing=True)
+
+    def _unlisted(self) -> Mapping[Digest, Sequence[Descriptor]]:
+        """What is attached and not listed, by subject; noted to be pushed."""
+        found = {}
+        for subject, attached in self.origin.attached.items():
+            listed = {entry.digest for entry in referrers(self._repository, subject)}
+            found[subject] = [one for one in attached if one.digest not in listed]
+            for one in found[subject]:
+                self._add(one, depth=0)
+        return found
+
+    def _list(self, attached: Mapping[Digest, Sequence[Descriptor]]) -> None:
+        for subject, entries in attached.items():
+            keep_listed(self._repository, subject, [one for one in entries if one.digest not in self.listed])
 
     def _add(self, document: Descriptor, depth: int) -> None:
         """Note what the registry lacks of a document; below one that it has, it has everything."""

@@ -15,9 +15,7 @@ from builder.errors import EnvbuildError
 from builder.oci.attachments import MOST_ATTACHED
 from builder.oci.digest import Digest
 from builder.oci.documents import DOCUMENT_LIMIT, MEDIA_TYPE_INDEX, Descriptor, Index
-from builder.oci.layout import Layout
 from builder.oci.registry.client import Registries
-from builder.oci.registry.push import Origin, push
 from builder.oci.registry.reference import Reference
 from builder.oci.registry.session import Answer, Request, Session
 
@@ -58,24 +56,14 @@ def referrers(repository: Repository, subject: Digest) -> tuple[Descriptor, ...]
     return tuple(found.values())
 
 
-def push_attached(repository: Repository, subject: Digest, attached: Sequence[Descriptor], layout: Layout) -> int:
-    """Bring manifests that are attached to `subject` into a repository and its list; the bytes that were sent.
+def keep_listed(repository: Repository, subject: Digest, attached: Sequence[Descriptor]) -> None:
+    """Have manifests that were pushed, with `subject` as theirs, listed as its referrers.
 
-    What is there and listed is not sent again.
-
-    Raises: EnvbuildError, if the registry does not take it; DigestMismatchError, if it is damaged.
+    Raises: EnvbuildError, if the registry does not do it.
     """
-    listed = {entry.digest for entry in referrers(repository, subject)}
-    lacking = [one for one in attached if one.digest not in listed]
-    sent = 0
-    for one in lacking:
-        pushed = push(repository.registries, repository.place, one, Origin(layout))
-        listed |= pushed.listed
-        sent += pushed.sent
-    if any(one.digest not in listed for one in lacking):
-        listed |= {entry.digest for entry in referrers(repository, subject)}
-    _add_to_tag(repository, subject, [one for one in lacking if one.digest not in listed])
-    return sent
+    if attached:
+        listed = {entry.digest for entry in referrers(repository, subject)}
+        _add_to_tag(repository, subject, [one for one in attached if one.digest not in listed])
 
 
 def _of_api(repository: Repository, subject: Digest) -> Iterator[Descriptor] | None:
