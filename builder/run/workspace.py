@@ -22,8 +22,8 @@ _HOME = "/tmp"  # noqa: S108 - a folder of the image: the only one that every us
 class Workspace:
     """A working tree and what the commands in it may reach."""
 
-    folder: Path
-    """Mounted writable at `/app`, which is the working folder."""
+    folder: Path | None
+    """Mounted writable at `/app`, which is the working folder; None leaves what the image has there."""
     environment: Mapping[str, str] = field(default_factory=dict)
     network: Network = "default"
     ports: tuple[PortMapping, ...] = ()
@@ -49,7 +49,7 @@ def shell_request(workspace: Workspace, name: str, arguments: tuple[str, ...], t
         arguments=arguments[1:],
         entrypoint=arguments[:1],
         environment={"HOME": _HOME, "TERM": os.environ.get("TERM", "dumb"), **prompt, **workspace.environment},
-        mounts=(_tree(workspace),),
+        mounts=_tree(workspace),
         user=_user(workspace),
         network=workspace.network,
         ports=workspace.ports,
@@ -65,7 +65,7 @@ def kernel_request(workspace: Workspace, connection_file: Path) -> RunRequest:
         arguments=("-m", "ipykernel_launcher", "-f", CONNECTION_FILE),
         entrypoint=("/opt/env/bin/python",),
         environment={"HOME": _HOME, **workspace.environment},
-        mounts=(_tree(workspace), Mount(connection_file, CONNECTION_FILE, read_only=True)),
+        mounts=(*_tree(workspace), Mount(connection_file, CONNECTION_FILE, read_only=True)),
         user=_user(workspace),
         network="host",
         working_directory=WORKING_TREE,
@@ -73,8 +73,8 @@ def kernel_request(workspace: Workspace, connection_file: Path) -> RunRequest:
     )
 
 
-def _tree(workspace: Workspace) -> Mount:
-    return Mount(workspace.folder.resolve(), WORKING_TREE)
+def _tree(workspace: Workspace) -> tuple[Mount, ...]:
+    return (Mount(workspace.folder.resolve(), WORKING_TREE),) if workspace.folder else ()
 
 
 def _user(workspace: Workspace) -> str:
