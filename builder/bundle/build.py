@@ -5,11 +5,12 @@ The small layers are on top, in the order in which they change least often, so t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from builder.bundle.code import code_files, content_digest
 from builder.bundle.data import Packing, packed_data
+from builder.bundle.described import describe, license_notes, package_records, project_records
 from builder.bundle.documents import Contents, bundle_files
 from builder.bundle.layers import own_layers
 from builder.bundle.model import packed_model, recognised
@@ -32,6 +33,8 @@ from builder.oci.documents import MEDIA_TYPE_INDEX, Descriptor, Index, Platform,
 from builder.oci.registry.reference import Reference
 from builder.oci.store import Store
 from builder.plan import Plan, make_plan
+from builder.records.packages.listing import Package
+from builder.records.packages.store import packages_of
 from builder.spec import LoadedProject
 
 
@@ -47,6 +50,8 @@ class Built:
     """Sorted by platform."""
     attached: Descriptor | None = None
     """The list of what is attached to them, which is in the store too."""
+    notes: tuple[str, ...] = ()
+    """What whoever builds it should be told."""
 
     @property
     def top(self) -> Descriptor:
@@ -100,11 +105,13 @@ def build_project(
     Raises: EnvbuildError, DigestMismatchError.
     """
     contents = gather(loaded, lock, workshop.fetcher, packing)
-    documents = bundle_files(loaded.project, loaded.name, lock, contents)
     plans = [make_plan(lock, platform) for platform in sorted(platforms)]
-    build = _Build(loaded, contents, documents, plans, workshop)
+    packages = {plan.platform: packages_of(lock, plan.platform, workshop) for plan in plans}
+    notes = license_notes(loaded.project, packages)
+    build = _Build(loaded, lock, contents, packages, plans, workshop)
     images = [build.image(plan) for plan in plans]
-    return index_images(workshop.store, f"{loaded.name}:{loaded.project.version}", images)
+    built = index_images(workshop.store, f"{loaded.name}:{loaded.project.version}", images)
+    return replace(built, notes=notes)
 
 
 def gather(loaded: LoadedProject, lock: Lock, fetcher: Fetcher, packing: Packing = "default") -> Contents:
@@ -122,7 +129,7 @@ def gather(loaded: LoadedProject, lock: Lock, fetcher: Fetcher, packing: Packing
     card = project.model.card if project.model else None
     shared = loaded.environment.file if loaded.environment.file != loaded.file else None
     run = run_of_model(loaded, model)
-    return Contents(
+    contents = Contents(
         code,
         model,
         {name: read_parameters(folder / path) for name, path in files.items()},
@@ -135,8 +142,11 @@ def gather(loaded: LoadedProject, lock: Lock, fetcher: Fetcher, packing: Packing
         packed_data(loaded, data.data, packing, fetcher),
         read_bytes(lock_folder(loaded)),
         {path: (loaded.environment.file.parent / path).read_bytes() for path in lock.document.inputs},
+        records=(run,) if run else (),
         model_files=recognised(model),
     )
+    described = project_records(describe(loaded, contents), loaded, lock, contents)
+    return replace(contents, records=(*contents.records, *described))
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,25 +154,34 @@ class _Build:
     """One run of the builder over a project."""
 
     loaded: LoadedProject
+    lock: Lock
     contents: Contents
-    documents: Sequence[FileEntry]
+    packages: Mapping[Platform, Sequence[Package]]
     plans: Sequence[Plan]
     """Of its environment, one a platform."""
     workshop: Workshop
 
     def image(self, plan: Plan) -> Image:
         """The image of a platform, made where it is not in the store yet."""
+        documents = self._documents(plan.platform)
         key = {
             "plan": plan.key,
             "code": str(self.contents.code_digest),
             "model": str(self.contents.model_digest),
-            "documents": str(content_digest(self.documents)),
+            "documents": str(content_digest(documents)),
         }
-        return kept_image(self.workshop.store, key, lambda: self._made(plan), base_places(plan.base))
+        return kept_image(self.workshop.store, key, lambda: self._made(plan, documents), base_places(plan.base))
 
-    def _made(self, plan: Plan) -> Image:
+    def _documents(self, platform: Platform) -> tuple[FileEntry, ...]:
+        """Those that all platforms have in common, and what is said of the packages of this one."""
+        subject, store = describe(self.loaded, self.contents), self.workshop.store
+        of_packages = package_records(subject, self.lock, platform, self.packages[platform], store)
+        contents = replace(self.contents, records=(*self.contents.records, *of_packages))
+        return bundle_files(self.loaded.project, self.loaded.name, self.lock, contents)
+
+    def _made(self, plan: Plan, documents: Sequence[FileEntry]) -> Image:
         environment = self._environment(plan)
-        layers = own_layers(self.workshop.store, self.contents, self.documents, base_directories(plan.base))
+        layers = own_layers(self.workshop.store, self.contents, documents, base_directories(plan.base))
         config = bundle_config(
             environment.config,
             [(name, layer.diff_id) for name, layer in layers],

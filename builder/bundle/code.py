@@ -78,6 +78,11 @@ def content_digest(entries: Iterable[FileEntry]) -> Digest:
     )
 
 
+def file_digest(entry: FileEntry) -> Digest:
+    """The digest of a file's bytes. Raises: OSError."""
+    return Digest(_sha256(entry))
+
+
 def listing_digest(rows: Iterable[tuple[str, int, str, str, str]]) -> Digest:
     """The digest of a set of files, each with its path, mode, kind, target and hexadecimal SHA-256."""
     return Digest.of(canonical_json(sorted(map(list, rows))))

@@ -32,7 +32,13 @@ from builder.oci.documents import Platform
 
 Status = Literal["added", "removed", "changed"]
 
-_PARTS = {"model": "model", "data": "data", "code": "code", "bundle_documents": "documents"}
+_PARTS = {
+    "model": "model",
+    "data": "data",
+    "code": "code",
+    "licence_texts": "documents",
+    "bundle_documents": "documents",
+}
 """What a layer of a kind belongs to; all others are of the environment."""
 _WITHIN: Mapping[str, tuple[str, ...]] = {
     "environment": ("packages",),

@@ -19,6 +19,7 @@ from builder.lock.data.entry import DataEntry
 from builder.lock.document import Lock
 from builder.oci.canonical import readable_json
 from builder.oci.digest import Digest
+from builder.records.licenses.collection import TEXTS_FOLDER
 from builder.records.model_formats import ModelFile
 from builder.records.record import JSON, MARKDOWN, TEXT, YAML, Record
 from builder.resources import read_template, render
@@ -32,6 +33,10 @@ LOCK_PREFIX = f"{BUNDLE}/lock/"
 """What the paths of the lock's files begin with."""
 DOCUMENTS_LAYER = "bundle documents"
 """The history entry of the layer that holds them."""
+TEXTS = f"{BUNDLE}/{TEXTS_FOLDER}/"
+"""What the paths of licence texts begin with."""
+TEXTS_LAYER = "licence texts"
+"""The history entry of the layer that holds them: it stays as it is while code and documents change."""
 _LOCK_TYPES = {".json": JSON, ".toml": "application/toml", ".yml": YAML}
 
 
@@ -235,6 +240,11 @@ def _local(entry: DataEntry) -> str | None:
     if not is_path(entry.url):
         return None
     return entry.url if entry.kind == "file" else base_url(entry.url).lstrip("/") or "."
+
+
+def data_place(entry: DataEntry) -> str:
+    """Where it is had, empty where only the project has it."""
+    return next(iter(_urls(entry)), "")
 
 
 def _urls(entry: DataEntry) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from builder.bundle.code import below, content_digest
 from builder.bundle.data import layer_groups
-from builder.bundle.documents import DOCUMENTS_LAYER, Contents
+from builder.bundle.documents import DOCUMENTS_LAYER, TEXTS, TEXTS_LAYER, Contents
 from builder.errors import EnvbuildError
 from builder.image.kept import kept_layer
 from builder.image.skeleton import BUNDLE, CODE, DATA, MODEL
@@ -35,7 +35,8 @@ def own_layers(
         *_model_layers(store, below(MODEL, contents.model), settled.get(MODEL, Directory(MODEL))),
         *_data_layers(store, contents, settled.get(DATA, Directory(DATA, 0o1777))),
         ("code", files_layer(store, below(CODE, contents.code), code)),
-        (DOCUMENTS_LAYER, files_layer(store, documents, bundle)),
+        (TEXTS_LAYER, files_layer(store, [one for one in documents if one.path.startswith(TEXTS)], bundle)),
+        (DOCUMENTS_LAYER, files_layer(store, [one for one in documents if not one.path.startswith(TEXTS)], bundle)),
     ]
     return [(name, layer) for name, layer in added if layer is not None]
 

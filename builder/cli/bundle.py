@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from builder.cli.deliver import Delivered, Delivery, built_as_json, check, pack_built, push_built, push_option
-from builder.cli.machine import make_workshop
+from builder.cli.machine import make_workshop, this_builder
 from builder.cli.options import (
     full_option,
     json_option,
@@ -24,12 +24,22 @@ from builder.spec.load import load_project
 
 if TYPE_CHECKING:
     from builder.bundle.data import Packing
+    from builder.bundle.model_pack import Form
     from builder.image.workshop import Workshop
     from builder.oci.digest import Digest
     from builder.oci.registry import Reference
+    from builder.spec import LoadedProject
 
 thin_bundle_option = click.option(
     "--thin", "packing", flag_value="thin", help="Leave out all data, and the layers that the lock gives again."
+)
+
+deny_option = click.option(
+    "--deny-license",
+    "denied",
+    multiple=True,
+    metavar="SPDX",
+    help="Stop if a package needs this licence: an SPDX identifier or a glob (`GPL-*`); may be repeated.",
 )
 
 
@@ -40,7 +50,21 @@ thin_bundle_option = click.option(
 )
 @full_option
 @thin_bundle_option
+@click.option(
+    "--modelpack",
+    type=click.Choice(["shared", "raw", "none"]),
+    default="shared",
+    show_default=True,
+    help="How the model is listed beside the images, for readers of models.",
+)
 @push_option
+@click.option(
+    "--builder-id",
+    envvar="ENVBUILD_BUILDER_ID",
+    metavar="URI",
+    help="Who builds, for the provenance [default: ENVBUILD_BUILDER_ID, else a machine of which nothing is said].",
+)
+@deny_option
 @platform_option
 @workers_option
 @offline_option
@@ -52,6 +76,8 @@ def command(
     target: Path | None,
     packing: Packing | None,
     push: Reference | None,
+    builder_id: str | None,
+    denied: tuple[str, ...],
     platforms: tuple[str, ...],
     workers: int | None,
     offline: bool,
@@ -64,14 +90,29 @@ def command(
     Data are inside if all of them together have at most 64 MiB; else a run fetches them. With `--full` they are inside
     whatever their size, and nothing needs a network. With `--thin` they are not, and neither are the layers of the
     environment, which `envbuild run`, `push` and `verify` make again from the lock inside.
+
+    A package whose licence cannot be met without one of `--deny-license`, or of `licenses` in the spec, stops it.
+
+    Beside the images is the model as a CNCF ModelPack artifact, which shares their layers; `--modelpack raw` gives its
+    files blobs of their own instead, for readers that take no tars.
+
+    Attached to the bundle is its provenance: what it was made of, by whom (SLSA, in-toto).
     """
-    loaded = load_project(path)
+    from builder.bundle.model_pack import with_model
+    from builder.bundle.provenance import with_provenance
+
+    builder = this_builder(builder_id)
+    loaded = _denying(load_project(path), denied)
     project = replace(Target.of(loaded.environment, loaded, platforms), packing=packing or "default")
     file = target or Path(f"{project.name}.tar")
     check(Delivery(file), project.platforms)
     workshop = make_workshop(output, workers, offline=offline)
     built = project.build(workshop, output)
+    built = with_model(built, loaded, workshop, modelpack)
+    built = with_provenance(built, loaded, project.lock, builder, workshop.store, project.packing)
     size = pack_built(built, file, workshop, output, _left_out(project, workshop))
+    for note in built.notes:
+        output.say(note)
     if packing == "thin":
         output.say(f"{file} is thin: `docker load` cannot read it; `envbuild run` and `envbuild push` can")
     model = loaded.project.model
@@ -83,6 +124,15 @@ def command(
         print_json({**built_as_json(built), "digest": digest, **delivered.to_dict()})
     else:
         click.echo(delivered.reference(f"{built.name.rpartition(':')[0]}@{digest}"))
+
+
+def _denying(loaded: LoadedProject, denied: tuple[str, ...]) -> LoadedProject:
+    """The project with these licences denied besides those that its spec denies."""
+    from builder.spec.project import Licenses
+
+    rules = loaded.project.licenses or Licenses()
+    licenses = replace(rules, deny=(*rules.deny, *denied)) if denied else loaded.project.licenses
+    return replace(loaded, project=replace(loaded.project, licenses=licenses))
 
 
 def _left_out(target: Target, workshop: Workshop) -> frozenset[Digest]:

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from builder.errors import EnvbuildError
 from builder.records.licenses.expression import spdx
 from builder.records.markdown import code, plain
-from builder.records.packages.listing import Package
 from builder.records.record import MARKDOWN, Record
 from builder.records.subject import Subject
 
@@ -57,8 +56,8 @@ def check_card(card: bytes, name: str) -> None:
         raise EnvbuildError(f"`{name}` has front matter that is no mapping", hint=hint)
 
 
-def made_card(subject: Subject, packages: Sequence[Package]) -> Record | None:
-    """The card of a model that has none, None where there is no model."""
+def made_card(subject: Subject, packages: Collection[str]) -> Record | None:
+    """The card of a model that has none, None where there is no model; `packages` are the names of all packages."""
     if not subject.model or subject.has_card:
         return None
     front = "\n".join(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in _front(subject, packages))
@@ -66,15 +65,14 @@ def made_card(subject: Subject, packages: Sequence[Package]) -> Record | None:
     return Record(CARD_FILE, "model-card", MARKDOWN, f"---\n{front}\n---\n\n{body}\n".encode())
 
 
-def _front(subject: Subject, packages: Sequence[Package]) -> Iterator[tuple[str, Any]]:
+def _front(subject: Subject, packages: Collection[str]) -> Iterator[tuple[str, Any]]:
     """JSON values, which YAML reads the same."""
     expression = spdx(subject.license)
     if expression:
         yield "license", expression.lower() if " " not in expression else "other"
         if " " in expression:
             yield "license_name", expression
-    names = {package.name for package in packages}
-    library = next((name for package, name in _LIBRARIES.items() if package in names), None)
+    library = next((name for package, name in _LIBRARIES.items() if package in packages), None)
     if library:
         yield "library_name", library
     formats = {part.file.format for part in subject.model}

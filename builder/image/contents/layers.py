@@ -12,7 +12,7 @@ from builder.oci.layer_rules import shown
 from builder.oci.layer_stack import LayerStack
 from builder.oci.problems import Problem
 
-ADDED = ("model", "data", "code", "bundle_documents")
+ADDED = ("model", "data", "code", "licence_texts", "bundle_documents")
 """The kinds of layers that a project puts on its environment, in this order; each where there is something in it."""
 
 _FORMS = {
@@ -26,6 +26,7 @@ _FORMS = {
     "model": r"model(?: .+)?",
     "data": r"data .+",
     "code": "code",
+    "licence_texts": "licence texts",
     "bundle_documents": "bundle documents",
 }
 _KIND = re.compile("|".join(f"(?P<{name}>{form})" for name, form in _FORMS.items()))
@@ -37,6 +38,7 @@ _PLACES = {
     "model": MODEL,
     "data": DATA,
     "code": CODE,
+    "licence_texts": f"{BUNDLE}/licenses",
     "bundle_documents": BUNDLE,
 }
 _BYTECODE = re.compile(rb"(?:.+/)?lib/python3\.\d+/(?:.+/)?__pycache__/[^/]+\.pyc", re.DOTALL)

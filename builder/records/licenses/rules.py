@@ -43,15 +43,15 @@ class Refused:
     package: str
     """Its name and version."""
     license: str
-    platform: str
     because: tuple[str, ...]
     """The licences that are not accepted."""
 
 
 @dataclass(frozen=True, slots=True)
 class LicenseVerdict:
-    """What came of the rules."""
+    """What came of the rules on one platform."""
 
+    platform: str
     refused: tuple[Refused, ...] = ()
     unknown: tuple[str, ...] = ()
     """Packages of whose licence nothing is known: name and version."""
@@ -68,8 +68,8 @@ def judge(rules: LicenseRules, platform: str, packages: Iterable[Package]) -> Li
             unknown.append(named)
         elif not permits(package.license, rules.accepts):
             because = tuple(one for one in dict.fromkeys(terms(package.license)) if not rules.accepts(one))
-            refused.append(Refused(named, package.license, platform, because))
-    return LicenseVerdict(tuple(sorted(refused)), tuple(sorted(unknown)))
+            refused.append(Refused(named, package.license, because))
+    return LicenseVerdict(platform, tuple(sorted(refused)), tuple(sorted(unknown)))
 
 
 def enforce(rules: LicenseRules, verdicts: Sequence[LicenseVerdict]) -> tuple[str, ...]:
@@ -78,12 +78,15 @@ def enforce(rules: LicenseRules, verdicts: Sequence[LicenseVerdict]) -> tuple[st
     Raises: CheckFailedError, if a package is refused; NotMeasuredError, if the rules allow some licences only, and
     nothing is known of a package's.
     """
-    refused = sorted({one for verdict in verdicts for one in verdict.refused})
+    refused: dict[Refused, list[str]] = {}
+    for verdict in verdicts:
+        for one in verdict.refused:
+            refused.setdefault(one, []).append(verdict.platform)
     unknown = tuple(sorted({name for verdict in verdicts for name in verdict.unknown}))
     if refused:
         causes = [
-            f"{one.package} on {one.platform}: {_short(', '.join(one.because))} (it is under `{_short(one.license)}`)"
-            for one in refused
+            f"{one.package} on {', '.join(where)}: {_short(', '.join(one.because))}, in `{_short(one.license)}`"
+            for one, where in sorted(refused.items())
         ]
         hint = "Replace it, or name it under `licenses.ignore` with the reason why it may be there"
         raise CheckFailedError("the licence of a package is not accepted", _some(causes), hint)
