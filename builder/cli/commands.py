@@ -28,6 +28,8 @@ COMMANDS = {
     "sync": "Make a virtual environment of this machine what the lock says.",
     "shell": "Open a shell inside an image, with the working tree mounted.",
     "kernel": "Run the code of notebooks inside an image.",
+    "sign": "Sign a bundle, its images and its model.",
+    "keys": "Make keys that bundles are signed with.",
     "verify": "Check an image or a bundle against every digest that it promises.",
     "reproduce": "Build a bundle again, run its training again, and say what is the same.",
     "audit": "Show, check or add to the trail of what was done with bundles.",

@@ -77,11 +77,11 @@ def test_bundle_json_says_what_the_launcher_needs() -> None:
     document = json.loads(files(project(), contents())["bundle.json"])
     assert document["format"] == 1
     assert document["lock"] == f"sha256:{'1' * 64}"
-    assert document["model"] == {"path": "/model", "digest": f"sha256:{'3' * 64}"}
+    assert document["model"] == {"path": "/model", "digest": f"sha256:{'3' * 64}", "files": []}
     assert document["commands"]["train-all.v2"] == {
         "run": ["python", "-m", "a", "b c"], "inputs": ["train.v2", "test"], "outputs": ["model", "plots"],
         "params": "p.yaml", "parameters": {"a": 1, "rate": 0.1}, "seed": 7, "port": None, "ready": None,
-        "environment": {},
+        "environment": {}, "deterministic": False, "tolerances": {},
     }  # fmt: skip
     assert document["data"]["test"]["local"] == "data/test.csv"
     assert document["data"]["test"]["urls"] == []

@@ -1,0 +1,131 @@
+"""The second half of a reproduction: a recorded run once more, in the image that was built again."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from builder.bundle.recorded import RECORD_LIMIT, read_run
+from builder.errors import DigestMismatchError, EnvbuildError
+from builder.fetch import Fetcher
+from builder.run.gpu import Gpus
+from builder.run.interface import Engine, LocalImage, Network
+from builder.run.prepare import Wish, prepare
+from builder.run.reproduce.check import Check
+from builder.run.reproduce.compare import compare_runs
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """How commands are run again, besides what is recorded."""
+
+    network: Network = "none"
+    data: Mapping[str, Path] = field(default_factory=dict)
+    """Files to use for data of these names; their bytes are checked all the same."""
+    folder: Path = Path()
+    """Where data of the project are looked for."""
+    gpus: Gpus | None = None
+    shared_memory: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rerunner:
+    """Runs commands of one image."""
+
+    engine: Engine
+    image: LocalImage
+    document: Mapping[str, Any]
+    """The `bundle.json` of the image."""
+    fetcher: Fetcher
+    conditions: Conditions
+
+    def checks(self, record: Mapping[str, Any], out: Path) -> list[Check]:
+        """Run what a record is of once more, with outputs in the empty folder `out`, and compare the two.
+
+        What cannot be run is not measured. Raises: DigestMismatchError, if data have other bytes.
+        """
+        name = record["command"]
+        command = self.document.get("commands", {}).get(name)
+        if command is None:
+            return [Check(f"run {name}", "not measured", "the bundle has no such command")]
+        if record["state"] != "finished" or record.get("exit_code") != 0:
+            return [Check(f"run {name}", "not measured", "the recorded run did not end well")]
+        try:
+            code = self._run(record, command, out)
+            after = _read(out / "run.json")
+        except DigestMismatchError:
+            raise
+        except EnvbuildError as error:
+            return [Check(f"run {name}", "not measured", ": ".join((error.what, *error.why)))]
+        if after is None:
+            return [Check(f"run {name}", "different", f"it left no record, and ended with {code}")]
+        return compare_runs(record, after, command)
+
+    def _run(self, record: Mapping[str, Any], command: Mapping[str, Any], out: Path) -> int:
+        conditions = self.conditions
+        wish = Wish(
+            command=record["command"],
+            arguments=tuple(record["arguments"]),
+            parameters=tuple(parameter_options(command.get("parameters") or {}, record["params"])),
+            seed=record["seed"],
+            data=conditions.data,
+            output=out,
+            network=conditions.network,
+            shared_memory=conditions.shared_memory,
+            gpus=conditions.gpus,
+        )
+        request = prepare(wish, self.image, self.document, conditions.folder, self.fetcher)
+        with _output_as_messages():
+            return self.engine.run(self.image, request)
+
+
+def parameter_options(defaults: Mapping[str, Any], recorded: Mapping[str, Any]) -> Iterator[str]:
+    """`NAME=VALUE` of each recorded parameter that is another than the default, as the launcher takes it.
+
+    Raises: EnvbuildError, if the command has no such parameter.
+    """
+    known, wanted = dict(_leaves(defaults)), dict(_leaves(recorded))
+    for name, value in wanted.items():
+        if name not in known:
+            raise EnvbuildError(f"the recorded run has a parameter `{name[:100]}`, which the command has not")
+        if value != known[name] or type(value) is not type(known[name]):
+            text = value if isinstance(value, str) and isinstance(known[name], str) else json.dumps(value)
+            yield f"{name}={text}"
+
+
+def _leaves(group: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every single parameter by its name, dotted inside a group; the launcher has the same."""
+    for key, value in group.items():
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """The record that a run left. Raises: EnvbuildError, if it is none."""
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+            return read_run(file.read(RECORD_LIMIT + 1), "the record of the run")
+    except OSError:
+        return None
+
+
+@contextmanager
+def _output_as_messages() -> Iterator[None]:
+    """What a command prints goes to standard error: standard output is for the report."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    try:
+        os.dup2(2, 1)
+        yield
+        sys.stdout.flush()
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
