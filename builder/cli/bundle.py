@@ -75,6 +75,7 @@ def command(
     path: Path,
     target: Path | None,
     packing: Packing | None,
+    modelpack: Form,
     push: Reference | None,
     builder_id: str | None,
     denied: tuple[str, ...],

@@ -56,6 +56,8 @@ def index_rules(data: bytes, descriptor: Descriptor) -> Told:
         name = "/".join(str(platform.get(key, "")) for key in ("os", "architecture", "variant", "os.version"))
         if platform and platform.get("os") != "unknown" and seen.setdefault(name, entry["digest"]) != entry["digest"]:
             yield f"{where}.platform", "is that of another entry too"
+        if entry.get("artifactType") is not None and platform and platform.get("os") != "unknown":
+            yield f"{where}.platform", "is one that engines run, and the entry is an artifact's"
 
 
 def manifest_rules(data: bytes, descriptor: Descriptor) -> Told:

@@ -6,6 +6,7 @@ for everything that is asked of it.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,11 +25,11 @@ from builder.oci.document_rules import (
     is_layer_type,
     manifest_rules,
 )
-from builder.oci.documents import INDEXES, Descriptor, ImageConfig, Index, Manifest
+from builder.oci.documents import INDEXES, MEDIA_TYPE_LAYER, Descriptor, ImageConfig, Index, Manifest
 from builder.oci.layer_rules import Finding, shown
 from builder.oci.layer_scan import LAYER_LIMIT, LayerJob, LayerScan, Wanted, scan_layer
 from builder.oci.layer_stack import LayerStack
-from builder.oci.layout import Layout
+from builder.oci.layout import CHUNK, Layout
 from builder.oci.problems import Problem, first
 from builder.oci.streams import ObservedStream, gunzip, inflate_errors
 
@@ -37,7 +38,6 @@ MOST_ENTRIES = 1_000_000
 _MOST_CAPTURED = 128 << 20
 """Bytes of captured files of an image at most."""
 _MOST_DOCUMENTS = 10_000
-_CHUNK = 1 << 20
 
 Scans = Callable[[Callable[[LayerJob], LayerScan], Sequence[LayerJob]], Iterable[tuple[int, LayerScan]]]
 """Applies a function to jobs, in any order: gives the number of each and what came of it."""
@@ -88,22 +88,24 @@ def validate(layout: Layout, tops: Descriptor | Sequence[Descriptor], question: 
 def checked_stream(
     layout: Layout, descriptor: Descriptor, diff_id: Digest, limit: int = LAYER_LIMIT
 ) -> Iterator[IO[bytes]]:
-    """The tar inside a gzip layer, read to its end by the caller, and both digests checked behind it.
+    """The tar inside a layer, gzip or plain, read to its end by the caller, and both digests checked behind it.
 
-    Raises: DigestMismatchError, if either is another; EnvbuildError, if it is not gzip or inflates beyond `limit`.
+    Raises: DigestMismatchError, if either is another; EnvbuildError, if it is larger than `limit`.
     """
+    what = f"layer {descriptor.digest}"
     with layout.open(descriptor.digest) as file:
-        compressed = ObservedStream(file, descriptor.size, f"layer {descriptor.digest}")
-        with gunzip(compressed) as inflated:
-            tar = ObservedStream(inflated, limit, f"layer {descriptor.digest}, inflated,")
+        received = ObservedStream(file, descriptor.size, what)
+        plain = descriptor.media_type == MEDIA_TYPE_LAYER
+        with io.BufferedReader(received, CHUNK) if plain else gunzip(received) as content:
+            tar = ObservedStream(content, limit, f"{what}, inflated,")
             try:
                 yield cast("IO[bytes]", tar)
             except (OSError, EOFError, inflate_errors()) as error:
-                raise DigestMismatchError(f"layer {descriptor.digest} is not whole", str(error)) from error
-    if compressed.size != descriptor.size or compressed.digest != descriptor.digest:
-        raise DigestMismatchError(f"layer {descriptor.digest} has the digest {compressed.digest}")
+                raise DigestMismatchError(f"{what} is not whole", str(error)) from error
+    if received.size != descriptor.size or received.digest != descriptor.digest:
+        raise DigestMismatchError(f"{what} has the digest {received.digest}")
     if tar.digest != diff_id:
-        raise DigestMismatchError(f"layer {descriptor.digest} inflates to {tar.digest}, not to its diff_id {diff_id}")
+        raise DigestMismatchError(f"{what} inflates to {tar.digest}, not to its diff_id {diff_id}")
 
 
 @dataclass(slots=True)
@@ -208,7 +210,7 @@ class _Validation:
         try:
             with self._layout.open(blob.digest) as file:
                 observed = ObservedStream(file, blob.size, f"blob {blob.digest}")
-                while observed.read(_CHUNK):
+                while observed.read(CHUNK):
                     pass
             if (observed.size, observed.digest) != (blob.size, blob.digest):
                 what = f"blob {blob.digest} has {observed.size} bytes and the digest {observed.digest}"
