@@ -34,6 +34,12 @@ SPEC_PAGE = """\
 strictly: every problem is told, with file and line.
 
 """
+POLICY_PAGE = """\
+# Policies
+
+What `envbuild verify --policy FILE` holds a bundle to; [how](../guides/policies.md). Paths are relative to the file.
+
+"""
 PENGUIN = {"bill_length_mm": 46.5, "bill_depth_mm": 17.9, "flipper_length_mm": 192, "body_mass_g": 3500}
 
 
@@ -138,9 +144,10 @@ def reference(envbuild: str) -> dict[str, str]:
         finished = subprocess.run([envbuild, *arguments], check=True, capture_output=True, text=True, env=environment)
         return finished.stdout
 
-    documents = ("envbuild", "environment")
+    documents = ("envbuild", "environment", "policy")
     files = {f"docs/reference/{document}.schema.json": output("schema", document) for document in documents}
     files["docs/reference/spec.md"] = SPEC_PAGE + output("schema", "envbuild", "--markdown")
+    files["docs/reference/policy.md"] = POLICY_PAGE + output("schema", "policy", "--markdown")
     waiting: list[list[str]] = [[]]
     pages = ["# The commands\n"]
     while waiting:

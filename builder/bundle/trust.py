@@ -64,14 +64,15 @@ def judge_signatures(bundle: Bundle, asked: Asked) -> tuple[Outcome, ...]:
 
     Raises: EnvbuildError, if a key cannot be read; DigestMismatchError, if something was changed.
     """
-    if not asked.policy.signatures:
+    rules = asked.policy.signatures or ()
+    if not rules:
         return ()
     _check_archive(bundle)
     read = read_attached(bundle.top.digest, _attached(bundle, bundle.top.digest))
-    trusted = [verifiers(signers, asked.folder) for signers in asked.policy.signatures]
+    trusted = [verifiers(signers, asked.folder) for signers in rules]
     outcomes = [
         check_signers(f"signatures[{number}]", read, trusted[number], signers.threshold)
-        for number, signers in enumerate(asked.policy.signatures)
+        for number, signers in enumerate(rules)
     ]
     if asked.policy.builders:
         everybody = [one for group in trusted for one in group]

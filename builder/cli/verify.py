@@ -13,7 +13,8 @@ from builder.cli.machine import make_workshop
 from builder.cli.options import json_option, platform_option, workers_option
 from builder.cli.output import Output, count, print_json
 from builder.cli.target import Target, is_image, open_target
-from builder.cli.verify_target import Origin, open_origin, opened_image, rebuilt, reference_of, scans_of
+from builder.cli.trusted import asked_of, show_outcomes, trust_options
+from builder.cli.verify_target import Origin, judged, open_origin, opened_image, rebuilt, reference_of, scans_of
 from builder.errors import CheckFailedError, DigestMismatchError, EnvbuildError
 from builder.oci.documents import Platform
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from builder.bundle.subject import Subject
     from builder.image.workshop import Workshop
     from builder.oci.problems import Problem
+    from builder.records.policy.outcome import Outcome
 
 _MOST_SHOWN = 20
 
@@ -36,6 +38,7 @@ _MOST_SHOWN = 20
     help="What it must be of: a project, an environment, or the folder of a lock.",
 )
 @click.option("--rebuild", is_flag=True, help="Build again into an empty store and compare every byte.")
+@trust_options
 @platform_option
 @workers_option
 @json_option
@@ -45,6 +48,9 @@ def command(
     target: str,
     lock_path: Path | None,
     rebuild: bool,
+    keys: tuple[Path, ...],
+    allowed_signers: Path | None,
+    policy: Path | None,
     platforms: tuple[str, ...],
     workers: int | None,
     as_json: bool,
@@ -57,9 +63,14 @@ def command(
     The lock is the target's own, the one inside a bundle, or `--lock PATH`; without one, contents are not compared,
     which is said. `--rebuild` proves that the lock gives the same digest again, and names the first byte that differs.
 
-    Exits 5 if a digest is wrong, 3 if anything else is.
+    `--key`, `--allowed-signers` and `--policy` ask more of a bundle: who signed its digest, who built it, what it
+    stands on, and what is known of its packages.
+
+    Exits 5 if a digest or a signature is wrong, 4 if a signature is missing, 3 if anything else is not as it must be,
+    6 if something could not be measured; of several, what stands first here.
     """
     workshop = make_workshop(output, workers)
+    asked = asked_of(keys, allowed_signers, policy)
     reference = reference_of(target)
     if reference is not None or is_image(Path(target)):
         origin = open_origin(lock_path) if lock_path is not None else None
@@ -72,7 +83,11 @@ def command(
             result = _check(subject, origin, workshop)
             if rebuild and origin:
                 result = _rebuild(result, origin, ("in the image", "by the lock"), output)
+            if asked:
+                result = replace(result, outcomes=judged(subject, result.verdict, asked))
     else:
+        if asked:
+            raise EnvbuildError("signatures and policies are of bundles", hint="Name a bundle: make one of the project")
         if lock_path is not None:
             raise click.UsageError("`--lock` says what an image is of; a project or an environment has its own lock.")
         result = _of_project(open_target(Path(target), platforms), rebuild, workshop, output)
@@ -88,6 +103,8 @@ class _Result:
     verdict: Verdict
     digest: str
     rebuilt: bool = False
+    outcomes: tuple[Outcome, ...] | None = None
+    """What came of the rules that were asked of it; None if none were."""
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -133,6 +150,9 @@ def _answer(target: str, result: _Result, output: Output, as_json: bool) -> None
         output.detail(f"note: {note.message}")
     if as_json:
         print_json(_document(result))
+    if result.outcomes is not None:
+        show_outcomes(result.outcomes, output)
+        _raise_worst(target, result)
     if result.problems:
         kind = DigestMismatchError if result.has_wrong_digest else CheckFailedError
         raise kind(f"`{target}` is not what it promises to be", shown(result.problems))
@@ -152,6 +172,18 @@ def _answer(target: str, result: _Result, output: Output, as_json: bool) -> None
         click.echo(result.digest)
 
 
+def _raise_worst(target: str, result: _Result) -> None:
+    """Raises: EnvbuildError, if a rule does not hold or the image has a problem, with the exit code of the worst."""
+    from builder.records.policy.outcome import Outcome, Result, failure
+
+    outcomes = list(result.outcomes or ())
+    if result.problems:
+        kind = Result.WRONG if result.has_wrong_digest else Result.FAILED
+        outcomes.insert(0, Outcome("image", kind, tuple(shown(result.problems))))
+    if error := failure(target, outcomes):
+        raise error
+
+
 def shown(problems: Sequence[Problem]) -> list[str]:
     """What is told of them on a terminal."""
     more = len(problems) - _MOST_SHOWN
@@ -169,6 +201,7 @@ def _document(result: _Result) -> dict[str, Any]:
         "rebuilt": result.rebuilt,
         "problems": [problem.to_dict() for problem in result.problems],
         "notes": [note.to_dict() for note in verdict.notes],
+        **({} if result.outcomes is None else {"rules": [outcome.to_dict() for outcome in result.outcomes]}),
     }
 
 

@@ -13,12 +13,14 @@ from builder.cli.machine import make_fetcher, make_registries
 from builder.cli.opened_bundle import completed
 from builder.cli.output import Output
 from builder.cli.target import Target, is_image, open_target
-from builder.errors import EnvbuildError
+from builder.errors import DigestMismatchError, EnvbuildError
 from builder.image.workshop import Workshop
 
 if TYPE_CHECKING:
     from builder.bundle.build import Built
+    from builder.bundle.check import Verdict
     from builder.bundle.subject import Subject
+    from builder.bundle.trust import Asked
     from builder.image.kept import Image
     from builder.lock.document import Lock
     from builder.oci.documents import Platform
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from builder.oci.problems import Problem
     from builder.oci.registry import Reference
     from builder.oci.validate import Scans
+    from builder.records.policy.outcome import Outcome
 
 _REFERENCE = "oci://"
 
@@ -144,6 +147,25 @@ def _whole(subject: Subject, workshop: Workshop, output: Output) -> Subject:
         if not any(missing_layers(subject.layout, image) for image in subject.images()):
             return subject
     return replace(subject, layout=completed(open_bundle(Path(subject.name)), workshop, output).layout)
+
+
+def judged(subject: Subject, verdict: Verdict, asked: Asked) -> tuple[Outcome, ...]:
+    """What comes of what is asked of a bundle that was checked; its contents are asked about if they are whole.
+
+    Raises: EnvbuildError, if it is no bundle, or a key or a database cannot be read; DigestMismatchError.
+    """
+    from builder.bundle.reader import open_bundle, read_bundle
+    from builder.bundle.trust import judge_contents, judge_signatures
+    from builder.oci.registry.layout import RegistryLayout
+
+    if isinstance(subject.layout, RegistryLayout):
+        bundle = read_bundle(subject.layout, subject.layout.top)
+    else:
+        bundle = open_bundle(Path(subject.name))
+        if not {top.digest for top in subject.tops} <= {one.digest for one in (*bundle.subjects, *bundle.attached)}:
+            raise DigestMismatchError(f"`{subject.name}` was replaced while it was read")
+    outcomes = judge_signatures(bundle, asked)
+    return outcomes if verdict.problems else (*outcomes, *judge_contents(bundle, verdict.images, asked))
 
 
 def scans_of(subject: Subject, workshop: Workshop) -> Scans:

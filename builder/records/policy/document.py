@@ -134,11 +134,11 @@ class Policy:
 
     ONE_OF: ClassVar = ("signatures", "builders", "bases", "licenses", "scan", "vulnerabilities")
 
-    signatures: tuple[Signers, ...] = key("Who must have signed; each of these.", default=())
-    builders: tuple[str, ...] = key(
-        "Ids of builders, as globs; a signed provenance must name one of them.", default=(), form=_GLOB
+    signatures: tuple[Signers, ...] | None = key("Who must have signed; each of these.", default=None)
+    builders: tuple[str, ...] | None = key(
+        "Ids of builders, as globs; a signed provenance must name one of them.", default=None, form=_GLOB
     )
-    bases: tuple[BaseImage, ...] = key("Bases that images may stand on.", default=())
+    bases: tuple[BaseImage, ...] | None = key("Bases that images may stand on.", default=None)
     licenses: Licenses | None = key("Which licences packages may have.", default=None)
     scan: ScanRule | None = key(
         "What scans for secrets, unsafe pickles and personal data may have found.", default=None
@@ -147,6 +147,9 @@ class Policy:
 
     def problems(self) -> Iterable[tuple[str, str, str | None]]:
         """What single keys cannot tell."""
+        for name in ("signatures", "builders", "bases"):
+            if getattr(self, name) == ():
+                yield name, "it is empty, and so asks for nothing", "leave it out, or name some"
         if self.builders and not self.signatures:
             yield "builders", "it needs `signatures`", "provenance is believed if one of the signers signed it"
 

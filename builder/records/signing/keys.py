@@ -87,10 +87,7 @@ def generate(path: Path, algorithm: Algorithm, password: bytes | None) -> Public
 
     Raises: EnvbuildError, if either file is there already.
     """
-    public_path = path.with_name(f"{path.name}.pub")
-    for file in (path, public_path):
-        if file.exists() or file.is_symlink():
-            raise EnvbuildError(f"`{file}` is there already", hint="Keys are not overwritten; name another file")
+    public_path = check_free(path)
     private = PrivateKey(_new(algorithm))
     path.parent.mkdir(parents=True, exist_ok=True)
     _write(path, _private_pem(private, password), 0o600)
@@ -100,6 +97,15 @@ def generate(path: Path, algorithm: Algorithm, password: bytes | None) -> Public
         path.unlink()
         raise
     return PublicKey(str(public_path), private.public.key)
+
+
+def check_free(path: Path) -> Path:
+    """Where the public key belongs to a new private key at `path`. Raises: EnvbuildError, if either is there."""
+    public_path = path.with_name(f"{path.name}.pub")
+    for file in (path, public_path):
+        if file.exists() or file.is_symlink():
+            raise EnvbuildError(f"`{file}` is there already", hint="Keys are not overwritten; name another file")
+    return public_path
 
 
 def read_private(path: Path, password: Callable[[], bytes]) -> PrivateKey:

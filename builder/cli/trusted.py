@@ -1,0 +1,99 @@
+"""What commands are told of who is trusted: keys, signers, policies; and bundles held to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from builder.cli.options import Existing
+from builder.cli.output import Output
+from builder.errors import CheckFailedError, DigestMismatchError
+
+if TYPE_CHECKING:
+    from builder.bundle.reader import Bundle
+    from builder.bundle.trust import Asked
+    from builder.image.workshop import Workshop
+    from builder.records.policy.outcome import Outcome
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+_POLICIES = (".yaml", ".yml")
+
+
+def trust_options(command: _Command) -> _Command:
+    """The options `--key`, `--allowed-signers` and `--policy`."""
+    for option in (
+        click.option("--policy", type=Existing(), metavar="FILE", help="Also hold it to the rules of this policy."),
+        click.option(
+            "--allowed-signers", type=Existing(), metavar="FILE",
+            help="Somebody of this list of SSH keys must have signed it.",
+        ),
+        click.option(
+            "--key", "keys", type=Existing(), multiple=True, metavar="FILE",
+            help="This public key must have signed it; may be repeated.",
+        ),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def asked_of(keys: Sequence[Path], allowed_signers: Path | None, policy: Path | None) -> Asked | None:
+    """What is asked of a bundle; None if nothing is. Raises: EnvbuildError, if a policy cannot be read."""
+    from builder.bundle.trust import Asked, of_keys
+    from builder.records.policy.document import Policy, read_policy
+
+    if not keys and allowed_signers is None and policy is None:
+        return None
+    given = read_policy(policy) if policy else Policy()
+    more = of_keys([path.absolute() for path in keys], allowed_signers.absolute() if allowed_signers else None)
+    whole = replace(given, signatures=(*(given.signatures or ()), *(more.signatures or ())))
+    return Asked(whole, policy.parent if policy else Path(), datetime.now(tz=UTC).date())
+
+
+def require(bundle: Bundle, trusted: Path, workshop: Workshop, output: Output) -> None:
+    """Refuse a bundle that is not signed by a key, or not what a policy asks for; `trusted` is the file of either.
+
+    Raises: EnvbuildError, with the exit code of what is worst; DigestMismatchError.
+    """
+    from builder.bundle.trust import asks_for_contents, judge_contents, judge_signatures
+    from builder.records.policy.outcome import failure
+
+    is_policy = trusted.suffix in _POLICIES
+    asked = asked_of([] if is_policy else [trusted], None, trusted if is_policy else None)
+    if asked is None:
+        return
+    outcomes = judge_signatures(bundle, asked)
+    if error := failure(bundle.name, outcomes):
+        raise error
+    if asks_for_contents(asked.policy):
+        from builder.bundle.check import check
+        from builder.bundle.subject import Subject
+        from builder.cli.verify_target import scans_of
+        from builder.oci.registry.layout import RegistryLayout
+
+        subject = Subject(
+            bundle.name, bundle.layout, (bundle.top,), forks=not isinstance(bundle.layout, RegistryLayout)
+        )
+        verdict = check(subject, None, scans_of(subject, workshop))
+        if verdict.problems:
+            wrong = any(problem.is_digest for problem in verdict.problems)
+            kind = DigestMismatchError if wrong else CheckFailedError
+            raise kind(f"`{bundle.name}` is not what it promises to be", [one.message for one in verdict.problems[:20]])
+        outcomes = judge_contents(bundle, verdict.images, asked)
+        if error := failure(bundle.name, outcomes):
+            raise error
+    output.say(f"{bundle.name} is signed as `{trusted}` asks: {bundle.top.digest}")
+
+
+def show_outcomes(outcomes: Sequence[Outcome], output: Output) -> None:
+    """A table of what came of each rule, on standard error."""
+    width = max((len(outcome.rule) for outcome in outcomes), default=0)
+    for outcome in outcomes:
+        first, *rest = outcome.reasons or ("",)
+        output.say(f"{outcome.result.value:<12}  {outcome.rule:<{width}}  {first}")
+        for reason in rest:
+            output.say(f"{'':<12}  {'':<{width}}  {reason}")
