@@ -22,7 +22,7 @@ from builder.lock.data.locking import check_model, place_of
 from builder.oci.sourced import identity_of
 from builder.records.model_formats import ModelFile, recognise
 from builder.spec import LoadedProject
-from builder.spec.data_url import is_object, is_path
+from builder.spec.data_url import is_artifact, is_path, is_verbatim
 
 
 def packed_model(loaded: LoadedProject, entry: DataEntry | None, fetcher: Fetcher) -> tuple[FileEntry, ...]:
@@ -81,7 +81,9 @@ def _urls(entry: DataEntry, loaded: LoadedProject) -> tuple[str, ...]:
 
 def _file_name(entry: DataEntry) -> str:
     """The last part of where it is."""
-    place = entry.pointer.path if entry.pointer else entry.url
-    if not (entry.pointer or is_path(place) or is_object(place)):
+    place = entry.pointer.path if entry.pointer else entry.source if is_artifact(entry.url) else entry.url
+    if is_artifact(place) and "/" not in place.rpartition("@")[2]:
+        return "model"  # nothing says what it is called
+    if not (entry.pointer or is_path(place) or is_verbatim(place)):
         place = unquote(urlsplit(place).path)
     return posixpath.basename(place.rstrip("/")) or "model"

@@ -17,8 +17,6 @@ from builder.oci.store import Store
 from builder.progress import Silent
 
 if TYPE_CHECKING:
-    import urllib3
-
     from builder.fetch import Fetcher
     from builder.image.kept import Image
     from builder.image.workshop import Workshop
@@ -82,19 +80,9 @@ def make_workshop(output: Output, workers: int | None = None, *, offline: bool =
 
 def make_registries(fetcher: Fetcher) -> Registries:
     """What asks registries, with the logins of this machine."""
-    from builder.fetch.failure import TransportError
     from builder.fetch.transport import Transport
-    from builder.oci.registry import Credentials, Registries
 
-    transport = Transport(fetcher.mirrors)
-
-    def connect(url: str) -> urllib3.PoolManager:
-        try:
-            return transport.pool(url)
-        except TransportError as error:
-            raise EnvbuildError("no registry can be asked", str(error), "Correct `SSL_CERT_FILE`") from error
-
-    return Registries(connect, Credentials(os.environ))
+    return Transport(fetcher.mirrors).registries()
 
 
 def this_builder(name: str | None) -> Builder:

@@ -14,6 +14,7 @@ from typing import BinaryIO
 from urllib.parse import urlsplit, urlunsplit
 
 from builder.errors import DigestMismatchError, EnvbuildError, NotMeasuredError
+from builder.fetch.artifact import Artifacts
 from builder.fetch.download import Download, hash_of
 from builder.fetch.failure import NETWORK_HINT, RangeError, TransportError, hint_for
 from builder.fetch.mirrors import PYPI_FILES, Mirrors
@@ -68,6 +69,13 @@ class Fetcher:
     def offline(self) -> bool:
         """Whether nothing may be asked for."""
         return self._offline
+
+    @property
+    def artifacts(self) -> Artifacts:
+        """What reads artifacts of registries. Raises: EnvbuildError, if nothing may be asked for."""
+        if self._offline:
+            raise EnvbuildError("a registry is to be asked for data, and this run is offline")
+        return self._transport.artifacts
 
     def authorization(self, url: str) -> str | None:
         """The Authorization header that a URL is sent first, for a program that asks itself."""

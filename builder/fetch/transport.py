@@ -1,16 +1,19 @@
-"""Opening URLs: http and https, object stores, and local files.
+"""Opening URLs: http and https, object stores, artifacts of registries, and local files.
 
 Knows nothing of digests.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import unquote, urlsplit
 
+from builder.errors import EnvbuildError
+from builder.fetch.artifact import SCHEME, Artifacts
 from builder.fetch.body import Body
 from builder.fetch.connections import Connections, reason
 from builder.fetch.failure import InterruptedTransferError, RangeError, TransportError
@@ -20,6 +23,8 @@ from builder.fetch.remote import open_remote, reads
 
 if TYPE_CHECKING:
     import urllib3
+
+    from builder.oci.registry import Registries
 
 _RECEIVED = 1 << 16
 """Bytes to receive at a time; when a connection breaks, what came of the last such piece is lost."""
@@ -51,6 +56,8 @@ class Transport:
             yield from _open_file(unquote(parts.path), offset)
         elif parts.scheme in ("http", "https"):
             yield from self._open_http(url, offset, accept, packed)
+        elif url.startswith(SCHEME):
+            yield from self.artifacts.open_file(url, offset)
         elif reads(parts.scheme):
             yield from open_remote(url, offset)
         else:
@@ -73,6 +80,23 @@ class Transport:
             yield _HttpBody(response, _start(response.headers.get("Content-Range")) if response.status == 206 else 0)
         finally:
             response.close()
+
+    @functools.cached_property
+    def artifacts(self) -> Artifacts:
+        """What reads artifacts of registries."""
+        return Artifacts(self.registries())
+
+    def registries(self) -> Registries:
+        """What asks registries, with the logins of this machine."""
+        from builder.oci.registry import Credentials, Registries
+
+        return Registries(self._pool_or_error, Credentials(os.environ))
+
+    def _pool_or_error(self, url: str) -> urllib3.PoolManager:
+        try:
+            return self.pool(url)
+        except TransportError as error:
+            raise EnvbuildError("no registry can be asked", str(error), "Correct `SSL_CERT_FILE`") from error
 
     def authorization(self, url: str) -> str | None:
         """The Authorization header that a URL is sent first, for one who asks without this transport."""

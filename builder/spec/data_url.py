@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
+from builder.errors import EnvbuildError
+
 OBJECT_STORES = ("s3", "gs", "gcs", "az", "abfs", "abfss", "hf")
 """Schemes that are read through fsspec; what follows them is taken as it stands, without percent-encoding."""
-_SCHEMES = ("", "file", "http", "https", *OBJECT_STORES)
+REGISTRY = "oci"
+"""The scheme of artifacts in a registry."""
+_SCHEMES = ("", "file", "http", "https", *OBJECT_STORES, REGISTRY)
 _CREDENTIALS = re.compile(
     r"[?&](?:sig|[^=&]*(?:token|signature|secret|password|credential|api-?_?key|access-?_?key)[^=&]*)=", re.IGNORECASE
 )
@@ -34,6 +38,8 @@ def check_url(text: str) -> None:
         raise ValueError("a web server lists no files, so a `*` has no meaning")
     if parts.scheme in OBJECT_STORES:
         _check_object(text)
+    if parts.scheme == REGISTRY:
+        _check_artifact(text)
 
 
 def _has_credentials(text: str) -> bool:
@@ -50,6 +56,18 @@ def _check_object(text: str) -> None:
         raise ValueError("it names no bucket, container or repository")
     if text.startswith("hf:") and not _REPOSITORY.fullmatch(text):
         raise ValueError("a form such as `hf://datasets/organisation/name@revision/path` is expected")
+
+
+def _check_artifact(text: str) -> None:
+    from builder.oci.registry.reference import DOCKER_HUB, Reference
+
+    name = text.partition("://")[2]
+    try:
+        registry = Reference.parse(name).registry
+    except EnvbuildError as error:
+        raise ValueError("; ".join((*error.why, "a form such as `oci://registry/name:tag` is expected"))) from error
+    if registry == DOCKER_HUB and not name.startswith((f"{DOCKER_HUB}/", f"index.{DOCKER_HUB}/")):
+        raise ValueError("it names no registry: a form such as `oci://registry/name:tag` is expected")
 
 
 def is_path(url: str) -> bool:
@@ -70,6 +88,16 @@ def is_pointer(url: str) -> bool:
 def is_object(url: str) -> bool:
     """Whether it is read through fsspec."""
     return url.partition("://")[0] in OBJECT_STORES
+
+
+def is_artifact(url: str) -> bool:
+    """Whether it is an artifact in a registry."""
+    return url.partition("://")[0] == REGISTRY
+
+
+def is_verbatim(url: str) -> bool:
+    """Whether paths below it are written as they stand, without percent-encoding."""
+    return is_object(url) or is_artifact(url)
 
 
 def split_glob(url: str) -> tuple[str, str]:

@@ -37,8 +37,8 @@ class DataReference:
     """A file or folder of data: where it is, and which bytes it must have."""
 
     url: str = key(
-        "A path in the project, a `.dvc` pointer, or a URL (`file:`, `http:`, `https:`, `s3:`, `gs:`, `az:`, `hf:`); "
-        "a folder, or with `*` all files that match.",
+        "A path in the project, a `.dvc` pointer, or a URL (`file:`, `http:`, `https:`, `s3:`, `gs:`, `az:`, `hf:`, "
+        "`oci:`); a folder, or with `*` all files that match.",
         form=_URL,
     )
     sha256: str | None = key(

@@ -14,12 +14,21 @@ from builder.fetch.failure import InterruptedTransferError, TransportError
 from builder.fetch.redaction import without_credentials_in
 from builder.fetch.remote import RemoteFile, list_remote, pinned_revision
 from builder.fetch.transport import Transport
+from builder.lock.data.artifact import artifact_entry, unpack_artifact
 from builder.lock.data.entry import DataEntry, LockedFile, check_manifest, check_path, folder_entry
 from builder.lock.data.local import pattern_of
 from builder.oci.digest import Digest
 from builder.oci.layout import CHUNK
 from builder.progress import Progress
-from builder.spec.data_url import at_revision, hub_repository, hub_revision, is_object, split_glob
+from builder.spec.data_url import (
+    at_revision,
+    hub_repository,
+    hub_revision,
+    is_artifact,
+    is_object,
+    is_verbatim,
+    split_glob,
+)
 
 _PARALLEL = 8
 _ATTEMPTS = 4
@@ -37,6 +46,8 @@ class Downloader:
 
         Raises: EnvbuildError, if it cannot be had; DigestMismatchError.
         """
+        if is_artifact(url):
+            return artifact_entry(url, self.fetcher)
         pinned = self._pinned(url)
         source = pinned or url
         folder = split_glob(source)[0] if "*" in source else source
@@ -123,6 +134,9 @@ def fetch_files(fetcher: Fetcher, files: Iterable[LockedFile], bases: Sequence[s
 
     Raises: EnvbuildError, DigestMismatchError.
     """
+    files = tuple(files)
+    for base in filter(is_artifact, () if fetcher.offline else bases):
+        unpack_artifact(base, files, fetcher)
     sources = [
         Source(file.digest, file.size, tuple(below(base, file.path) for base in bases), f"{name}: {file.path}")
         for file in files
@@ -142,7 +156,7 @@ def base_url(url: str) -> str:
 
 def below(base: str, path: str) -> str:
     """The URL of a file below a folder's."""
-    return base + (path if is_object(base) else quote(path))
+    return base + (path if is_verbatim(base) else quote(path))
 
 
 def _failure(label: str, source: str, error: TransportError) -> EnvbuildError:
