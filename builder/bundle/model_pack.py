@@ -15,6 +15,7 @@ from typing import Any, Literal, cast
 
 from builder.bundle.build import Built
 from builder.bundle.model import packed_model, recognised
+from builder.bundle.reader import Bundle
 from builder.image.contents.layers import kinds_of
 from builder.image.kept import Image
 from builder.image.skeleton import MODEL
@@ -98,6 +99,15 @@ def with_model(built: Built, loaded: LoadedProject, workshop: Workshop, form: Fo
     data = Index((*(image.descriptor for image in built.images), artifact)).to_bytes()
     index = replace(built.index, digest=store.write(data), size=len(data), annotations=name_annotations(built.name))
     return replace(built, index=index)
+
+
+def form_in(bundle: Bundle) -> Form:
+    """In which form the model is listed in a bundle. Raises: EnvbuildError, DigestMismatchError."""
+    models = [one for one in bundle.artifacts if one.artifact_type == MODEL_MANIFEST]
+    if not models:
+        return "none"
+    layers = bundle.layout.manifest(models[0]).layers
+    return "raw" if any(layer.media_type.endswith(".raw") for layer in layers) else "shared"
 
 
 def model_config(files: Sequence[ModelFile]) -> dict[str, str]:

@@ -94,7 +94,13 @@ def _check(run: Mapping[str, Any]) -> None:
     """Raises: KeyError, TypeError, ValueError, AttributeError."""
     if run["format"] != 1 or run["state"] not in ("running", "finished"):
         raise ValueError("it is of another format")
-    expected: dict[str, Any] = {"command": str, "arguments": list, "params": dict, "seed": (int, type(None)), "data": dict}
+    expected: dict[str, Any] = {
+        "command": str,
+        "arguments": list,
+        "params": dict,
+        "seed": (int, type(None)),
+        "data": dict,
+    }
     for key, types in expected.items():
         if not isinstance(run[key], types) or isinstance(run[key], bool):
             raise TypeError(f"`{key}` is of another type")

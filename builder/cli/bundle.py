@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from builder.cli.audit_trail import record_event
 from builder.cli.deliver import Delivered, Delivery, built_as_json, check, pack_built, push_built, push_option
 from builder.cli.machine import make_workshop, this_builder
 from builder.cli.options import (
@@ -121,6 +122,9 @@ def command(
         output.say(f"no model is packed: there is nothing at `{loaded.folder / model.path}` yet")
     pushed = push_built(built, built.index, push, workshop, output) if push else None
     delivered, digest = Delivered(file, size, pushed), str(built.index.digest)
+    record_event("bundled", built.name, digest, {"lock": str(project.lock.digest)}, loaded.folder)
+    if pushed:
+        record_event("pushed", built.name, digest, {"reference": str(pushed.reference)}, loaded.folder)
     if as_json:
         print_json({**built_as_json(built), "digest": digest, **delivered.to_dict()})
     else:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from builder.cli.audit_trail import record_event
 from builder.cli.interrupt import interruptible
 from builder.cli.machine import make_workshop
 from builder.cli.opened_bundle import completed
@@ -52,11 +53,14 @@ def command(
         if platforms:
             raise EnvbuildError("a bundle is pushed as it is", hint="Leave `--platform` out")
         pushed = _push_bundle(target, destination, workshop, output)
+        project = None
     else:
         from builder.cli.deliver import push_built
 
-        built = open_target(target, platforms).build(workshop, output)
+        opened = open_target(target, platforms)
+        built, project = opened.build(workshop, output), opened.folder
         pushed = push_built(built, built.top, destination, workshop, output)
+    record_event("pushed", target.name, str(pushed.reference.digest), {"reference": str(pushed.reference)}, project)
     if as_json:
         print_json(pushed_as_json(pushed))
     else:

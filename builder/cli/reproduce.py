@@ -139,6 +139,7 @@ class _Reproduction:
 
     def _build(self, recreated: Recreated, platforms: Sequence[Platform], workshop: Workshop) -> Built:
         from builder.bundle.build import build_project
+        from builder.bundle.model_pack import form_in, with_model
 
         lock = current_lock(recreated.project.environment)
         known = [
@@ -146,7 +147,8 @@ class _Reproduction:
             for platform in platforms
         ]
         ensure_built_wheels(lock, known, workshop, self.output, here_only=True)
-        return build_project(recreated.project, lock, known, workshop, recreated.recipe.packing)
+        built = build_project(recreated.project, lock, known, workshop, recreated.recipe.packing)
+        return with_model(built, recreated.project, workshop, form_in(self.bundle))
 
 
 class _Runs:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from builder.cli.audit_trail import record_event
 from builder.cli.machine import host_platform, make_workshop
 from builder.cli.opened_bundle import completed
 from builder.cli.options import Existing, Size, full_option, offline_option, thin_option
@@ -103,7 +104,11 @@ def command(output: Output, /, target: Path, name: str | None, arguments: tuple[
         note = port_note(name, document["commands"][name].get("port"), request, engine)
         if note:
             output.say(f"note: {note}")
-    return engine.run(image, request)
+    code = engine.run(image, request)
+    if name is not None:
+        told = {"command": name, "exit-code": code, "engine": engine.name}
+        record_event("run", image.name, str(image.descriptor.digest), told, folder)
+    return code
 
 
 def listens_here(ports: tuple[PortMapping, ...], network: str, engine: Engine) -> bool:
