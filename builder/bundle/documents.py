@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from builder.bundle.data import PackedData, packed_names
+from builder.bundle.pages import pages
 from builder.bundle.recipe import Recipe, make_recipe
 from builder.bundle.recorded import RUN_ROLE
-from builder.image.skeleton import BUNDLE, CODE, DATA, MODEL, OUTPUT
+from builder.image.skeleton import BUNDLE, DATA, MODEL
 from builder.layers.files import FileEntry
 from builder.lock.data.document import DATA_LOCK_FILE, DataLock
 from builder.lock.data.download import base_url
@@ -22,7 +23,7 @@ from builder.oci.digest import Digest
 from builder.records.licenses.collection import TEXTS_FOLDER
 from builder.records.model_formats import ModelFile
 from builder.records.record import JSON, MARKDOWN, TEXT, YAML, Record
-from builder.resources import read_template, render
+from builder.resources import read_template
 from builder.spec import Command, Project
 from builder.spec.data_url import hub_web_url, is_path
 
@@ -69,6 +70,8 @@ class Contents:
     """What was written down of packages, data and model."""
     model_files: tuple[ModelFile, ...] = ()
     """What the files of the model are; in the order of `model`."""
+    notes: tuple[str, ...] = ()
+    """What whoever packs it should be told."""
 
 
 def bundle_json(
@@ -120,27 +123,19 @@ def _model(contents: Contents) -> dict[str, Any] | None:
 
 def bundle_files(project: Project, name: str, lock: Lock, contents: Contents) -> tuple[FileEntry, ...]:
     """The files of `/bundle`: the launcher and the documents."""
-    document = bundle_json(project, name, lock, contents)
-    shown = {
-        "bundle": document,
-        "lock": lock.document,
-        "wheels": lock.wheels,
-        "conda": lock.conda,
-        "recreate": _recreation(project, name, contents),
-        "code_files": [entry.path for entry in contents.code],
-        "model_files": [entry.path for entry in contents.model],
-        "folders": {"code": CODE, "model": MODEL, "data": DATA, "bundle": BUNDLE, "output": OUTPUT},
-    }
-    diagram = render("bundle/diagram.mmd.j2", shown)
-    readme = render("bundle/README.md.j2", {**shown, "diagram": diagram})
     launcher = FileEntry(f"{BUNDLE}/launcher.py", read_template("launcher.py"), mode=0o755)
     records = [
-        Record("README.md", "readme", MARKDOWN, readme.encode()),
-        Record("diagram.mmd", "diagram", "text/vnd.mermaid", diagram.encode()),
         Record("launcher.py", "launcher", "text/x-python", launcher.data),
         *_given(lock, contents),
         *contents.records,
     ]
+    own = {
+        "code": [entry.path for entry in contents.code],
+        "model": [entry.path for entry in contents.model],
+        "packed": [one.name for one in contents.packed],
+        "recreate": _recreation(project, name, contents),
+    }
+    records += pages(project, bundle_json(project, name, lock, contents), lock, own, records)
     records.sort(key=lambda record: record.path)
     index = readable_json(bundle_json(project, name, lock, contents, records))
     files = {record.path: record.data for record in records if record.path != "launcher.py"}

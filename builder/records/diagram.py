@@ -92,8 +92,8 @@ def diagram(flow: Flow) -> Record:
     height = below + len(flow.layers) * (_HEIGHT - 12) + _MARGIN
     lines = [
         (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_TOTAL} {height}" width="{_TOTAL}" height="{height}"'
-            f' role="img" aria-label="{_text(flow.title, 200, quoted=True)}">'
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_TOTAL} {height}" width="{_TOTAL}" '
+            f'height="{height}" role="img" aria-label="{_text(flow.title, 200, quoted=True)}">'
         ),
         f"<title>{_text(flow.title, 200)}</title>",
         f"<style>{_STYLE}</style>",

@@ -1,4 +1,4 @@
-"""Text that others wrote, inside Markdown: it stays text. Pure."""
+"""Text that others wrote, inside Markdown and Mermaid: it stays text. Pure."""
 
 from __future__ import annotations
 
@@ -25,3 +25,10 @@ def code(text: str) -> str:
     fence = "`" * (longest + 1)
     padding = " " if line.startswith("`") or line.endswith("`") else ""
     return f"{fence}{padding}{line}{padding}{fence}".replace("|", "\\|") if line else ""
+
+
+def mermaid(text: str) -> str:
+    """The label of a shape, to be put in double quotes: letters, digits and what is harmless stay as they are."""
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    line = _SPACE.sub(" ", printable).strip()
+    return re.sub(r"[^\w ./:@+,=-]", lambda match: f"#{ord(match[0])};", line)

@@ -68,7 +68,8 @@ def files(made: Project, what: Contents) -> dict[str, bytes]:
 def test_a_bundle_holds_launcher_spec_lock_and_documents() -> None:
     found = files(project(), contents())
     assert sorted(found) == [
-        "README.md", "bundle.json", "diagram.mmd", "envbuild.yaml", "launcher.py", "lock/envbuild.lock.json",
+        "README.md", "bundle.json", "diagram.mmd", "diagram.svg", "envbuild.yaml", "launcher.py",
+        "lock/envbuild.lock.json",
     ]  # fmt: skip
     assert found["envbuild.yaml"] == b"spec"
 
