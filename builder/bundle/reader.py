@@ -30,6 +30,8 @@ _DOCUMENTS_LIMIT = 64 << 20
 """Bytes of the layer of documents at most, uncompressed."""
 _LOCK_LIMIT = 16 << 20
 """Bytes of a file of the lock at most: what is read of it takes many times as much."""
+_MOST_MANIFESTS = 200
+"""Images and artifacts of a bundle at most."""
 _SMALL_LAYER = 1 << 20
 """Bytes, compressed, of a layer that is read to see whether it is the one of documents."""
 
@@ -115,6 +117,10 @@ def read_bundle(layout: Layout, top: Descriptor, attached: Sequence[Descriptor] 
     Raises: EnvbuildError, DigestMismatchError, if it is none or its documents are damaged.
     """
     manifests = layout.index(top).manifests if top.media_type in INDEXES else (top,)
+    if len(manifests) > _MOST_MANIFESTS:
+        raise EnvbuildError(
+            f"`{top.digest}` lists {len(manifests)} manifests", f"a bundle has {_MOST_MANIFESTS} at most"
+        )
     images = [read_image(layout, manifest) for manifest in manifests if not manifest.is_artifact]
     if not images:
         raise EnvbuildError(f"`{top.annotations.get(REF_NAME) or top.digest}` holds no image")
@@ -154,6 +160,14 @@ def read_documents(bundle: Bundle) -> dict[str, bytes]:
     image = bundle.images[min(bundle.images)]
     found = _files(bundle.layout, image, f"{BUNDLE}/") if is_bundle(image) else {}
     return {name.removeprefix(f"{BUNDLE}/"): data for name, data in found.items()}
+
+
+def document_file(layout: Layout, image: Image, path: str) -> bytes | None:
+    """One file of the bundle's own folder, by its path in it; None where it is not there.
+
+    Raises: EnvbuildError, DigestMismatchError, if the layer of documents is damaged.
+    """
+    return _files(layout, image, f"{BUNDLE}/{path}").get(f"{BUNDLE}/{path}")
 
 
 def read_lock_files(bundle: Bundle) -> dict[str, bytes]:

@@ -23,7 +23,7 @@ from builder.oci.attachments import list_annotations
 from builder.oci.canonical import canonical_json, parse_json
 from builder.oci.digest import Digest
 from builder.oci.documents import DOCUMENT_LIMIT, MEDIA_TYPE_INDEX, Descriptor, Index, Manifest
-from builder.oci.layout import CHUNK, Layout, copy_blob, replacing, write_atomically
+from builder.oci.layout import CHUNK, Layout, copy_blob, open_regular, replacing, write_atomically
 from builder.oci.tar_entries import BLOCK, Entry, SeekingTarReader, TarError
 from builder.progress import Progress, Silent
 
@@ -315,7 +315,7 @@ def _offsets(path: Path) -> dict[str, tuple[int, int]]:
     """Where each file of the archive lies: offset and size in bytes."""
     found: dict[str, tuple[int, int]] = {}
     try:
-        with open(path, "rb") as file:
+        with io.BufferedReader(cast("io.RawIOBase", open_regular(path))) as file:
             reader = SeekingTarReader(file, os.fstat(file.fileno()).st_size)
             for count, entry in enumerate(reader):
                 if count >= _MEMBER_LIMIT:

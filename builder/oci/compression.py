@@ -10,6 +10,10 @@ from builder.oci.streams import inflate_errors
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 LARGEST_LAYER = 1 << 37
 """Bytes of the content of one layer at most."""
+_ANY_SIZE = 1 << 29
+"""Bytes that a layer may have however small it is compressed."""
+_MOST_TIMES = 250
+"""How many times as large as its blob the content of a layer may be: what is real is seldom ten times as large."""
 _LARGEST_WINDOW = 1 << 27
 """Bytes of memory that a zstd stream may ask for."""
 
@@ -18,6 +22,11 @@ def compression(stream: io.BufferedReader[Any]) -> str:
     """How `stream` is compressed, told by its first bytes: `gzip`, `zstd`, or empty for not at all."""
     magic = stream.peek(4)[:4]
     return "gzip" if magic.startswith(_GZIP) else "zstd" if magic == _ZSTD else ""
+
+
+def largest_content(size: int) -> int:
+    """Bytes that the content of a layer may have, whose blob has `size` bytes: a bomb is left where it gets beyond."""
+    return min(LARGEST_LAYER, max(_ANY_SIZE, _MOST_TIMES * size))
 
 
 def decompressed(stream: io.BufferedReader[Any]) -> IO[bytes]:

@@ -30,7 +30,7 @@ from builder.oci.documents import (
     Manifest,
 )
 from builder.oci.layer_rules import FILE, HARD_LINK, SYMBOLIC_LINK
-from builder.oci.layout import CHUNK, Layout
+from builder.oci.layout import CHUNK, Layout, open_regular
 from builder.oci.tar_entries import SeekingTarReader
 
 _MEMBER_LIMIT = 100_000
@@ -130,7 +130,7 @@ def archive_members(path: Path) -> dict[str, tuple[int, int]]:
     files: dict[str, tuple[int, int]] = {}
     links: dict[str, str] = {}
     try:
-        with open(path, "rb") as file:
+        with io.BufferedReader(cast("io.RawIOBase", open_regular(path))) as file:
             reader = SeekingTarReader(file, os.fstat(file.fileno()).st_size)
             for count, entry in enumerate(reader):
                 if count >= _MEMBER_LIMIT:

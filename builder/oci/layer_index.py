@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import IO, Any, NamedTuple
 
 from builder.errors import DigestMismatchError, EnvbuildError
-from builder.oci.compression import LARGEST_LAYER, compression, damage_errors, decompressed
+from builder.oci.compression import compression, damage_errors, decompressed, largest_content
 from builder.oci.digest import Digest
 from builder.oci.documents import Descriptor
 from builder.oci.layer_rules import DIRECTORY, FILE, HARD_LINK, OPAQUE, SYMBOLIC_LINK, WHITEOUT, described, plain, shown
@@ -110,7 +110,7 @@ def layer_stream(layout: Layout, layer: Descriptor, diff_id: Digest) -> Iterator
     with layout.open(layer.digest) as blob, _told(what):
         compressed = ObservedStream(blob, layer.size, what)
         received = io.BufferedReader(compressed, CHUNK)
-        tar = ObservedStream(decompressed(received), LARGEST_LAYER, f"{what}, inflated,")
+        tar = ObservedStream(decompressed(received), largest_content(layer.size), f"{what}, inflated,")
         stream = io.BufferedReader(tar, CHUNK)
         yield stream
         for rest in (stream, received):

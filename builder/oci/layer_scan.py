@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from builder.errors import DigestMismatchError, EnvbuildError
-from builder.oci.compression import compression, damage_errors, decompressed
+from builder.oci.compression import compression, damage_errors, decompressed, largest_content
 from builder.oci.digest import Digest
 from builder.oci.documents import Descriptor
 from builder.oci.layer_rules import FILE, Finding, LayerRules, Node, plain, shown
@@ -21,8 +21,6 @@ from builder.oci.problems import MOST, Problem
 from builder.oci.streams import ObservedStream
 from builder.oci.tar_entries import Entry, TarError, TarReader
 
-LAYER_LIMIT = 1 << 37
-"""Bytes of a layer at most, uncompressed."""
 MOST_ENTRIES = 500_000
 """Paths of one layer at most, directories above others among them."""
 _MOST_TEXT = 128 << 20
@@ -103,7 +101,7 @@ class _Scan:
             compressed = ObservedStream(file, blob.size, what)
             received = io.BufferedReader(compressed, CHUNK)
             try:
-                content = ObservedStream(decompressed(received), LAYER_LIMIT, f"{what}, inflated,")
+                content = ObservedStream(decompressed(received), largest_content(blob.size), f"{what}, inflated,")
                 if diff_id is not None:
                     self._check_type(received)
                     self._judge(io.BufferedReader(content, CHUNK))

@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import os
 import secrets
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -79,7 +80,7 @@ class Layout:
         Raises: EnvbuildError, if it is missing.
         """
         try:
-            return open(self.path(digest), "rb", buffering=0)
+            return open_regular(self.path(digest))
         except FileNotFoundError as error:
             raise EnvbuildError(f"blob {digest} is not in `{self.root}`") from error
 
@@ -112,6 +113,21 @@ class Layout:
         """The digest of every blob that is there."""
         for entry in os.scandir(self._blobs):
             yield Digest(entry.name)
+
+
+def open_regular(path: Path) -> IO[bytes]:
+    """An unbuffered file to read. What is none (a pipe, a device) is not waited for.
+
+    Raises: EnvbuildError, if it is no regular file; OSError.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise EnvbuildError(f"`{path}` is no regular file")
+        return open(descriptor, "rb", buffering=0)
+    except BaseException:
+        os.close(descriptor)
+        raise
 
 
 def copy_blob(source: Layout, target: Layout, descriptor: Descriptor) -> None:

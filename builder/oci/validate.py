@@ -27,7 +27,7 @@ from builder.oci.document_rules import (
 )
 from builder.oci.documents import INDEXES, MEDIA_TYPE_LAYER, Descriptor, ImageConfig, Index, Manifest
 from builder.oci.layer_rules import Finding, shown
-from builder.oci.layer_scan import LAYER_LIMIT, LayerJob, LayerScan, Wanted, scan_layer
+from builder.oci.layer_scan import LayerJob, LayerScan, Wanted, scan_layer
 from builder.oci.layer_stack import LayerStack
 from builder.oci.layout import CHUNK, Layout
 from builder.oci.problems import Problem, first
@@ -85,9 +85,7 @@ def validate(layout: Layout, tops: Descriptor | Sequence[Descriptor], question: 
 
 
 @contextmanager
-def checked_stream(
-    layout: Layout, descriptor: Descriptor, diff_id: Digest, limit: int = LAYER_LIMIT
-) -> Iterator[IO[bytes]]:
+def checked_stream(layout: Layout, descriptor: Descriptor, diff_id: Digest, limit: int) -> Iterator[IO[bytes]]:
     """The tar inside a layer, gzip or plain, read to its end by the caller, and both digests checked behind it.
 
     Raises: DigestMismatchError, if either is another; EnvbuildError, if it is larger than `limit`.

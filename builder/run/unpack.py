@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from builder.errors import DigestMismatchError, EnvbuildError
-from builder.oci.compression import LARGEST_LAYER, damage_errors, decompressed
+from builder.oci.compression import damage_errors, decompressed, largest_content
 from builder.oci.digest import Digest
 from builder.oci.documents import Descriptor, ImageConfig, Manifest
 from builder.oci.layout import CHUNK
@@ -112,7 +112,7 @@ def _unpack_verified(
     what = f"layer {layer.digest}"
     compressed = ObservedStream(blob, layer.size, what, lambda data: progress.advance(label, len(data)))
     buffered = io.BufferedReader(compressed, CHUNK)
-    uncompressed = ObservedStream(decompressed(buffered), LARGEST_LAYER, f"{what}, unpacked,")
+    uncompressed = ObservedStream(decompressed(buffered), largest_content(layer.size), f"{what}, unpacked,")
     stream = io.BufferedReader(uncompressed, CHUNK)
     reader = TarReader(stream)
     for entry in reader:

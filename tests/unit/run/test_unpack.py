@@ -147,7 +147,7 @@ def test_a_hard_link_to_what_another_layer_holds_is_refused(store):
 
 
 def test_a_layer_that_unpacks_to_more_than_any_layer_has_is_left(store, monkeypatch):
-    monkeypatch.setattr("builder.run.unpack.LARGEST_LAYER", 1 << 20)
+    monkeypatch.setattr("builder.oci.compression.LARGEST_LAYER", 1 << 20)
     with pytest.raises(EnvbuildError, match="larger than the 1048576 bytes"):
         unpack(store, entry("bomb", bytes(1 << 24)))
     assert list((store.root / "tmp").iterdir()) == []
