@@ -21,7 +21,7 @@ from builder.bundle.reader import Bundle, open_bundle
 from builder.errors import EnvbuildError
 from builder.oci.archive import ArchiveReader, bundle_blobs, index_document, read_index, stream_archive
 from builder.oci.attachments import (
-    ATTACHMENT_LIMIT,
+    ALL_LIMIT,
     Attachment,
     Draft,
     attached_entry,
@@ -39,8 +39,6 @@ from builder.oci.layout import Layout, copy_blob, replacing, write_atomically
 if TYPE_CHECKING:
     from builder.oci.registry import Reference, Registries
 
-_ALL_LIMIT = 8 * ATTACHMENT_LIMIT
-"""Bytes of all records of one subject at most."""
 _AT_ONCE = 4
 
 
@@ -64,12 +62,24 @@ def attach(place: Place, subject: Descriptor, attachments: Sequence[Attachment])
 
     Raises: EnvbuildError, if the place does not hold `subject` or cannot be written; DigestMismatchError.
     """
+    return attach_all(place, [(subject, attachments)])
+
+
+def attach_all(place: Place, groups: Sequence[tuple[Descriptor, Sequence[Attachment]]]) -> list[Descriptor]:
+    """As `attach`, to several subjects of a bundle; a file is written once.
+
+    Raises: EnvbuildError, DigestMismatchError.
+    """
     if isinstance(place, Remote):
-        return _attach_in_registry(place, subject, attachments)
+        return [one for subject, attachments in groups for one in _attach_in_registry(place, subject, attachments)]
     with _held(place.resolve()) as path:
         bundle = open_bundle(path)
         draft = Draft(bundle.layout)
-        new = [write_attachment(draft, _subject(bundle, subject), attachment) for attachment in attachments]
+        new = [
+            write_attachment(draft, _subject(bundle, subject), attachment)
+            for subject, attachments in groups
+            for attachment in attachments
+        ]
         attached = write_list(draft, [*(entry for entry, _ in _checked(bundle)), *new])
         if draft.added:
             index = index_document(bundle.top, attached)
@@ -91,7 +101,7 @@ def attached(source: Bundle | Place, subject: Digest) -> list[tuple[Descriptor, 
     found.sort(key=lambda entry: entry.digest)
     records = [entry for entry in found if is_record(bundle.layout.manifest(entry))]
     sizes = [bundle.layout.manifest(entry).layers[0].size for entry in records]
-    if sum(sizes) > _ALL_LIMIT:
+    if sum(sizes) > ALL_LIMIT:
         raise EnvbuildError(f"too much is attached to {subject}", f"it takes {sum(sizes)} bytes")
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         read = list(pool.map(lambda entry: read_attachment(bundle.layout, entry)[1], records))

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from builder.bundle.attach import Place, attach, attached
+from builder.bundle.attach import Place, attach_all, attached
 from builder.bundle.contents import Files
 from builder.bundle.reader import Bundle
 from builder.errors import EnvbuildError
@@ -48,8 +48,8 @@ def sign_bundle(bundle: Bundle, place: Place, signer: Signer, *, records: bool =
         for subject in bundle.subjects:
             for statement in _unsigned(bundle, subject.digest):
                 made[subject.digest].append(Signed(subject.digest, statement, signer.sign(statement)))
-    for subject in bundle.subjects:
-        attach(place, subject, [one.attachment for one in made[subject.digest]])
+    groups = [(subject, [one.attachment for one in made[subject.digest]]) for subject in bundle.subjects]
+    attach_all(place, groups)
     return tuple(one for group in made.values() for one in group)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -11,18 +11,20 @@ from builder.bundle.attach import attached
 from builder.bundle.installed import installed_packages
 from builder.bundle.reader import Bundle, read_documents, read_lock_files
 from builder.errors import DigestMismatchError, EnvbuildError
+from builder.image.skeleton import MODEL
 from builder.lock.folder import parse_lock
 from builder.oci.archive import ArchiveReader, read_index
 from builder.oci.archive_form import check_form
 from builder.oci.attachments import Attachment, named_list
 from builder.oci.canonical import parse_json
 from builder.oci.digest import Digest
+from builder.oci.layer_rules import FILE
 from builder.oci.registry.layout import RegistryLayout
 from builder.oci.validate import Checked
 from builder.records.licenses.collection import LICENSES_FILE, LICENSES_FORMAT
 from builder.records.licenses.expression import NOASSERTION, spdx
 from builder.records.policy.document import Policy, Signers
-from builder.records.policy.outcome import Outcome
+from builder.records.policy.outcome import Outcome, Result
 from builder.records.policy.rules import (
     Base,
     Licensed,
@@ -32,7 +34,8 @@ from builder.records.policy.rules import (
     check_vulnerabilities,
     wanted,
 )
-from builder.records.policy.signatures import Read, check_signers, read_attached, verifiers, vouched
+from builder.records.policy.signatures import Read, check_model, check_signers, read_attached, verifiers, vouched
+from builder.records.signing.model import model_statement
 from builder.records.signing.signed import Verifier
 from builder.records.signing.statement import PROVENANCE, Statement
 from builder.records.vulnerabilities.lookup import look_up
@@ -68,7 +71,7 @@ def judge_signatures(bundle: Bundle, asked: Asked) -> tuple[Outcome, ...]:
     if not rules:
         return ()
     _check_archive(bundle)
-    read = read_attached(bundle.top.digest, _attached(bundle, bundle.top.digest))
+    read = _read(bundle, bundle.top.digest)
     trusted = [verifiers(signers, asked.folder) for signers in rules]
     outcomes = [
         check_signers(f"signatures[{number}]", read, trusted[number], signers.threshold)
@@ -86,7 +89,9 @@ def judge_contents(bundle: Bundle, images: Sequence[Checked], asked: Asked) -> t
     Raises: EnvbuildError, if the bundle's documents or the vulnerability database cannot be read.
     """
     policy = asked.policy
-    outcomes = [check_bases(policy.bases, _bases(bundle))] if policy.bases else []
+    outcomes = list(_model(bundle, images, asked))
+    if policy.bases:
+        outcomes.append(check_bases(policy.bases, _bases(bundle)))
     if policy.licenses:
         outcomes.append(check_licenses(policy.licenses, _licensed(bundle)))
     if policy.vulnerabilities:
@@ -114,6 +119,28 @@ def _attached(bundle: Bundle, subject: Digest) -> list[Attachment]:
         raise DigestMismatchError(error.what, error.why, error.hint) from error
 
 
+def _read(bundle: Bundle, subject: Digest) -> Read:
+    return read_attached(subject, _attached(bundle, subject))
+
+
+def _model(bundle: Bundle, images: Sequence[Checked], asked: Asked) -> Iterator[Outcome]:
+    """What comes of signatures of the model: every image has the same."""
+    rules = asked.policy.signatures or ()
+    trusted = [one for signers in rules for one in verifiers(signers, asked.folder)]
+    for image in images if trusted else ():
+        folder = f"{MODEL}/".encode()
+        files = {
+            path.removeprefix(folder).decode(errors="surrogateescape"): Digest(placed.node.checksum.hex())
+            for path, placed in image.files.below(folder.rstrip(b"/"))
+            if placed.node.kind == FILE
+        }
+        model = model_statement("", files) if files else None
+        if outcome := check_model(_read(bundle, bundle.top.digest), trusted, model):
+            yield outcome
+            if outcome.result is not Result.PASSED:
+                return
+
+
 def _check_archive(bundle: Bundle) -> None:
     if isinstance(bundle.layout, ArchiveReader):
         archive = bundle.layout
@@ -129,7 +156,7 @@ def _provenance(bundle: Bundle, read: Read, trusted: Sequence[Verifier]) -> list
     found = []
     for image in bundle.images.values():
         digest = image.descriptor.digest
-        statements = _of_provenance(read_attached(digest, _attached(bundle, digest)), trusted)
+        statements = _of_provenance(_read(bundle, digest), trusted)
         if not statements:
             return []
         found += statements

@@ -23,7 +23,7 @@ from builder.records.signing.signed import (
     read_signed,
 )
 from builder.records.signing.ssh import AllowedSigners
-from builder.records.signing.statement import SIGNED
+from builder.records.signing.statement import MODEL_SIGNATURE, SIGNED, Statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,10 @@ class Read:
     subject: Digest
     signed: tuple[SignedStatement, ...]
     """About the digest."""
-    refused: tuple[str, ...]
+    refused: tuple[str, ...] = ()
     """Why others are none; a sentence each."""
+    models: tuple[SignedStatement, ...] = ()
+    """About the files of the model, whose digest is another."""
 
     @property
     def signatures(self) -> tuple[SignedStatement, ...]:
@@ -44,19 +46,23 @@ class Read:
 
 def read_attached(subject: Digest, attachments: Iterable[Attachment]) -> Read:
     """The signed statements among what is attached to a digest; one about another digest is refused."""
-    signed, refused = [], []
+    signed, refused, models = [], [], []
     for attachment in attachments:
         try:
             one = read_signed(attachment)
         except SignatureError as error:
             refused.append(": ".join((error.what, *error.why)))
             continue
-        if one is not None and subject in one.statement.subjects:
+        if one is None:
+            continue
+        if one.statement.predicate_type == MODEL_SIGNATURE:
+            models.append(one)
+        elif subject in one.statement.subjects:
             signed.append(one)
-        elif one is not None:
+        else:
             others = ", ".join(map(str, one.statement.subjects[:3]))
             refused.append(f"a signature is of {others}, and was attached to {subject}")
-    return Read(subject, tuple(signed), tuple(refused))
+    return Read(subject, tuple(signed), tuple(refused), tuple(models))
 
 
 def verifiers(signers: Signers, folder: Path) -> tuple[Verifier, ...]:
@@ -96,6 +102,20 @@ def check_signers(rule: str, read: Read, trusted: Sequence[Verifier], threshold:
     names = ", ".join(verifier.name for verifier in trusted)
     had = f"{len(asked.by)} of {threshold} signed" if asked.by else "nobody signed"
     return Outcome(rule, Result.MISSING, (f"{had} {read.subject}, of {names}",))
+
+
+def check_model(read: Read, trusted: Sequence[Verifier], model: Statement | None) -> Outcome | None:
+    """Whether what those who are trusted signed as the model is the model that is there; None if they signed none.
+
+    `model` is what they should have signed; None where there is no model.
+    """
+    signed = vouched(read.models, trusted)
+    if not signed:
+        return None
+    roots = {one.statement.subjects for one in signed}
+    if model is not None and roots == {model.subjects}:
+        return Outcome("model", Result.PASSED, ("the model is signed, file by file",))
+    return Outcome("model", Result.WRONG, ("the model that is signed is not the model that is there",))
 
 
 def vouched(statements: Iterable[SignedStatement], trusted: Sequence[Verifier]) -> list[SignedStatement]:

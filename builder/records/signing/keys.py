@@ -74,12 +74,16 @@ class PrivateKey:
         return PublicKey("the key", self.key.public_key())
 
     def sign(self, message: bytes) -> bytes:
-        """A signature of `message`."""
+        """A signature of `message`; the same each time, as far as OpenSSL can do that (3.2, RFC 6979)."""
+        from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
         if isinstance(self.key, Ed25519PrivateKey):
             return self.key.sign(message)
-        return self.key.sign(message, _ecdsa())
+        try:
+            return self.key.sign(message, _ecdsa(deterministic=True))
+        except UnsupportedAlgorithm:
+            return self.key.sign(message, _ecdsa())
 
 
 def generate(path: Path, algorithm: Algorithm, password: bytes | None) -> PublicKey:
@@ -151,11 +155,11 @@ def _new(algorithm: Algorithm) -> EllipticCurvePrivateKey | Ed25519PrivateKey:
     return Ed25519PrivateKey.generate() if algorithm == "ed25519" else ec.generate_private_key(ec.SECP256R1())
 
 
-def _ecdsa() -> Any:
+def _ecdsa(*, deterministic: bool = False) -> Any:
     from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
     from cryptography.hazmat.primitives.hashes import SHA256
 
-    return ECDSA(SHA256())
+    return ECDSA(SHA256(), deterministic_signing=deterministic)
 
 
 def _supported(key: Any, path: Path) -> Any:
