@@ -18,6 +18,9 @@ Action = Callable[["Exchange"], bool | None]
 """What a fault does with an exchange; True if nothing else is to be done with it."""
 
 
+INDEX = "application/vnd.oci.image.index.v1+json"
+
+
 @dataclass
 class Fault:
     """Something that goes wrong."""
@@ -73,6 +76,12 @@ class Simulator:
     """Scopes by token."""
     basic: str | None = None
     """An Authorization header that is needed."""
+    lists_referrers: bool = False
+    """Whether it has the API of referrers."""
+    page: int = 1000
+    """Entries of a page of referrers."""
+    made_up: list[dict[str, Any]] = field(default_factory=list)
+    """Descriptors that are listed as referrers of everything."""
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     @property
@@ -239,7 +248,7 @@ def running() -> Iterator[Simulator]:
         server.server_close()
 
 
-_ROUTE = re.compile(r"/v2/(?P<repository>.+)/(?P<kind>manifests|blobs/uploads|blobs)/(?P<name>[^/]*)")
+_ROUTE = re.compile(r"/v2/(?P<repository>.+)/(?P<kind>manifests|blobs/uploads|blobs|referrers)/(?P<name>[^/]*)")
 
 
 def _serve(exchange: Exchange) -> bool:
@@ -257,6 +266,8 @@ def _serve(exchange: Exchange) -> bool:
     with exchange.registry.lock:
         if route["kind"] == "manifests":
             return (_put_manifest if method == "PUT" else _get_manifest)(exchange, repository, name)
+        if route["kind"] == "referrers":
+            return _get_referrers(exchange, repository, name, int(query.get("start", 0)))
         if route["kind"] == "blobs":
             return _get_blob(exchange, repository, name)
         if method == "POST":
@@ -326,7 +337,26 @@ def _put_manifest(exchange: Exchange, repository: str, name: str) -> bool:
         return exchange.error(404, "MANIFEST_BLOB_UNKNOWN")
     tag = None if name.startswith("sha256:") else name
     digest = registry.add_manifest(repository, data, document["mediaType"], tag)
-    return exchange.answer(201, Location=f"/v2/{repository}/manifests/{digest}", Docker_Content_Digest=digest)
+    subject = {"OCI-Subject": document["subject"]["digest"]} if "subject" in document else {}
+    more = subject if registry.lists_referrers else {}
+    return exchange.answer(201, Location=f"/v2/{repository}/manifests/{digest}", Docker_Content_Digest=digest, **more)
+
+
+def _get_referrers(exchange: Exchange, repository: str, subject: str, start: int) -> bool:
+    registry = exchange.registry
+    if not registry.lists_referrers:
+        return exchange.error(404, "NOT_FOUND")
+    entries = list(registry.made_up)
+    for digest, (kind, data) in registry.manifests.get(repository, {}).items():
+        document = json.loads(data)
+        if document.get("subject", {}).get("digest") == subject:
+            entry = {"mediaType": kind, "digest": digest, "size": len(data)}
+            entries.append(entry | {"artifactType": document.get("artifactType", document["config"]["mediaType"])})
+    end = start + registry.page
+    index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": entries[start:end]}
+    following = f"/v2/{repository}/referrers/{subject}?start={end}"
+    more = {"Link": f'<{following}>; rel="next"'} if end < len(entries) else {}
+    return exchange.answer(200, json.dumps(index).encode(), Content_Type=INDEX, **more)
 
 
 def _get_blob(exchange: Exchange, repository: str, digest: str) -> bool:

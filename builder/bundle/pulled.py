@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 from builder.bundle.build import Built, index_images
 from builder.errors import EnvbuildError
 from builder.image.kept import Image, read_image
+from builder.oci.attachments import write_list
+from builder.oci.digest import Digest
 from builder.oci.documents import INDEXES, MANIFESTS, MEDIA_TYPE_INDEX, Descriptor, name_annotations
 from builder.oci.registry.reference import Reference, is_tag
 from builder.oci.store import Store
@@ -12,8 +17,10 @@ from builder.oci.store import Store
 _TITLE, _VERSION = "org.opencontainers.image.title", "org.opencontainers.image.version"
 
 
-def pulled_images(store: Store, top: Descriptor, reference: Reference) -> Built:
+def pulled_images(store: Store, top: Descriptor, reference: Reference, records: Iterable[Descriptor] = ()) -> Built:
     """The images of `top`, which are in the store. What was a bundle of ours gives that bundle again.
+
+    `records` are attached to it.
 
     Raises: EnvbuildError, if it is no image, or an index that a bundle cannot have; DigestMismatchError.
     """
@@ -22,15 +29,23 @@ def pulled_images(store: Store, top: Descriptor, reference: Reference) -> Built:
         entry.media_type not in MANIFESTS for entry in entries
     ):
         raise EnvbuildError(f"`{reference}` cannot be written as a bundle", "it is no plain index of images")
-    images = [read_image(store, entry) for entry in entries]
+    images = [read_image(store, entry) for entry in entries if not entry.is_artifact]
     if not images:
         raise EnvbuildError(f"`{reference}` holds no image")
     name = _name(images[0], reference)
+    attached = write_list(store, records)
     if top.media_type not in INDEXES:
         descriptor = Descriptor(top.media_type, top.digest, top.size, platform=images[0].config.platform)
-        return index_images(store, name, [Image(descriptor, images[0].manifest, images[0].config)])
+        built = index_images(store, name, [Image(descriptor, images[0].manifest, images[0].config)])
+        return replace(built, attached=attached)
     index = Descriptor(top.media_type, top.digest, top.size, name_annotations(name))
-    return Built(name, index, tuple(sorted(images, key=lambda image: image.config.platform)))
+    return Built(name, index, tuple(sorted(images, key=lambda image: image.config.platform)), attached)
+
+
+def subjects(store: Store, top: Descriptor) -> tuple[Digest, ...]:
+    """What records can be attached to of what was pulled: `top`, and what it lists if it is an index."""
+    listed = store.index(top).manifests if top.media_type in INDEXES else ()
+    return tuple({one.digest: one for one in (top, *listed)})
 
 
 def _name(image: Image, reference: Reference) -> str:

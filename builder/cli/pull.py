@@ -9,7 +9,7 @@ import click
 from builder.cli.interrupt import interruptible
 from builder.cli.machine import make_fetcher, make_registries, open_store
 from builder.cli.options import json_option, platform_option
-from builder.cli.output import Output, print_json, size_text
+from builder.cli.output import Output, count, print_json, size_text
 
 
 @click.command("pull", short_help="Pull images of a registry into the store, or into a bundle.")
@@ -22,7 +22,8 @@ from builder.cli.output import Output, print_json, size_text
 def command(output: Output, reference: str, target: Path | None, platforms: tuple[str, ...], as_json: bool) -> None:
     """Pull what REFERENCE names into the store, every byte checked against its digest; what is there is not fetched.
 
-    With `-o`, also as a bundle: what was pushed from one gives the same bytes again. Prints one reference, by digest.
+    With `-o`, also as a bundle, with the records that are attached to it: what was pushed from one gives the same
+    bytes again. Prints one reference, by digest.
     """
     from builder.oci.documents import Platform
     from builder.oci.registry import Reference
@@ -36,16 +37,26 @@ def command(output: Output, reference: str, target: Path | None, platforms: tupl
         check_target(target)
     chosen = sorted({Platform.parse(name) for name in platforms})
     store, progress = open_store(), output.progress() or Silent()
-    pulled = pull(make_registries(make_fetcher(store, output)), named, store, chosen, progress)
-    output.say(f"pulled {named}: {size_text(pulled.fetched)} fetched")
+    registries = make_registries(make_fetcher(store, output))
+    pulled = pull(registries, named, store, chosen, progress)
+    fetched = pulled.fetched
     if target:
         from builder.bundle.pack import pack
-        from builder.bundle.pulled import pulled_images
+        from builder.bundle.pulled import pulled_images, subjects
+        from builder.oci.registry.referrers import Repository, pull_attached
 
-        size = pack(pulled_images(store, pulled.top, named), store, target, progress)
+        records = pull_attached(Repository(registries, named), subjects(store, pulled.top), store)
+        fetched += records.fetched
+        size = pack(pulled_images(store, pulled.top, named, records.entries), store, target, progress)
+        output.say(f"pulled {named}: {size_text(fetched)} fetched")
+        if records.left:
+            left = count(records.left, "attachment")
+            output.say(f"{left} stayed in the registry: a record of one blob of at most 16 MiB goes into a bundle")
         output.say(f"wrote {target} ({size_text(size)})")
+    else:
+        output.say(f"pulled {named}: {size_text(fetched)} fetched")
     if as_json:
         file = {"file": str(target)} if target else {}
-        print_json({"reference": str(pulled.reference), "fetched": pulled.fetched, **file})
+        print_json({"reference": str(pulled.reference), "fetched": fetched, **file})
     else:
         click.echo(str(pulled.reference))

@@ -31,6 +31,8 @@ MOST_ATTACHED = 1000
 """Records of a bundle at most."""
 ATTACHMENT_LIMIT = 16 << 20
 """Bytes of a record at most."""
+ALL_LIMIT = 8 * ATTACHMENT_LIMIT
+"""Bytes of all records of a bundle at most."""
 ATTACHED = "dev.envbuild.attached"
 """The annotation of an `index.json` that names the list of what is attached: a descriptor, as JSON."""
 _EMPTY = b"{}"
@@ -134,7 +136,8 @@ def subject_of(descriptor: Descriptor, manifest: Manifest) -> Descriptor:
 
 def is_record(manifest: Manifest) -> bool:
     """Whether a manifest is of the one form that is read: one blob that can be held in memory."""
-    return len(manifest.layers) == 1 and manifest.layers[0].size <= ATTACHMENT_LIMIT
+    sizes = [blob.size for blob in (manifest.config, *manifest.layers)]
+    return len(manifest.layers) == 1 and max(sizes) <= ATTACHMENT_LIMIT
 
 
 class Draft(Layout):

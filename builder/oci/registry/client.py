@@ -75,7 +75,7 @@ class Registries:
                 f"the registry's manifest of `{reference}` does not have the digest that was promised",
                 f"its sha256 is {digest.hex}, where {promised.hex} is expected",
             )
-        return Document(Descriptor(_media_type(data, kind, reference), digest, len(data)), data)
+        return Document(Descriptor(document_type(data, kind, reference), digest, len(data)), data)
 
     def has(self, reference: Reference, descriptor: Descriptor, pushing: bool = False) -> bool:
         """Whether a manifest or a blob is there; where the registry would send us elsewhere for it, it is.
@@ -230,7 +230,11 @@ def _promised(reference: Reference, headers: Mapping[str, str]) -> Digest | None
     return reference.digest
 
 
-def _media_type(data: bytes, header: str, reference: Reference) -> str:
+def document_type(data: bytes, header: str, reference: Reference) -> str:
+    """The media type of a manifest or an index; `header` is what came with it.
+
+    Raises: EnvbuildError, if it is of a kind that is not taken.
+    """
     document = parse_json(data, f"the registry's manifest of `{reference}`")
     if not isinstance(document, dict):
         raise EnvbuildError(f"the registry's manifest of `{reference}` is not a JSON object")

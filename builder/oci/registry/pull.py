@@ -23,7 +23,7 @@ from builder.oci.documents import (
     Manifest,
     Platform,
 )
-from builder.oci.registry.client import Document, Registries
+from builder.oci.registry.client import Document, Registries, document_type
 from builder.oci.registry.receive import receive
 from builder.oci.registry.reference import Reference
 from builder.oci.registry.work import Observe, each_blob
@@ -53,14 +53,19 @@ def pull(
     store: Store,
     platforms: Collection[Platform] = (),
     progress: Progress | None = None,
+    *,
+    artifacts: bool = True,
 ) -> Pulled:
     """Copy the image or index that `reference` names now, with all below it, of `platforms` or of all.
+
+    What an index lists that is no image, such as a model, is of all platforms; without `artifacts` it is left out.
+    What is named by its digest and is in the store is not asked for.
 
     Raises: EnvbuildError, if it cannot be had, is not what it may be, or is not there for a platform;
     DigestMismatchError.
     """
-    tree = _Tree(registries, reference, store, frozenset(platforms))
-    document = registries.manifest(reference)
+    tree = _Tree(registries, reference, store, frozenset(platforms), artifacts)
+    document = _kept(store, reference) or registries.manifest(reference)
     top = tree.add(document, depth=0)
     tree.check_platforms()
     lacking = {digest: blob for digest, blob in tree.blobs.items() if not store.has(digest, blob.size)}
@@ -76,6 +81,15 @@ def pull(
     return Pulled(replace(reference, tag=None, digest=document.descriptor.digest), top, sum(fetched))
 
 
+def _kept(store: Store, reference: Reference) -> Document | None:
+    """What a digest names, where the store has it."""
+    if reference.digest is None or not store.path(reference.digest).is_file():
+        return None
+    size = store.path(reference.digest).stat().st_size
+    data = store.read(Descriptor("", reference.digest, size))
+    return Document(Descriptor(document_type(data, "", reference), reference.digest, size), data)
+
+
 @dataclass(slots=True)
 class _Tree:
     """What hangs below a document, as far as it is wanted."""
@@ -84,6 +98,7 @@ class _Tree:
     reference: Reference
     store: Store
     wanted: frozenset[Platform]
+    artifacts: bool
     documents: dict[Digest, bytes] = field(default_factory=dict)
     """Children before those that name them."""
     blobs: dict[Digest, Descriptor] = field(default_factory=dict)
@@ -109,11 +124,13 @@ class _Tree:
     def _chosen(self, index: Index, depth: int) -> tuple[Descriptor, ...]:
         if depth >= _DEEPEST or len(index.manifests) + len(self.documents) > _MOST_DOCUMENTS:
             raise EnvbuildError(f"`{self.reference}` cannot be taken", "it lists too many images")
-        self.offered |= {entry.platform for entry in index.manifests if entry.platform}
+        self.offered |= {entry.platform for entry in index.manifests if entry.platform and not entry.is_artifact}
         return tuple(filter(self._is_wanted, index.manifests))
 
     def _is_wanted(self, entry: Descriptor) -> bool:
         """An index that does not tell its platform may hold a wanted image."""
+        if entry.is_artifact:
+            return self.artifacts
         if not self.wanted or (entry.platform is None and entry.media_type in INDEXES):
             return True
         return entry.platform is not None and any(map(entry.platform.serves, self.wanted))

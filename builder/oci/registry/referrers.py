@@ -7,17 +7,19 @@ the subject's digest, which whoever attaches something has to keep ("Referrers T
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from urllib.parse import urljoin, urlsplit
 
-from builder.errors import EnvbuildError
-from builder.oci.attachments import MOST_ATTACHED
+from builder.errors import DigestMismatchError, EnvbuildError
+from builder.oci.attachments import ALL_LIMIT, MOST_ATTACHED, attached_entry, is_record, subject_of
 from builder.oci.digest import Digest
-from builder.oci.documents import DOCUMENT_LIMIT, MEDIA_TYPE_INDEX, Descriptor, Index
+from builder.oci.documents import DOCUMENT_LIMIT, MANIFESTS, MEDIA_TYPE_INDEX, Descriptor, Index, Manifest
 from builder.oci.registry.client import Registries
+from builder.oci.registry.receive import receive
 from builder.oci.registry.reference import Reference
 from builder.oci.registry.session import Answer, Request, Session
+from builder.oci.store import Store
 
 _NO_API = (400, 404, 405, 406)
 """What registries without the API answer; go-containerregistry takes them for the same."""
@@ -54,6 +56,65 @@ def referrers(repository: Repository, subject: Digest) -> tuple[Descriptor, ...]
         if len(found) > MOST_ATTACHED:
             raise _too_many(repository, subject)
     return tuple(found.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """What is attached in a registry and was copied."""
+
+    entries: tuple[Descriptor, ...] = ()
+    """As lists name them; they are in the store."""
+    left: int = 0
+    """How many were left, as they are of another form: of several blobs, large, or no manifests."""
+    fetched: int = 0
+    """Bytes of blobs that were received."""
+
+
+def pull_attached(repository: Repository, subjects: Iterable[Digest], store: Store) -> Records:
+    """Copy into the store what is attached to `subjects`.
+
+    Raises: EnvbuildError, if it cannot be had, or is more than a bundle may have; DigestMismatchError, if something is
+    not what its digest says, or is attached to something else.
+    """
+    found: dict[Digest, Descriptor] = {}
+    left = fetched = size = 0
+    for subject in subjects:
+        for listed in referrers(repository, subject):
+            document = _document(repository, subject, listed, store) if listed.media_type in MANIFESTS else None
+            if document is None or not is_record(manifest := Manifest.from_bytes(document)):
+                left += 1
+                continue
+            blobs = (manifest.config, *manifest.layers)
+            size += sum(blob.size for blob in blobs)
+            found[listed.digest] = attached_entry(listed, manifest)
+            if len(found) > MOST_ATTACHED or size > ALL_LIMIT:
+                raise _too_many(repository, subject)
+            fetched += sum(_receive(repository, blob, store) for blob in blobs)
+            store.write(document)
+    return Records(tuple(found.values()), left, fetched)
+
+
+def _document(repository: Repository, subject: Digest, listed: Descriptor, store: Store) -> bytes:
+    """The manifest that a list names, which has to be attached to `subject`."""
+    if store.has(listed.digest, listed.size):
+        data = store.read(listed)
+    else:
+        data = repository.registries.manifest(replace(repository.place, tag=None, digest=listed.digest)).data
+    name = repository.session.name
+    if len(data) != listed.size:
+        why = f"it has {len(data)} bytes, not {listed.size}"
+        raise DigestMismatchError(f"the manifest {listed.digest} in `{name}` is not what is listed", why)
+    about = subject_of(listed, Manifest.from_bytes(data)).digest
+    if about != subject:
+        what = f"`{name}` lists {listed.digest} as attached to {subject}"
+        raise DigestMismatchError(what, f"it is attached to {about}")
+    return data
+
+
+def _receive(repository: Repository, blob: Descriptor, store: Store) -> int:
+    if store.has(blob.digest, blob.size):
+        return 0
+    return receive(repository.registries, repository.place, blob, store, lambda _: None)
 
 
 def keep_listed(repository: Repository, subject: Digest, attached: Sequence[Descriptor]) -> None:
