@@ -16,6 +16,7 @@ from builder.bundle.layers import own_layers
 from builder.bundle.model import packed_model, recognised
 from builder.bundle.parameters import read_parameters
 from builder.bundle.recorded import run_of_model
+from builder.bundle.scan import with_scan
 from builder.errors import EnvbuildError
 from builder.fetch import Fetcher
 from builder.image.absent import bring
@@ -107,7 +108,7 @@ def build_project(
     contents = gather(loaded, lock, workshop.fetcher, packing)
     plans = [make_plan(lock, platform) for platform in sorted(platforms)]
     packages = {plan.platform: packages_of(lock, plan.platform, workshop) for plan in plans}
-    notes = license_notes(loaded.project, packages)
+    notes = (*license_notes(loaded.project, packages), *contents.notes)
     build = _Build(loaded, lock, contents, packages, plans, workshop)
     images = [build.image(plan) for plan in plans]
     built = index_images(workshop.store, f"{loaded.name}:{loaded.project.version}", images)
@@ -119,7 +120,8 @@ def gather(loaded: LoadedProject, lock: Lock, fetcher: Fetcher, packing: Packing
 
     `lock` is the current one of its environment.
 
-    Raises: EnvbuildError, if a glob matches nothing, a file cannot be packed, or data or model are not locked.
+    Raises: EnvbuildError, if a glob matches nothing, a file cannot be packed, or data or model are not locked;
+        CheckFailedError, if a scan finds what must not be packed.
     """
     project, folder = loaded.project, loaded.folder
     files = {name: command.params for name, command in project.commands.items() if command.params}
@@ -146,7 +148,7 @@ def gather(loaded: LoadedProject, lock: Lock, fetcher: Fetcher, packing: Packing
         model_files=recognised(model),
     )
     described = project_records(describe(loaded, contents), loaded, lock, contents)
-    return replace(contents, records=(*contents.records, *described))
+    return with_scan(replace(contents, records=(*contents.records, *described)), loaded, fetcher.store)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ COMMANDS = {
     "build": "Build the image of a project or an environment from its lock.",
     "render": "Write a Dockerfile with all that it needs, for Docker alone.",
     "bundle": "Pack a project into one file that trains and serves anywhere.",
+    "scan": "Look for secrets, unsafe pickles and personal data.",
     "inspect": "Show what is in a bundle.",
     "diff": "Show what differs between two bundles, and what changed the digest.",
     "ls": "List the files of a bundle, without unpacking it.",

@@ -1,0 +1,108 @@
+"""Looking for data about people in text, and telling of it by column: how many, in how many rows. Never a value."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from builder.records.scan.blocks import Block, Stream, blocks
+from builder.records.scan.finding import Finding
+from builder.records.scan.personal_rules import PERSONAL_RULES, PersonalRule
+
+TABLES = {"csv": ",", "tsv": "\t"}
+LINES = frozenset(("jsonl", "ndjson"))
+SAMPLES = frozenset((*TABLES, *LINES, "json", "txt", "log", "xml", "yaml", "yml", "sql", "md", "dat", ""))
+"""Suffixes of data that are looked at."""
+MOST_TEXT = 256 << 20
+"""Bytes of a file that are looked at."""
+_ENOUGH = 10_000
+"""Of one kind; then it is clear, and nothing more is counted."""
+_KEY = re.compile(rb"\"([^\"\\\n]{1,80})\"\s{0,4}:\s{0,4}[\[\"]?[^:{}\n]{0,80}$")
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What was seen of one kind."""
+
+    alike: int = 0
+    """What the pattern matches."""
+    found: int = 0
+    columns: Counter[str] = field(default_factory=Counter)
+    line: int = 0
+    """Of the first."""
+
+
+def find_personal(stream: Stream, suffix: str) -> Iterator[Finding]:
+    """Data about people in a text. Beyond `MOST_TEXT` nothing is looked at."""
+    seen = {rule.name: _Seen() for rule in PERSONAL_RULES}
+    header: list[str] = []
+    rows = read = 0
+    for block in blocks(stream):
+        if not rows and suffix in TABLES:
+            header = _fields(block.data.partition(b"\n")[0], suffix)
+        for rule in PERSONAL_RULES:
+            _look(rule, block, seen[rule.name], header, suffix)
+        rows += block.data.count(b"\n", block.start, block.stop)
+        read += block.stop - block.start
+        if read > MOST_TEXT:
+            break
+    for rule in PERSONAL_RULES:
+        yield from _told(
+            rule, seen[rule.name], max(1, rows - bool(header)) if suffix in TABLES or suffix in LINES else 0
+        )
+
+
+def _look(rule: PersonalRule, block: Block, seen: _Seen, header: list[str], suffix: str) -> None:
+    if rule.word not in block.data or seen.found >= _ENOUGH:
+        return
+    for match in block.matches(rule.pattern):
+        seen.alike += 1
+        if rule.check(match[0]):
+            seen.found += 1
+            seen.line = seen.line or block.line(match.start())
+            seen.columns[_column(match, header, suffix)] += 1
+            if seen.found >= _ENOUGH:
+                return
+
+
+def _told(rule: PersonalRule, seen: _Seen, rows: int) -> Iterator[Finding]:
+    """Findings of one kind: one a column, the most frequent first. Few of many that look alike are chance."""
+    if not seen.found or seen.found < rule.share * seen.alike:
+        return
+    level = rule.level if seen.found >= rule.many else "low"
+    for column, count in sorted(seen.columns.items(), key=lambda item: (-item[1], item[0]))[:10]:
+        number = f"more than {count}" if seen.found >= _ENOUGH else str(count)
+        of = f" in {rows} rows" if rows else ""
+        place = f"column {column}" if column else ""
+        yield Finding(f"personal-{rule.name}", level, f"{rule.what}: {number}{of}", seen.line, place)
+
+
+def _column(match: re.Match[bytes], header: list[str], suffix: str) -> str:
+    """The name of the column, or the key, that a match is under; empty where there is none."""
+    text: bytes = match.string
+    begin = text.rfind(b"\n", max(0, match.start() - 4096), match.start()) + 1 or max(0, match.start() - 4096)
+    if suffix not in TABLES:
+        key = _KEY.search(text[max(begin, match.start() - 200) : match.start()])
+        return _name(key[1].decode("utf-8", "replace")) if key else ""
+    number = len(_fields(text[begin : match.start()] + b".", suffix)) - 1
+    if number < len(header) and not any(rule.pattern.search(header[number].encode()) for rule in PERSONAL_RULES):
+        return _name(header[number]) or str(number + 1)
+    return str(number + 1)
+
+
+def _fields(line: bytes, suffix: str) -> list[str]:
+    try:
+        text = line[:100_000].decode("utf-8-sig", "replace").strip("\r\n")
+        delimiter = ";" if suffix == "csv" and text.count(";") > text.count(",") else TABLES[suffix]
+        return next(csv.reader([text], delimiter=delimiter), [])
+    except csv.Error:
+        return []
+
+
+def _name(text: str) -> str:
+    """A column's name for a message; one that is data itself is not told."""
+    plain = "".join(character if character.isprintable() else "?" for character in text.strip())[:80]
+    return "" if any(rule.pattern.search(plain.encode()) for rule in PERSONAL_RULES) else plain
