@@ -24,7 +24,7 @@ from builder.oci.validate import Checked
 from builder.records.licenses.collection import LICENSES_FILE, LICENSES_FORMAT
 from builder.records.licenses.expression import NOASSERTION, spdx
 from builder.records.policy.document import Policy, Signers
-from builder.records.policy.outcome import Outcome, Result
+from builder.records.policy.outcome import Outcome
 from builder.records.policy.rules import (
     Base,
     Licensed,
@@ -127,18 +127,20 @@ def _model(bundle: Bundle, images: Sequence[Checked], asked: Asked) -> Iterator[
     """What comes of signatures of the model: every image has the same."""
     rules = asked.policy.signatures or ()
     trusted = [one for signers in rules for one in verifiers(signers, asked.folder)]
+    found: dict[Outcome, None] = {}
     for image in images if trusted else ():
-        folder = f"{MODEL}/".encode()
-        files = {
-            path.removeprefix(folder).decode(errors="surrogateescape"): Digest(placed.node.checksum.hex())
-            for path, placed in image.files.below(folder.rstrip(b"/"))
-            if placed.node.kind == FILE
-        }
+        files = dict(_model_files(image))
         model = model_statement("", files) if files else None
         if outcome := check_model(_read(bundle, bundle.top.digest), trusted, model):
-            yield outcome
-            if outcome.result is not Result.PASSED:
-                return
+            found[outcome] = None
+    yield from found
+
+
+def _model_files(image: Checked) -> Iterator[tuple[str, Digest]]:
+    for path, placed in image.files.below(MODEL.encode()):
+        if placed.node.kind == FILE:
+            name = path.removeprefix(f"{MODEL}/".encode()).decode(errors="surrogateescape")
+            yield name, Digest(placed.node.checksum.hex())
 
 
 def _check_archive(bundle: Bundle) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ from builder.cli.running import (
     read_env_file,
 )
 from builder.cli.target import open_target
+from builder.cli.trusted import require
 from builder.errors import EnvbuildError
 from builder.spec.environment import ENVIRONMENT_FILE
 from builder.spec.load import PROJECT_FILE
@@ -59,6 +61,12 @@ if TYPE_CHECKING:
 @click.option("--read-only", is_flag=True, help="Give it a root that cannot be written to.")
 @click.option("--user", metavar="UID[:GID]", help="Run as this user [default: yours].")
 @click.option("--mount-code", is_flag=True, help="Use the working tree instead of the packed code.")
+@click.option(
+    "--require-signature",
+    type=Existing(),
+    metavar="FILE",
+    help="Run nothing but a bundle that this public key signed, or that a policy (.yaml) takes.",
+)
 @full_option
 @thin_option
 @offline_option
@@ -79,7 +87,7 @@ def command(output: Output, /, target: Path, name: str | None, arguments: tuple[
     if listens_here(ports, options["network"], engine):
         environment.setdefault("ENVBUILD_HOST", "127.0.0.1")
     workshop = make_workshop(output, offline=options["offline"])
-    image, document, folder = _open(target, workshop, output, options["mount_code"], options["packing"])
+    image, document, folder = _open(target, workshop, output, options)
     check_gpus(engine, image, gpus, output)
     wish = Wish(
         command=name,
@@ -130,14 +138,18 @@ def port_note(name: str, port: int | None, request: RunRequest, engine: Engine) 
 
 
 def _open(
-    target: Path, workshop: Workshop, output: Output, mounts_code: bool, packing: Packing | None
+    target: Path, workshop: Workshop, output: Output, options: Mapping[str, Any]
 ) -> tuple[LocalImage, dict[str, Any], Path | None]:
     """The image for this machine, its `bundle.json`, and the project's folder where the target is a project."""
     from builder.bundle.reader import open_bundle, read_document
     from builder.run.interface import LocalImage
 
     store = workshop.store
+    packing: Packing | None = options["packing"]
+    required: Path | None = options["require_signature"]
     if target.name == PROJECT_FILE or (target / PROJECT_FILE).is_file():
+        if required:
+            raise EnvbuildError(f"`{target}` is a project, which nobody signs", hint="Name a bundle")
         project = replace(open_target(target), packing=packing or "default")
         built = project.build_here(workshop, output)
         image = built.images[0]
@@ -147,7 +159,7 @@ def _open(
             f"`{target}` is an environment, which has no commands",
             hint=f"Name the folder of a project that uses it: one with `{PROJECT_FILE}`",
         )
-    if mounts_code:
+    if options["mount_code"]:
         raise EnvbuildError(f"`{target}` is not a project", hint="`--mount-code` needs the folder of a project")
     if not target.exists():
         raise EnvbuildError(f"`{target}` is not there", hint="Name a project's folder or a bundle")
@@ -160,7 +172,10 @@ def _open(
     if packing:
         raise EnvbuildError(f"`{target}` is not a project", hint=f"`--{packing}` needs the folder of a project")
     platform = host_platform()
-    bundle = completed(open_bundle(target), workshop, output, [platform])
+    opened = open_bundle(target)
+    if required:
+        require(opened, required, workshop, output)
+    bundle = completed(opened, workshop, output, [platform])
     image = bundle.import_image(platform, store)
     return LocalImage.of(image, bundle.name, workshop), read_document(store, image), None
 

@@ -10,18 +10,21 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from builder.cli.opened_bundle import completed
 from builder.cli.options import Existing
 from builder.cli.output import Output
-from builder.errors import CheckFailedError, DigestMismatchError
+from builder.errors import CheckFailedError, DigestMismatchError, EnvbuildError
 
 if TYPE_CHECKING:
     from builder.bundle.reader import Bundle
     from builder.bundle.trust import Asked
     from builder.image.workshop import Workshop
+    from builder.oci.validate import Checked
     from builder.records.policy.outcome import Outcome
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _POLICIES = (".yaml", ".yml")
+_MOST_SHOWN = 20
 
 
 def trust_options(command: _Command) -> _Command:
@@ -57,36 +60,47 @@ def asked_of(keys: Sequence[Path], allowed_signers: Path | None, policy: Path | 
 def require(bundle: Bundle, trusted: Path, workshop: Workshop, output: Output) -> None:
     """Refuse a bundle that is not signed by a key, or not what a policy asks for; `trusted` is the file of either.
 
+    Nothing but documents is read before the signature over the bundle's digest holds.
+
     Raises: EnvbuildError, with the exit code of what is worst; DigestMismatchError.
     """
     from builder.bundle.trust import asks_for_contents, judge_contents, judge_signatures
-    from builder.records.policy.outcome import failure
 
     is_policy = trusted.suffix in _POLICIES
     asked = asked_of([] if is_policy else [trusted], None, trusted if is_policy else None)
-    if asked is None:
-        return
-    outcomes = judge_signatures(bundle, asked)
+    if asked is None or not asked.policy.signatures:
+        raise EnvbuildError(
+            f"`{trusted}` asks for no signature", hint="Name a public key, or a policy with `signatures`"
+        )
+    _refuse(bundle, judge_signatures(bundle, asked))
+    if asks_for_contents(asked.policy):
+        whole = completed(bundle, workshop, output)
+        _refuse(bundle, judge_contents(whole, _checked(whole, workshop), asked))
+    output.say(f"{bundle.name} is signed as `{trusted}` asks: {bundle.top.digest}")
+
+
+def _refuse(bundle: Bundle, outcomes: Sequence[Outcome]) -> None:
+    from builder.records.policy.outcome import failure
+
     if error := failure(bundle.name, outcomes):
         raise error
-    if asks_for_contents(asked.policy):
-        from builder.bundle.check import check
-        from builder.bundle.subject import Subject
-        from builder.cli.verify_target import scans_of
-        from builder.oci.registry.layout import RegistryLayout
 
-        subject = Subject(
-            bundle.name, bundle.layout, (bundle.top,), forks=not isinstance(bundle.layout, RegistryLayout)
-        )
-        verdict = check(subject, None, scans_of(subject, workshop))
-        if verdict.problems:
-            wrong = any(problem.is_digest for problem in verdict.problems)
-            kind = DigestMismatchError if wrong else CheckFailedError
-            raise kind(f"`{bundle.name}` is not what it promises to be", [one.message for one in verdict.problems[:20]])
-        outcomes = judge_contents(bundle, verdict.images, asked)
-        if error := failure(bundle.name, outcomes):
-            raise error
-    output.say(f"{bundle.name} is signed as `{trusted}` asks: {bundle.top.digest}")
+
+def _checked(bundle: Bundle, workshop: Workshop) -> tuple[Checked, ...]:
+    """The images of a bundle, read whole. Raises: EnvbuildError, if they are not what they promise to be."""
+    from builder.bundle.check import check
+    from builder.bundle.subject import Subject
+    from builder.cli.verify_target import scans_of
+    from builder.oci.registry.layout import RegistryLayout
+
+    forks = not isinstance(bundle.layout, RegistryLayout)
+    subject = Subject(bundle.name, bundle.layout, (bundle.top,), forks)
+    verdict = check(subject, None, scans_of(subject, workshop))
+    if verdict.problems:
+        kind = DigestMismatchError if any(one.is_digest for one in verdict.problems) else CheckFailedError
+        told = [problem.message for problem in verdict.problems[:_MOST_SHOWN]]
+        raise kind(f"`{bundle.name}` is not what it promises to be", told)
+    return verdict.images
 
 
 def show_outcomes(outcomes: Sequence[Outcome], output: Output) -> None:
