@@ -107,11 +107,22 @@ class Artifacts:
             headers = {"Range": f"bytes={offset}-"} if 0 < offset < blob.size else {}
             response = self.registries.session(artifact.reference).get(f"blobs/{blob.digest}", headers)
         except EnvbuildError as error:
-            raise TransportError(": ".join((error.what, *error.why)), getattr(error, "status", None)) from error
+            raise _as_transport_error(error) from error
         try:
             yield _BlobBody(response, offset if response.status == 206 else 0, blob.size)
         finally:
             response.close()
+
+    def probe(self, url: str) -> None:
+        """Ask whether what a URL means is still there with all of its layers. Raises: TransportError, if it is not."""
+        try:
+            self._known.pop(split_url(url)[0], None)
+            artifact = self.read(url)
+            for file in artifact.files:
+                if not self.registries.has(artifact.reference, file.blob):
+                    raise TransportError(f"the registry has no blob {file.blob.digest}", 404)
+        except EnvbuildError as error:
+            raise _as_transport_error(error) from error
 
     @contextmanager
     def opened(self, artifact: Artifact, file: ArtifactFile) -> Iterator[io.BufferedReader]:
@@ -144,6 +155,12 @@ def _chosen(artifact: Artifact, path: str) -> ArtifactFile:
     if len(found) != 1:
         raise EnvbuildError(f"`{artifact.url}` has no one file `{path[:200]}`".rstrip(" `") + "`")
     return found[0]
+
+
+def _as_transport_error(error: EnvbuildError) -> TransportError:
+    """What a registry answered; of other kinds than the plain one are errors that another attempt may not meet."""
+    status = getattr(error, "status", 404 if type(error) is EnvbuildError else None)
+    return TransportError(": ".join((error.what, *error.why)), status)
 
 
 class _BlobBody:

@@ -14,7 +14,7 @@ from typing import BinaryIO
 from urllib.parse import urlsplit, urlunsplit
 
 from builder.errors import DigestMismatchError, EnvbuildError, NotMeasuredError
-from builder.fetch.artifact import Artifacts
+from builder.fetch.artifact import SCHEME, Artifacts
 from builder.fetch.download import Download, hash_of
 from builder.fetch.failure import NETWORK_HINT, RangeError, TransportError, hint_for
 from builder.fetch.mirrors import PYPI_FILES, Mirrors
@@ -140,6 +140,9 @@ class Fetcher:
         failures: list[TransportError] = []
         for url in source.urls:
             try:
+                if url.startswith(SCHEME):
+                    self._transport.artifacts.probe(url)
+                    return
                 for place in self._candidates(url, source):
                     with self._transport.open(place, max((source.size or 0) - 1, 0)) as body:
                         if source.size is not None and body.size not in (None, source.size):

@@ -10,7 +10,7 @@ from builder.fetch import Fetcher, Source
 from builder.lock.data.document import DataLock
 from builder.lock.data.download import base_url, below
 from builder.lock.online import Availability
-from builder.spec.data_url import is_path
+from builder.spec.data_url import is_artifact, is_path
 
 _PARALLEL = 8
 
@@ -39,8 +39,9 @@ def sources(lock: DataLock) -> Iterator[Source]:
     for place, entry in lock.places():
         if is_path(entry.source) or entry.source.startswith("file:"):
             continue
-        if entry.kind == "file":
+        if entry.kind == "file" or is_artifact(entry.source):
             yield Source(entry.digest, entry.size, (entry.source,), f"`{place}`")
+            continue
         base = base_url(entry.source)
         for file in entry.files:
             yield Source(file.digest, file.size, (below(base, file.path),), f"`{place}`: `{file.path}`")
