@@ -109,7 +109,9 @@ def _check(run: Mapping[str, Any]) -> None:
     for one in run["data"].values():
         if not isinstance(one["sha256"], str):
             raise TypeError("`data` has no digests")
-    for output in run.get("outputs", {}).values():
+    if not isinstance(run.get("model"), (dict, type(None))):
+        raise TypeError("`model` is of another type")
+    for output in (run.get("outputs") or {}).values():
         _check_output(output)
 
 

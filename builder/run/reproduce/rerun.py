@@ -7,15 +7,16 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from builder.bundle.recorded import RECORD_LIMIT, read_run
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.fetch import Fetcher
+from builder.image.skeleton import MODEL
 from builder.run.gpu import Gpus
-from builder.run.interface import Engine, LocalImage, Network
+from builder.run.interface import Engine, LocalImage, Mount, Network
 from builder.run.prepare import Wish, prepare
 from builder.run.reproduce.check import Check
 from builder.run.reproduce.compare import compare_runs
@@ -65,7 +66,20 @@ class Rerunner:
             return [Check(f"run {name}", "not measured", ": ".join((error.what, *error.why)))]
         if after is None:
             return [Check(f"run {name}", "different", f"it left no record, and ended with {code}")]
-        return compare_runs(record, after, command)
+        return [*self._model_at_start(record), *compare_runs(record, after, command)]
+
+    def _model_at_start(self, record: Mapping[str, Any]) -> list[Check]:
+        """Whether the run began with the model that the recorded one began with."""
+        if not record.get("model"):
+            return []
+        packed = (self.document.get("model") or {}).get("digest")
+        digest = record["model"].get("digest")
+        if digest is None:
+            why = "the record does not tell which model was in the folder of outputs"
+            return [Check("model at start", "not measured", why, None, packed, required=False)]
+        same = digest == packed
+        why = "" if same else "the recorded run began with a model that is not in the bundle"
+        return [Check("model at start", "same" if same else "different", why, digest, packed)]
 
     def _run(self, record: Mapping[str, Any], command: Mapping[str, Any], out: Path) -> int:
         conditions = self.conditions
@@ -81,6 +95,10 @@ class Rerunner:
             gpus=conditions.gpus,
         )
         request = prepare(wish, self.image, self.document, conditions.folder, self.fetcher)
+        if not record.get("model"):  # it began without a model, and the image has the one that it made
+            nothing = out.with_name(f"{out.name}-no-model")
+            nothing.mkdir()
+            request = replace(request, mounts=(*request.mounts, Mount(nothing, f"/{MODEL}", read_only=True)))
         with _output_as_messages():
             return self.engine.run(self.image, request)
 
