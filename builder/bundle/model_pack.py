@@ -93,9 +93,8 @@ def with_model(built: Built, loaded: LoadedProject, workshop: Workshop, form: Fo
     manifest = Manifest(
         Descriptor(MODEL_CONFIG, store.write(config), len(config)), layers, artifact_type=MODEL_MANIFEST
     ).to_bytes()
-    artifact = Descriptor(
-        MEDIA_TYPE_MANIFEST, store.write(manifest), len(manifest), platform=NOWHERE, artifact_type=MODEL_MANIFEST
-    )
+    # without the artifact's type: skopeo of Debian 12 drops it where it copies an index, which changes the digest
+    artifact = Descriptor(MEDIA_TYPE_MANIFEST, store.write(manifest), len(manifest), platform=NOWHERE)
     data = Index((*(image.descriptor for image in built.images), artifact)).to_bytes()
     index = replace(built.index, digest=store.write(data), size=len(data), annotations=name_annotations(built.name))
     return replace(built, index=index)
@@ -103,10 +102,10 @@ def with_model(built: Built, loaded: LoadedProject, workshop: Workshop, form: Fo
 
 def form_in(bundle: Bundle) -> Form:
     """In which form the model is listed in a bundle. Raises: EnvbuildError, DigestMismatchError."""
-    models = [one for one in bundle.artifacts if one.artifact_type == MODEL_MANIFEST]
-    if not models:
+    manifests = map(bundle.layout.manifest, bundle.artifacts)
+    layers = next((manifest.layers for manifest in manifests if manifest.artifact_type == MODEL_MANIFEST), None)
+    if layers is None:
         return "none"
-    layers = bundle.layout.manifest(models[0]).layers
     return "raw" if any(layer.media_type.endswith(".raw") for layer in layers) else "shared"
 
 
