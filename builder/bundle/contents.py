@@ -10,6 +10,7 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, cast
 
+from builder.bundle.thin import missing_layers
 from builder.errors import EnvbuildError
 from builder.image.kept import Image
 from builder.layers.join import Layer
@@ -53,6 +54,7 @@ class Files:
         self._whole = whole or isinstance(layout, RegistryLayout)
         self._indexes: dict[int, LayerIndex] = {}
         self._room = _MOST_ENTRIES
+        self._missing_layers = {layer.digest for layer in missing_layers(layout, image)}
         self.layers: tuple[Layer, ...] = image.layers
         self.absent: set[int] = set()
         """Layers that were looked for and are not there, as in a thin bundle."""
@@ -147,8 +149,7 @@ class Files:
 
     def has_layer(self, number: int) -> bool:
         """Whether a layer is there."""
-        blob = self.layers[number].descriptor
-        return self._layout.has(blob.digest, blob.size)
+        return self.layers[number].descriptor.digest not in self._missing_layers
 
     def _at(self, path: bytes) -> Placed | None:
         """What is at a path all of whose parents are directories."""

@@ -19,7 +19,7 @@ from builder.bundle.facts import (
     document_facts,
     image_facts,
 )
-from builder.bundle.reader import Bundle, is_bundle, read_document, read_lock_files
+from builder.bundle.reader import Bundle, is_bundle, read_document, read_documents, read_lock_files
 from builder.errors import EnvbuildError
 from builder.image.contents.layers import kinds_of
 from builder.image.kept import Image
@@ -167,9 +167,11 @@ def diff_bundles(before: Bundle, after: Bundle) -> BundleDiff:
     return BundleDiff(found.before, found.after, packages, found.changes, layers, causes)
 
 
-def _lock(bundle: Bundle) -> Lock:
+def _lock(bundle: Bundle) -> Lock | None:
     """The lock inside; one that was changed since it was made differs, and that is what is asked for."""
-    files = read_lock_files(bundle)
+    files = read_lock_files(bundle) if any(path.startswith("lock/") for path in read_documents(bundle)) else {}
+    if not files:
+        return None
     try:
         return parse_lock(files, bundle.name)
     except EnvbuildError:
@@ -233,7 +235,7 @@ def _named(image: Image | None) -> dict[Digest, LayerName]:
     names = (*image.config.history, *[""] * len(layers))
     kinds = kinds_of(image.config, len(layers))
     return {
-        layer.digest: LayerName(name, _PARTS.get(kind.replace(" ", "_"), "environment"), layer.digest, layer.size)
+        layer.digest: LayerName(name, _PARTS.get(kind, "environment"), layer.digest, layer.size)
         for name, kind, layer in zip(names, kinds, layers, strict=False)
     }
 
