@@ -104,10 +104,9 @@ def _checked(bundle: Bundle, workshop: Workshop) -> tuple[Checked, ...]:
 
 
 def show_outcomes(outcomes: Sequence[Outcome], output: Output) -> None:
-    """A table of what came of each rule, on standard error."""
+    """A table of what came of each rule, on standard error; all reasons of what does not hold are in the error."""
     width = max((len(outcome.rule) for outcome in outcomes), default=0)
     for outcome in outcomes:
         first, *rest = outcome.reasons or ("",)
-        output.say(f"{outcome.result.value:<12}  {outcome.rule:<{width}}  {first}")
-        for reason in rest:
-            output.say(f"{'':<12}  {'':<{width}}  {reason}")
+        more = f" (and {len(rest)} more)" if rest else ""
+        output.say(f"{outcome.result.value:<12}  {outcome.rule:<{width}}  {first}{more}")

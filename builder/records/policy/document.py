@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -10,7 +10,6 @@ from typing import ClassVar, Literal
 
 from builder.errors import EnvbuildError
 from builder.spec.fields import Form, key, missing_file
-from builder.spec.project import Licenses
 from builder.spec.reader import Reader, SpecError
 
 _FILE = Form(r".+", "a file", missing_file=missing_file)
@@ -92,6 +91,18 @@ class BaseImage:
 
 
 @dataclass(frozen=True, slots=True)
+class LicenseRule:
+    """Which licences packages may have, as SPDX names them; `*` stands for anything, as in `GPL-*`."""
+
+    deny: tuple[str, ...] = key("No package may be under one of these alone.", default=())
+    allow: tuple[str, ...] = key("Every package must be under one of these, if any is named.", default=())
+    ignore: Mapping[str, str] = key("Packages that are not held to it, by name, and why.", default=dict)
+    unknown: bool = key(
+        "Whether packages may be there of whose licence nothing is known; else that is not measured.", default=False
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class ScanRule:
     """What scans may have found."""
 
@@ -139,7 +150,7 @@ class Policy:
         "Ids of builders, as globs; a signed provenance must name one of them.", default=None, form=_GLOB
     )
     bases: tuple[BaseImage, ...] | None = key("Bases that images may stand on.", default=None)
-    licenses: Licenses | None = key("Which licences packages may have.", default=None)
+    licenses: LicenseRule | None = key("Which licences packages may have.", default=None)
     scan: ScanRule | None = key(
         "What scans for secrets, unsafe pickles and personal data may have found.", default=None
     )

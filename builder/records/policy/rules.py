@@ -10,13 +10,12 @@ from typing import Any
 
 from builder.records.licenses.expression import NOASSERTION, permits
 from builder.records.licenses.rules import LicenseRules
-from builder.records.policy.document import BaseImage, Ignored, ScanRule, Vulnerabilities
+from builder.records.policy.document import BaseImage, Ignored, LicenseRule, ScanRule, Vulnerabilities
 from builder.records.policy.outcome import Outcome, Result, joined
 from builder.records.signing.statement import Statement
 from builder.records.vulnerabilities.affected import DEBIAN, PYPI, Package
 from builder.records.vulnerabilities.lookup import Lookup, Vulnerability
 from builder.records.vulnerabilities.severity import Severity
-from builder.spec.project import Licenses
 
 _SCAN_LEVELS = ("none", "low", "medium", "high")
 _MOST_SHOWN = 20
@@ -91,21 +90,22 @@ def _matches(base: Base, allowed: BaseImage) -> bool:
     return fnmatchcase(base.name, allowed.name) and fnmatchcase(base.digest, allowed.digest)
 
 
-def check_licenses(rules: Licenses, packages: Sequence[Licensed] | None) -> Outcome:
+def check_licenses(rules: LicenseRule, packages: Sequence[Licensed] | None) -> Outcome:
     """Whether every package has a licence that may be; None where no record inside tells.
 
-    A licence of which nothing is known may be any, so it is not measured.
+    A licence of which nothing is known may be any, so it is not measured, unless the rules take that.
     """
     if packages is None:
         return Outcome("licenses", Result.NOT_MEASURED, ("no record inside tells what packages are licensed under",))
     accepted = LicenseRules(rules.deny, rules.allow, rules.ignore).accepts
     asked = sorted(one for one in packages if one.package not in rules.ignore)
     failed = [
-        f"{one.package} {one.version} is under {one.license[:200]}"
+        f"{one.package} {one.version} is under {_short(one.license)}"
         for one in asked
         if one.license != NOASSERTION and not permits(one.license, accepted)
     ]
-    unknown = [f"{one.package} {one.version} does not say its licence" for one in asked if one.license == NOASSERTION]
+    silent = [] if rules.unknown else [one for one in asked if one.license == NOASSERTION]
+    unknown = [f"{one.package} {one.version} does not say its licence in SPDX's words" for one in silent]
     return joined("licenses", _few(failed), _few(unknown), f"{len(asked)} packages have licences that may be")
 
 
@@ -162,3 +162,7 @@ def _told(one: Vulnerability) -> str:
 def _few(reasons: Sequence[str]) -> list[str]:
     more = len(reasons) - _MOST_SHOWN
     return [*reasons[:_MOST_SHOWN], f"and {more} more"] if more > 0 else list(reasons)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 200 else text[:199] + "…"
