@@ -18,6 +18,7 @@ from builder.oci.archive_form import check_form
 from builder.oci.attachments import Attachment, named_list
 from builder.oci.canonical import parse_json
 from builder.oci.digest import Digest
+from builder.oci.documents import Platform
 from builder.oci.layer_rules import FILE
 from builder.oci.registry.layout import RegistryLayout
 from builder.oci.validate import Checked
@@ -31,10 +32,13 @@ from builder.records.policy.rules import (
     check_bases,
     check_builders,
     check_licenses,
+    check_scan,
     check_vulnerabilities,
     wanted,
 )
 from builder.records.policy.signatures import Read, check_model, check_signers, read_attached, verifiers, vouched
+from builder.records.scan.statement import PREDICATE_TYPE as TEST_RESULT
+from builder.records.scan.statement import SCAN_FILE, StatedScan, recorded_scan, stated_scan
 from builder.records.signing.model import model_statement
 from builder.records.signing.signed import Verifier
 from builder.records.signing.statement import PROVENANCE, Statement
@@ -78,8 +82,7 @@ def judge_signatures(bundle: Bundle, asked: Asked) -> tuple[Outcome, ...]:
         for number, signers in enumerate(rules)
     ]
     if asked.policy.builders:
-        everybody = [one for group in trusted for one in group]
-        outcomes.append(check_builders(asked.policy.builders, _provenance(bundle, read, everybody)))
+        outcomes.append(check_builders(asked.policy.builders, _provenance(bundle, read, _everybody(asked))))
     return tuple(outcomes)
 
 
@@ -94,6 +97,8 @@ def judge_contents(bundle: Bundle, images: Sequence[Checked], asked: Asked) -> t
         outcomes.append(check_bases(policy.bases, _bases(bundle)))
     if policy.licenses:
         outcomes.append(check_licenses(policy.licenses, _licensed(bundle)))
+    if policy.scan:
+        outcomes.append(check_scan(policy.scan, _scans(bundle, asked)))
     if policy.vulnerabilities:
         installed = installed_packages(images)
         places = [asked.folder / path for path in policy.vulnerabilities.places]
@@ -125,8 +130,7 @@ def _read(bundle: Bundle, subject: Digest) -> Read:
 
 def _model(bundle: Bundle, images: Sequence[Checked], asked: Asked) -> Iterator[Outcome]:
     """What comes of signatures of the model: every image has the same."""
-    rules = asked.policy.signatures or ()
-    trusted = [one for signers in rules for one in verifiers(signers, asked.folder)]
+    trusted = _everybody(asked)
     found: dict[Outcome, None] = {}
     for image in images if trusted else ():
         files = dict(_model_files(image))
@@ -134,6 +138,28 @@ def _model(bundle: Bundle, images: Sequence[Checked], asked: Asked) -> Iterator[
         if outcome := check_model(_read(bundle, bundle.top.digest), trusted, model):
             found[outcome] = None
     yield from found
+
+
+def _everybody(asked: Asked) -> list[Verifier]:
+    rules = asked.policy.signatures or ()
+    return [one for signers in rules for one in verifiers(signers, asked.folder)]
+
+
+def _scans(bundle: Bundle, asked: Asked) -> list[StatedScan]:
+    """What the record inside each image says, and statements that somebody trusted signed; empty where one is missing.
+
+    Statements that nobody trusted signed could be anybody's.
+    """
+    records = [_documents(bundle, platform).get(SCAN_FILE) for platform in bundle.images]
+    signed = vouched(_read(bundle, bundle.top.digest).signed, _everybody(asked))
+    stated = [stated_scan(one.statement.predicate) for one in signed if one.statement.predicate_type == TEST_RESULT]
+    inside = [recorded_scan(data) for data in records if data is not None]
+    attached_ones = [one for one in stated if one is not None]
+    return [*inside, *attached_ones] if attached_ones or None not in records else []
+
+
+def _documents(bundle: Bundle, platform: Platform) -> dict[str, bytes]:
+    return read_documents(replace(bundle, images={platform: bundle.images[platform]}))
 
 
 def _model_files(image: Checked) -> Iterator[tuple[str, Digest]]:
@@ -190,8 +216,8 @@ def _bases(bundle: Bundle) -> list[Base] | None:
 def _licensed(bundle: Bundle) -> list[Licensed] | None:
     """What the records inside each image say of licences; None where one has none, or one that cannot be read."""
     found: set[Licensed] = set()
-    for platform, image in bundle.images.items():
-        data = read_documents(replace(bundle, images={platform: image})).get(LICENSES_FILE)
+    for platform in bundle.images:
+        data = _documents(bundle, platform).get(LICENSES_FILE)
         document = parse_json(data, f"`{LICENSES_FILE}`") if data is not None else None
         packages = document.get("packages") if isinstance(document, dict) else None
         if (

@@ -12,6 +12,7 @@ from builder.records.licenses.expression import NOASSERTION, permits
 from builder.records.licenses.rules import LicenseRules
 from builder.records.policy.document import BaseImage, Ignored, LicenseRule, ScanRule, Vulnerabilities
 from builder.records.policy.outcome import Outcome, Result, joined
+from builder.records.scan.statement import StatedScan
 from builder.records.signing.statement import Statement
 from builder.records.vulnerabilities.affected import DEBIAN, PYPI, Package
 from builder.records.vulnerabilities.lookup import Lookup, Vulnerability
@@ -37,15 +38,6 @@ class Licensed:
     package: str
     version: str
     license: str
-
-
-@dataclass(frozen=True, slots=True)
-class ScanRecord:
-    """What a scan said."""
-
-    findings: tuple[tuple[str, str], ...]
-    """Level and what it is, of those that the spec does not allow."""
-    not_measured: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +101,7 @@ def check_licenses(rules: LicenseRule, packages: Sequence[Licensed] | None) -> O
     return joined("licenses", _few(failed), _few(unknown), f"{len(asked)} packages have licences that may be")
 
 
-def check_scan(rule: ScanRule, scans: Sequence[ScanRecord]) -> Outcome:
+def check_scan(rule: ScanRule, scans: Sequence[StatedScan]) -> Outcome:
     """Whether scans were made, and found nothing above a level."""
     if not scans:
         return Outcome("scan", Result.NOT_MEASURED, ("there is no record of a scan",))
