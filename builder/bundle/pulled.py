@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from builder.bundle.build import Built, index_images
+from builder.bundle.reader import Bundle
 from builder.errors import EnvbuildError
 from builder.image.kept import Image, read_image
 from builder.oci.attachments import write_list
@@ -40,6 +41,12 @@ def pulled_images(store: Store, top: Descriptor, reference: Reference, records: 
         return replace(built, attached=attached)
     index = Descriptor(top.media_type, top.digest, top.size, name_annotations(name))
     return Built(name, index, tuple(sorted(images, key=lambda image: image.config.platform)), attached)
+
+
+def with_name(bundle: Bundle, reference: Reference) -> Bundle:
+    """A bundle that was read from a registry under the name that it gives itself."""
+    name = _name(bundle.images[min(bundle.images)], reference)
+    return replace(bundle, top=replace(bundle.top, annotations=name_annotations(name)))
 
 
 def subjects(store: Store, top: Descriptor) -> tuple[Digest, ...]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
+from urllib.parse import urlsplit
 
 from builder.cli.output import Output
 from builder.errors import EnvbuildError
@@ -17,6 +18,8 @@ from builder.oci.store import Store
 from builder.progress import Silent
 
 if TYPE_CHECKING:
+    import urllib3
+
     from builder.fetch import Fetcher
     from builder.image.kept import Image
     from builder.image.workshop import Workshop
@@ -78,11 +81,17 @@ def make_workshop(output: Output, workers: int | None = None, *, offline: bool =
     return Workshop(store, fetcher, count, output.progress() or Silent(), registries, compiler=_Compiler())
 
 
-def make_registries(fetcher: Fetcher) -> Registries:
-    """What asks registries, with the logins of this machine."""
+def make_registries(fetcher: Fetcher, *, offline: bool = False) -> Registries:
+    """What asks registries, with the logins of this machine; what is offline asks none."""
     from builder.fetch.transport import Transport
+    from builder.oci.registry import Credentials, Registries
 
-    return Transport(fetcher.mirrors).registries()
+    return Registries(_ask_nobody, Credentials({})) if offline else Transport(fetcher.mirrors).registries()
+
+
+def _ask_nobody(url: str) -> urllib3.PoolManager:
+    hint = "Run it once without `--offline`, and name it by its digest then: what is pulled is kept"
+    raise EnvbuildError(f"`{urlsplit(url).netloc}` cannot be asked: this run is offline", hint=hint)
 
 
 def this_builder(name: str | None) -> Builder:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Iterator, Sequence
+import os
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from builder.cli.machine import host_platform, make_fetcher, make_registries
-from builder.cli.output import Output
+from builder.cli.machine import host_platform, make_registries
+from builder.cli.output import Output, size_text
 from builder.cli.wheels import ensure_built_wheels
 from builder.errors import EnvbuildError, command_text
 from builder.oci.documents import Platform
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from builder.bundle.attach import Place
     from builder.bundle.contents import Files
     from builder.bundle.reader import Bundle
+    from builder.image.kept import Image
     from builder.image.workshop import Workshop
     from builder.lock.document import Lock
     from builder.oci.registry import Reference
@@ -35,21 +38,29 @@ def reference_in(text: str) -> Reference | None:
     """The name in a registry that is meant, None where a path is. Raises: EnvbuildError, if it is no reference."""
     from builder.oci.registry import Reference
 
-    return Reference.parse(text.removeprefix(REFERENCE)) if text.startswith(REFERENCE) else None
+    named = text.startswith(REFERENCE) or (_is_name(text) and not os.path.exists(text))
+    return Reference.parse(text.removeprefix(REFERENCE)) if named else None
 
 
-def named_place(text: str, workshop: Workshop, output: Output) -> Place:
+def _is_name(text: str) -> bool:
+    """Whether it has the form `HOST/NAME:TAG` or `HOST/NAME@DIGEST`."""
+    host, slash, name = text.partition("/")
+    known = host == "localhost" or ":" in host or "." in host.strip(".")
+    return bool(slash) and known and (":" in name or "@" in name)
+
+
+def named_place(text: str, workshop: Workshop) -> Place:
     """Where a bundle is, for `builder.bundle.attach`. Raises: EnvbuildError, if nothing can be there."""
     from builder.bundle.attach import Remote
 
     reference = reference_in(text)
     if reference is None:
         return _path(text)
-    return Remote(reference, make_registries(make_fetcher(workshop.store, output)))
+    return Remote(reference, make_registries(workshop.fetcher))
 
 
 @contextmanager
-def opened_bundle(text: str, workshop: Workshop, output: Output) -> Iterator[Bundle]:
+def opened_bundle(text: str, workshop: Workshop, _: Output) -> Iterator[Bundle]:
     """The bundle, which is read while this lasts; of one in a registry nothing is kept but what is imported.
 
     Raises: EnvbuildError, if there is none; DigestMismatchError.
@@ -60,16 +71,56 @@ def opened_bundle(text: str, workshop: Workshop, output: Output) -> Iterator[Bun
     if reference is None:
         yield open_bundle(_path(text))
         return
+    from builder.bundle.pulled import with_name
     from builder.oci.registry.layout import RegistryLayout
 
-    registries = make_registries(make_fetcher(workshop.store, output))
+    registries = make_registries(workshop.fetcher, offline=workshop.fetcher.offline)
     label = f"reading {reference}"
     workshop.progress.start(label)
     try:
         layout = RegistryLayout(registries, reference, functools.partial(workshop.progress.advance, label))
-        yield read_bundle(layout, layout.top)
+        yield with_name(read_bundle(layout, layout.top), reference)
     finally:
         workshop.progress.finish(label)
+
+
+def bundle_here(
+    text: str, workshop: Workshop, output: Output, check: Callable[[Bundle], None] | None = None
+) -> tuple[Bundle, Image]:
+    """The bundle, and its image for this machine, which is in the store with all its layers.
+
+    Of one in a registry, only that image is fetched, and what the store has of it is not. `check` sees the bundle
+    before anything of it is kept, and what it saw is what is given.
+
+    Raises: EnvbuildError, if there is none, or it cannot be had; DigestMismatchError; what `check` raises.
+    """
+    from builder.bundle.reader import open_bundle
+
+    platform, reference = host_platform(), reference_in(text)
+    if reference is None:
+        opened = open_bundle(_path(text))
+        if check:
+            check(opened)
+        bundle = completed(opened, workshop, output, [platform])
+        return bundle, bundle.import_image(platform, workshop.store)
+    if check:
+        with opened_bundle(text, workshop, output) as opened:
+            check(opened)
+        reference = replace(reference, tag=None, digest=opened.top.digest)
+    bundle = _pulled(reference, platform, workshop, output)
+    return bundle, bundle.image(platform)
+
+
+def _pulled(reference: Reference, platform: Platform, workshop: Workshop, output: Output) -> Bundle:
+    from builder.bundle.pulled import with_name
+    from builder.bundle.reader import read_bundle
+    from builder.oci.registry.pull import pull
+
+    registries = make_registries(workshop.fetcher, offline=workshop.fetcher.offline)
+    pulled = pull(registries, reference, workshop.store, [platform], workshop.progress, artifacts=False)
+    if pulled.fetched:
+        output.say(f"pulled {reference}: {size_text(pulled.fetched)} fetched")
+    return with_name(read_bundle(workshop.store, pulled.top), reference)
 
 
 def completed(

@@ -84,7 +84,7 @@ def command(output: Output, /, target: str, **options: Any) -> int:
     if options["to_attach"]:
         from builder.bundle.attach import attach
 
-        attach(named_place(target, workshop, output), bundle.top, [report.to_attachment()])
+        attach(named_place(target, workshop), bundle.top, [report.to_attachment()])
         output.say(f"attached the report to {target}")
     digest = f"sha256:{report.digest}"
     record_event("reproduced", report.name, digest, {"exit-code": int(report.exit_code), "engine": report.engine})

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from builder.cli.audit_trail import record_event
-from builder.cli.machine import host_platform, make_workshop
-from builder.cli.opened_bundle import completed
+from builder.cli.machine import make_workshop
+from builder.cli.opened_bundle import REFERENCE, bundle_here, reference_in
 from builder.cli.options import Existing, Size, full_option, offline_option, thin_option
 from builder.cli.output import Output
 from builder.cli.running import (
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     "run",
     short_help="Run a command of a project or a bundle.",
 )
-@click.argument("target", type=click.Path(path_type=Path))
+@click.argument("target")
 @click.argument("name", metavar="[COMMAND]", required=False)
 @click.argument("arguments", nargs=-1)
 @engine_option
@@ -71,9 +72,10 @@ if TYPE_CHECKING:
 @thin_option
 @offline_option
 @click.pass_obj
-def command(output: Output, /, target: Path, name: str | None, arguments: tuple[str, ...], **options: Any) -> int:
-    """Run COMMAND of the project, bundle file or bundle folder TARGET; without COMMAND, list the commands.
+def command(output: Output, /, target: str, name: str | None, arguments: tuple[str, ...], **options: Any) -> int:
+    """Run COMMAND of TARGET: a project, a bundle's file or folder, or `oci://HOST/NAME:TAG` in a registry.
 
+    Without COMMAND, list the commands. Of a bundle in a registry, the image for this machine is fetched and kept.
     Arguments behind `--` go to the command. Its exit code is the exit code of `run`.
     """
     from builder.cli.engines import choose_engine
@@ -138,13 +140,13 @@ def port_note(name: str, port: int | None, request: RunRequest, engine: Engine) 
 
 
 def _open(
-    target: Path, workshop: Workshop, output: Output, options: Mapping[str, Any]
+    text: str, workshop: Workshop, output: Output, options: Mapping[str, Any]
 ) -> tuple[LocalImage, dict[str, Any], Path | None]:
     """The image for this machine, its `bundle.json`, and the project's folder where the target is a project."""
-    from builder.bundle.reader import open_bundle, read_document
+    from builder.bundle.reader import read_document
     from builder.run.interface import LocalImage
 
-    store = workshop.store
+    store, target = workshop.store, Path(text)
     packing: Packing | None = options["packing"]
     required: Path | None = options["require_signature"]
     if target.name == PROJECT_FILE or (target / PROJECT_FILE).is_file():
@@ -154,30 +156,32 @@ def _open(
         built = project.build_here(workshop, output)
         image = built.images[0]
         return LocalImage.of(image, built.name, workshop), read_document(store, image), project.folder
+    if options["mount_code"] or packing:
+        option = "--mount-code" if options["mount_code"] else f"--{packing}"
+        raise EnvbuildError(f"`{text}` is not a project", hint=f"`{option}` needs the folder of a project")
+    if reference_in(text) is None:
+        _check_bundle(target)
+    check = partial(require, trusted=required, workshop=workshop, output=output) if required else None
+    bundle, image = bundle_here(text, workshop, output, check)
+    return LocalImage.of(image, bundle.name, workshop), read_document(store, image), None
+
+
+def _check_bundle(target: Path) -> None:
+    """Refuse a path where no bundle is. Raises: EnvbuildError."""
     if target.name == ENVIRONMENT_FILE or _is_environment(target):
         raise EnvbuildError(
             f"`{target}` is an environment, which has no commands",
             hint=f"Name the folder of a project that uses it: one with `{PROJECT_FILE}`",
         )
-    if options["mount_code"]:
-        raise EnvbuildError(f"`{target}` is not a project", hint="`--mount-code` needs the folder of a project")
     if not target.exists():
-        raise EnvbuildError(f"`{target}` is not there", hint="Name a project's folder or a bundle")
+        hint = f"Name a project's folder, a bundle, or `{REFERENCE}HOST/NAME:TAG` in a registry"
+        raise EnvbuildError(f"`{target}` is not there", hint=hint)
     if target.is_dir() and not (target / "index.json").is_file():
         raise EnvbuildError(
             f"`{target}` is neither a project nor a bundle",
             f"it has neither `{PROJECT_FILE}` nor `index.json`",
             f"Name a folder with `{PROJECT_FILE}`, or a bundle's file or folder",
         )
-    if packing:
-        raise EnvbuildError(f"`{target}` is not a project", hint=f"`--{packing}` needs the folder of a project")
-    platform = host_platform()
-    opened = open_bundle(target)
-    if required:
-        require(opened, required, workshop, output)
-    bundle = completed(opened, workshop, output, [platform])
-    image = bundle.import_image(platform, store)
-    return LocalImage.of(image, bundle.name, workshop), read_document(store, image), None
 
 
 def _is_environment(folder: Path) -> bool:

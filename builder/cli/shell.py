@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from builder.cli.machine import host_platform, make_workshop
-from builder.cli.opened_bundle import REFERENCE, completed, opened_bundle
+from builder.cli.opened_bundle import bundle_here, reference_in
 from builder.cli.options import Existing, offline_option
 from builder.cli.output import Output
 from builder.cli.running import (
@@ -107,7 +107,7 @@ class _Place:
 
 def _is_bundle(target: str) -> bool:
     path = Path(target)
-    return target.startswith(REFERENCE) or (is_image(path) and not (path / PROJECT_FILE).is_file())
+    return reference_in(target) is not None or (is_image(path) and not (path / PROJECT_FILE).is_file())
 
 
 def _project(target: str, workshop: Workshop, output: Output) -> _Place:
@@ -128,12 +128,9 @@ def _bundle(target: str, workshop: Workshop, output: Output) -> _Place:
     from builder.run.interface import LocalImage
     from builder.run.workspace import shell_of
 
-    platform = host_platform()
-    with opened_bundle(target, workshop, output) as opened:
-        bundle = completed(opened, workshop, output, [platform])
-        image = bundle.import_image(platform, workshop.store)
-        try:
-            shell = shell_of(inner_lock(bundle).document.platforms[platform])
-        except (EnvbuildError, KeyError):  # it is of another tool, or of another lock: what most images have
-            shell = "/bin/sh"
+    bundle, image = bundle_here(target, workshop, output)
+    try:
+        shell = shell_of(inner_lock(bundle).document.platforms[host_platform()])
+    except (EnvbuildError, KeyError):  # it is of another tool, or of another lock: what most images have
+        shell = "/bin/sh"
     return _Place(LocalImage.of(image, bundle.name, workshop), bundle.name.partition(":")[0], shell, None)

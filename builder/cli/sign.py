@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from builder.cli.audit_trail import record_event
 from builder.cli.interrupt import interruptible
 from builder.cli.machine import make_workshop
 from builder.cli.opened_bundle import bundle_argument, named_place, opened_bundle, reference_in
@@ -61,11 +62,13 @@ def command(
         raise click.UsageError("One of `--key`, `--ssh-key` and `--keyless` says who signs.")
     workshop = make_workshop(output)
     signer = _signer(key, ssh_key, descriptor)
-    place = named_place(target, workshop, output)
+    place = named_place(target, workshop)
     with opened_bundle(target, workshop, output) as bundle:
         with_records = reference_in(target) is None if records is None else records
         signed = sign_bundle(bundle, place, signer, records=with_records)
-        digest = str(bundle.top.digest)
+        name, digest = bundle.name, str(bundle.top.digest)
+    told = sorted({one.statement.predicate_type for one in signed})
+    record_event("signed", name, digest, {"statements": told})
     if model_signature is not None:
         _write_model_signature(model_signature, signed)
     for one in signed:
