@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from builder.bundle.code import below, content_digest
-from builder.bundle.data import layer_groups
+from builder.bundle.data import PackedData, layer_groups
 from builder.bundle.documents import DOCUMENTS_LAYER, TEXTS, TEXTS_LAYER, Contents
 from builder.errors import EnvbuildError
 from builder.image.kept import kept_layer
@@ -33,7 +33,7 @@ def own_layers(
     code, bundle = (settled.get(path, Directory(path)) for path in (CODE, BUNDLE))
     added = [
         *_model_layers(store, below(MODEL, contents.model), settled.get(MODEL, Directory(MODEL))),
-        *_data_layers(store, contents, settled.get(DATA, Directory(DATA, 0o1777))),
+        *data_layers(store, contents.packed, settled.get(DATA, Directory(DATA, 0o1777))),
         ("code", files_layer(store, below(CODE, contents.code), code)),
         (TEXTS_LAYER, files_layer(store, [one for one in documents if one.path.startswith(TEXTS)], bundle)),
         (DOCUMENTS_LAYER, files_layer(store, [one for one in documents if not one.path.startswith(TEXTS)], bundle)),
@@ -66,11 +66,14 @@ def model_groups(files: Sequence[FileEntry]) -> list[list[FileEntry]]:
     return [group for _, _, group in sorted(large, key=lambda one: one[1])] + ([small] if small else [])
 
 
-def _data_layers(store: Store, contents: Contents, root: Directory) -> list[tuple[str, Layer | None]]:
-    """Of packed data; everybody may put more beside them."""
+def data_layers(store: Store, packed: Sequence[PackedData], root: Directory) -> list[tuple[str, Layer | None]]:
+    """Of packed data, verified while they are written.
+
+    Raises: EnvbuildError, DigestMismatchError, if a file is not what it was when it was locked.
+    """
     return [
         (name, files_layer(store, [file for one in group for file in one.files], root, compress=False))
-        for name, group in layer_groups(contents.packed)
+        for name, group in layer_groups(packed)
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -143,9 +143,12 @@ def _whole(subject: Subject, workshop: Workshop, output: Output) -> Subject:
     from builder.bundle.reader import open_bundle
     from builder.bundle.thin import missing_layers
 
-    with suppress(EnvbuildError):  # what cannot be read is told by the check itself
-        if not any(missing_layers(subject.layout, image) for image in subject.images()):
-            return subject
+    try:
+        is_thin = any(missing_layers(subject.layout, image) for image in subject.images())
+    except EnvbuildError:  # what cannot be read is told by the check itself
+        is_thin = False
+    if not is_thin:
+        return subject
     return replace(subject, layout=completed(open_bundle(Path(subject.name)), workshop, output).layout)
 
 
