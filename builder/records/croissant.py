@@ -11,9 +11,9 @@ import posixpath
 import re
 from collections.abc import Iterator, Sequence
 from typing import IO, Any
-from urllib.parse import quote
 
 from builder.oci.canonical import readable_json
+from builder.records.iri import iri
 from builder.records.licenses.expression import spdx, terms
 from builder.records.record import Record
 from builder.records.subject import Dataset, Subject
@@ -103,9 +103,10 @@ def _files(dataset: Dataset) -> Iterator[dict[str, Any]]:
         name = posixpath.basename(entry.pointer.path if entry.pointer else entry.url) or dataset.name
         yield _file(dataset, dataset.name, place, name, entry.digest.hex, entry.size)
     elif len(entry.files) <= _MOST_FILES:
-        for file in entry.files:
+        for number, file in enumerate(entry.files, 1):  # readers take no spaces in an `@id`
             where = posixpath.join(place, file.path)
-            yield _file(dataset, f"{dataset.name}/{file.path}", where, file.path, file.digest.hex, file.size)
+            own = _file(dataset, f"{dataset.name}/{number}", where, file.path, file.digest.hex, file.size)
+            yield own | {"name": file.path}
     else:
         about = f"{len(entry.files)} files; `data.lock.json` has the SHA-256 of each, and {entry.digest} is of the list"
         yield {
@@ -124,7 +125,7 @@ def _file(dataset: Dataset, own: str, place: str, name: str, digest: str, size: 
         "@id": own,
         "name": own,
         "description": dataset.description,
-        "contentUrl": quote(place, safe="%/:=&?~#+!$,;'@()*"),
+        "contentUrl": iri(place),
         "contentSize": f"{size} B" if size is not None else "",
         "encodingFormat": _format(name),
         "license": _license(dataset.license),

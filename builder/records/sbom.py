@@ -8,11 +8,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import quote
 
 from builder.lock.document import Lock
 from builder.oci.canonical import canonical_json, readable_json
 from builder.oci.documents import Platform
+from builder.records.iri import iri
 from builder.records.licenses.expression import NOASSERTION, spdx
 from builder.records.packages.listing import Package
 from builder.records.record import Record
@@ -79,9 +79,7 @@ def _package(package: Package) -> dict[str, Any]:
     if package.kind == "interpreter":
         component["cpe"] = f"cpe:2.3:a:python:python:{package.version}:*:*:*:*:*:*:*"
     if package.url.startswith(("https://", "http://")):
-        component["externalReferences"] = [
-            {"type": "distribution", "url": quote(package.url, safe="%/:=&?~#+!$,;'@()*[]")}
-        ]
+        component["externalReferences"] = [{"type": "distribution", "url": iri(package.url)}]
     return {key: value for key, value in component.items() if value}
 
 
@@ -130,7 +128,7 @@ def _dataset(dataset: Dataset) -> dict[str, Any]:
     entry = dataset.entry
     contents: dict[str, Any] = {"properties": [_property("path", f"/data/{dataset.name}")]}
     if dataset.place:
-        contents["url"] = quote(dataset.place, safe="%/:=&?~#+!$,;'@()*[]")
+        contents["url"] = iri(dataset.place)
     data = {"type": "dataset", "name": dataset.name, "contents": contents, "description": dataset.description}
     component: dict[str, Any] = {
         "type": "data",

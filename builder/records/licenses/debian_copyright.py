@@ -47,9 +47,11 @@ def _expression(line: str) -> str:
 
 def _simple(text: str) -> str:
     words = _BREAK.split(text)
-    names = [_grouped(debian_license(name.strip().rstrip(","))) for name in words[::2]]
-    pairs = zip(words[1::2], names[1:], strict=True)
-    return names[0].strip("()") + "".join(f" {operator.upper()} {name}" for operator, name in pairs)
+    names = [debian_license(name.strip().rstrip(",")) for name in words[::2]]
+    if len(names) == 1:
+        return names[0]
+    pairs = zip(["", *words[1::2]], names, strict=True)
+    return "".join(f" {operator.upper()} {_grouped(name)}" for operator, name in pairs).strip()
 
 
 def _grouped(expression: str) -> str:

@@ -52,7 +52,7 @@ def base_purl(base: BaseImage, platform: Platform) -> str:
 
 
 def _purl(kind: str, path: str, version: str, qualifiers: Mapping[str, str]) -> str:
-    pairs = "&".join(f"{name}={_quoted(value)}" for name, value in sorted(qualifiers.items()) if value)
+    pairs = "&".join(f"{name}={quote(value, safe=':/')}" for name, value in sorted(qualifiers.items()) if value)
     plain = "/".join(map(_quoted, path.split("/")))
     return f"pkg:{kind}/{plain}@{_quoted(version)}" + (f"?{pairs}" if pairs else "")
 
