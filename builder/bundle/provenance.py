@@ -18,9 +18,7 @@ from builder.records.provenance import MEDIA_TYPE, PREDICATE_TYPE, Builder, Made
 from builder.spec import LoadedProject
 
 
-def with_provenance(
-    built: Built, loaded: LoadedProject, lock: Lock, builder: Builder, store: Store, packing: str = "default"
-) -> Built:
+def with_provenance(built: Built, loaded: LoadedProject, lock: Lock, builder: Builder, store: Store) -> Built:
     """The same images with their provenance, which is attached to the index over them.
 
     Raises: EnvbuildError, DigestMismatchError, if what was built cannot be read.
@@ -29,18 +27,23 @@ def with_provenance(
     params = frozenset(command.params for command in loaded.project.commands.values() if command.params)
     packed = [loaded.file.name, *(entry.path for entry in code_files(loaded.folder, loaded.project.code, params))]
     made = Made(
-        {built.name: built.index.digest}
-        | {f"{built.name} {image.config.platform}": image.descriptor.digest for image in built.images},
+        {built.name: built.index.digest} | _listed(built, store),
         lock,
         tuple(image.config.platform for image in built.images),
         Digest.of(loaded.file.read_bytes()),
-        packing,
+        tuple(name for name, entry in sorted(document["data"].items()) if entry.get("packed")),
         tuple(_materials(document)),
         checkout_of(loaded.folder, packed),
         builder,
     )
     record = Attachment(MEDIA_TYPE, MEDIA_TYPE, provenance(made), {"in-toto.io/predicate-type": PREDICATE_TYPE})
     return replace(built, attached=write_list(store, [write_attachment(store, built.index, record)]))
+
+
+def _listed(built: Built, store: Store) -> dict[str, Digest]:
+    """What the bundle's index lists, by names of its own: images, and the model as an artifact."""
+    entries = store.index(built.index).manifests
+    return {f"{built.name} {'model' if one.is_artifact else one.platform}": one.digest for one in entries}
 
 
 def _materials(document: Mapping[str, Any]) -> Iterator[Material]:

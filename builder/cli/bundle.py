@@ -111,7 +111,7 @@ def command(
     workshop = make_workshop(output, workers, offline=offline)
     built = project.build(workshop, output)
     built = with_model(built, loaded, workshop, modelpack)
-    built = with_provenance(built, loaded, project.lock, builder, workshop.store, project.packing)
+    built = with_provenance(built, loaded, project.lock, builder, workshop.store)
     size = pack_built(built, file, workshop, output, _left_out(project, workshop))
     for note in built.notes:
         output.say(note)

@@ -68,8 +68,8 @@ class Made:
     platforms: tuple[Platform, ...]
     spec: Digest
     """Of the project's file."""
-    packing: str
-    """`default`, `full` or `thin`."""
+    packed: tuple[str, ...] = ()
+    """The names of the data that are inside, sorted; others are references."""
     materials: tuple[Material, ...] = ()
     """Code, model and data."""
     checkout: Checkout | None = None
@@ -98,7 +98,7 @@ def _definition(made: Made) -> dict[str, Any]:
             "lock": str(made.lock.digest),
             "spec": str(made.spec),
             "platforms": [str(platform) for platform in sorted(made.platforms)],
-            "packing": made.packing,
+            "packed": list(made.packed),
         },
         "internalParameters": {"layer-format": made.lock.document.layer_format},
         "resolvedDependencies": _dependencies(made),
