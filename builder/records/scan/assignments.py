@@ -20,11 +20,12 @@ _GIVES = rb"[ \t]{0,4}(?:=>|:=|[:=])(?!=)[ \t]{0,4}"
 _QUOTED = re.compile(_NAME + _REST + _GIVES + rb"[bru]{0,2}([\"'`])([^\"'`\s\\]{8,200})\2")
 _BARE = re.compile(_NAME + _REST + _GIVES + rb"([^\s\"'`,;(){}\[\]<>]{8,200})(?=[\s,;\"]|$)")
 _CONTINUES = re.compile(
-    rb"(?i)(?:izer|ize|ization|s?[_-]?(?:name|path|file|url|uri|id|ids|env|var|type|len|length|size|count|field|header|"
-    rb"prefix|suffix|regex|pattern|format|expiry|expires|expiration|limit|version|hash|hashes|algorithm|scopes?|"
-    rb"endpoint|label|class|column|param|params|spec|ref|policy|digest|checksum|sha256|md5|arn|embedding|embeddings|"
-    rb"index|mask|map|vocab|list|set|dim|per_.*|public|pub))[_-]?"
+    rb"(?i)(?:izer|ize|ization|[a-z0-9_-]{0,30}(?:name|path|file|url|uri|id|ids|env|var|type|len|length|size|count|field|"
+    rb"header|prefix|suffix|regex|pattern|format|expiry|expires|expiration|limit|version|hash|hashes|algorithm|scopes?|"
+    rb"endpoint|label|class|column|params?|spec|ref|policy|digest|checksum|sha256|md5|arn|embeddings?|index|mask|map|"
+    rb"vocab|list|set|dim|public|pub|used|at|date|created))[_-]?"
 )
+"""How a name goes on that tells something of a secret, and not the secret: `token_url`, `password_hash`."""
 _CODE_SUFFIXES = (
     "py pyi js jsx ts tsx mjs cjs java go rs rb c h cc cpp hpp cs kt scala swift php r jl lua sql md rst html css ipynb"
 )

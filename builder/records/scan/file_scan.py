@@ -14,7 +14,7 @@ from builder.records.scan.file_names import found_by_name
 from builder.records.scan.finding import FileVerdict, Finding, first
 from builder.records.scan.notebook import LARGEST, Part, notebook_parts
 from builder.records.scan.personal import LINES, MOST_TEXT, SAMPLES, TABLES, find_personal
-from builder.records.scan.pickles import PICKLE_SUFFIXES, WEIGHTS_SUFFIXES, find_in_pickles
+from builder.records.scan.pickles import find_in_pickles
 from builder.records.scan.secrets import find_secrets, secrets_in
 
 RULES = 1
@@ -32,6 +32,12 @@ _TABLES_UNREAD = {
     "sqlite": "SQLite", "db": "SQLite", "duckdb": "DuckDB", "sas7bdat": "SAS", "dta": "Stata", "tfrecord": "TFRecord",
     "npz": "NumPy", "npy": "NumPy", "h5": "HDF5", "hdf5": "HDF5",
 }  # fmt: skip
+_TEXT_SUFFIXES = (
+    "py pyi js ts json jsonl ndjson csv tsv md rst txt yaml yml toml ini cfg conf html css xml svg sh sql log lock r jl "
+    "java go rs c h cc cpp ipynb tex env j2 mmd pem"
+)
+_TEXTS = frozenset(_TEXT_SUFFIXES.split())
+"""Suffixes of texts that nobody loads as pickles."""
 _COMPRESSED = frozenset(("gz", "zip", "bz2", "xz", "zst", "7z", "rar", "tgz", "tar", "whl", "egg", "jar"))
 
 
@@ -97,7 +103,7 @@ def _scan_text(file: ScannedFile, encoding: str) -> FileVerdict:
             findings += find_personal(_decoded(stream, encoding), file.suffix)
         if file.size > MOST_TEXT:
             unread = (f"personal data behind the first {MOST_TEXT >> 20} MiB",)
-    if file.suffix in PICKLE_SUFFIXES or (file.role == "model" and file.suffix in WEIGHTS_SUFFIXES):
+    if file.suffix not in _TEXTS:
         findings += _of_pickles(file)
     return FileVerdict(tuple(findings), unread)
 

@@ -138,10 +138,12 @@ def is_email(text: bytes) -> bool:
 def is_phone(text: bytes) -> bool:
     """Whether it is a number as E.164 has them."""
     digits = re.sub(rb"\D", b"", text)
+    if re.fullmatch(rb"\+\d{1,2}\.\d+", text):  # a number with a sign and decimals
+        return False
     return 9 <= len(digits) <= 15 and len(set(digits)) > 3 and b"5550" not in digits and b"1234567" not in digits
 
 
-_LEFT, _RIGHT = rb"(?<![A-Za-z0-9._+-])", rb"(?![A-Za-z0-9_]|[.,-]\d)"
+_LEFT, _RIGHT = rb"(?<![A-Za-z0-9._+-])", rb"(?![A-Za-z0-9_]|[.-]\d)"
 
 PERSONAL_RULES = (
     PersonalRule(
@@ -152,8 +154,8 @@ PERSONAL_RULES = (
     ),
     PersonalRule(
         "phone", "telephone numbers",
-        re.compile(rb"(?<![A-Za-z0-9._+-])(?:\+|00)[1-9]\d{0,2}[ .-]?(?:\(0?\d{1,4}\)[ .-]?)?\d{1,4}"
-            rb"(?:[ .-]?\d{2,4}){2,4}(?![A-Za-z0-9_]|[.,-]\d)"),
+        re.compile(rb"(?<![A-Za-z0-9._+-])\+[1-9]\d{0,2}[ .-]?(?:\(0?\d{1,4}\)[ .-]?)?\d{1,4}"
+            rb"(?:[ .-]?\d{2,4}){2,4}(?![A-Za-z0-9_]|[.-]\d)"),
         is_phone, "medium", 3, 0.5,
     ),
     PersonalRule(

@@ -74,6 +74,8 @@ _SAFE = {
     "numpy.core.records": "recarray record",
     "numpy.rec": "recarray record",
     "numpy.ma.core": "_mareconstruct MaskedArray",
+    "numpy.matrixlib.defmatrix": "matrix",
+    "numpy.core._internal": "_reconstruct",
     "numpy.ma": "_mareconstruct MaskedArray",
     "numpy.random._pickle": "__randomstate_ctor __generator_ctor __bit_generator_ctor",
     "numpy.dtypes": "",
@@ -122,7 +124,7 @@ _SAFE_LIBRARIES = frozenset(
 )
 """Libraries whose classes are taken to be data; what is a function of theirs is not."""
 _CLASS = re.compile(
-    r"_{0,2}[A-Z][A-Za-z0-9]{1,80}(?:_gen|_frozen)?|__pyx_unpickle_[A-Za-z0-9_]{1,80}|[a-z]{1,20}_(?:gen|frozen)"
+    r"_{0,2}[A-Z][A-Za-z0-9]{1,80}(?:_gen|_frozen)?|__pyx_unpickle_[A-Za-z0-9_]{1,80}|[a-z]{1,20}_(?:gen|frozen|matrix|array)"
 )
 
 

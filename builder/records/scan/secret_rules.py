@@ -157,7 +157,7 @@ SECRET_RULES: tuple[SecretRule, ...] = (
     ),
     _rule(
         "slack-token", "a token of Slack", "xox|xapp-",
-        rb"(?<![A-Za-z0-9])(xox[abeoprs]-[0-9][0-9A-Za-z-]{20,200}|xapp-\d-[A-Z0-9]{9,12}-[0-9]{9,16}-[0-9a-f]{40,80})"
+        rb"(?<![A-Za-z0-9])(xox[abeoprs]-(?:[0-9A-Za-z]{1,20}-){1,4}[0-9A-Za-z]{16,80}|xapp-\d-[A-Z0-9]{9,12}-[0-9]{9,16}-[0-9a-f]{40,80})"
         rb"",
     ),
     _rule(
