@@ -8,10 +8,12 @@ import pytest
 from made_layouts import add_image, add_index
 
 from builder.bundle.build import index_images
-from builder.bundle.pulled import pulled_images
+from builder.bundle.pulled import pulled_images, subjects, with_name
+from builder.bundle.reader import read_bundle
 from builder.errors import EnvbuildError
 from builder.image.kept import Image, read_image, write_image
-from builder.oci.documents import ImageConfig, Platform
+from builder.oci.attachments import Attachment, write_attachment
+from builder.oci.documents import MEDIA_TYPE_MANIFEST, Descriptor, ImageConfig, Platform
 from builder.oci.registry import Reference
 from builder.oci.store import Store
 
@@ -60,3 +62,23 @@ def test_what_a_bundle_cannot_have_is_refused(store: Store) -> None:
         pulled_images(store, nested, REFERENCE)
     with pytest.raises(EnvbuildError, match="holds no image"):
         pulled_images(store, add_index(store), REFERENCE)
+
+
+def test_a_model_and_records_come_along(store: Store) -> None:
+    image = labelled(store, "penguins", "1.0")
+    model = Descriptor(MEDIA_TYPE_MANIFEST, store.write(b"{}"), 2, platform=Platform("unknown", "unknown"))
+    top = add_index(store, image.descriptor, model)
+    record = write_attachment(store, top, Attachment("application/x", "application/x", b"record"))
+    assert subjects(store, top) == (top.digest, image.descriptor.digest, model.digest)
+    built = pulled_images(store, top, REFERENCE, [record])
+    assert (built.name, built.index.digest) == ("penguins:1.0", top.digest)
+    assert [one.descriptor for one in built.images] == [image.descriptor]
+    assert built.attached is not None
+    assert store.index(built.attached).manifests == (record,)
+    assert pulled_images(store, top, REFERENCE).attached is None
+
+
+def test_a_bundle_that_is_read_in_a_registry_is_called_as_it_says(store: Store) -> None:
+    top = add_index(store, labelled(store, "penguins", "1.0").descriptor)
+    bundle = with_name(read_bundle(store, top), REFERENCE)
+    assert (bundle.name, bundle.top.digest) == ("penguins:1.0", top.digest)

@@ -12,7 +12,7 @@ from registry_simulator import Simulator, answers, changes, drops
 
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.oci.digest import Digest
-from builder.oci.documents import DOCKER_MANIFEST, MEDIA_TYPE_MANIFEST, Descriptor, Index, Platform
+from builder.oci.documents import DOCKER_MANIFEST, MEDIA_TYPE_MANIFEST, Descriptor, Index, Manifest, Platform
 from builder.oci.layout import Layout
 from builder.oci.registry import Reference
 from builder.oci.registry.pull import Pulled, pull
@@ -250,3 +250,47 @@ def test_a_connection_that_breaks_every_few_megabytes_is_no_reason_to_give_up(
     simulator.fail("GET .*/blobs/", changes(damage=lambda data: data[: 3 << 19]), times=1000)
     pulled()
     assert contents(target) == contents(source)
+
+
+def with_model(layout: Layout, index: Descriptor) -> Descriptor:
+    """The same index, and a model in it, which is of no platform."""
+    blob = layout.write(noise(70_000, 7))
+    config = Descriptor("application/vnd.cncf.model.config.v1+json", layout.write(b'{"a":1}'), 7)
+    manifest = Manifest(config, (Descriptor("application/vnd.cncf.model.weight.v1.tar", blob, 70_000),)).to_bytes()
+    model = Descriptor(
+        MEDIA_TYPE_MANIFEST, layout.write(manifest), len(manifest), platform=Platform("unknown", "unknown")
+    )
+    return add_index(layout, *layout.index(index).manifests, model)
+
+
+def test_a_model_is_of_every_platform(
+    simulator: Simulator, pulled: Any, target: Store, two_platforms: tuple[Layout, Descriptor]
+) -> None:
+    source, index = two_platforms
+    top = with_model(source, index)
+    fill(simulator, "team/image", source, top, "1")
+    kept = target.index(pulled(ARM64).top).manifests
+    assert [entry.platform for entry in kept] == [ARM64, Platform("unknown", "unknown")]
+    assert target.has(target.manifest(kept[1]).layers[0].digest, 70_000)
+    with pytest.raises(EnvbuildError, match=r"it is there for linux/amd64, linux/arm64$"):
+        pulled(Platform("s390x"))
+
+
+def test_what_only_runs_needs_no_model(
+    simulator: Simulator, registries: Any, target: Store, two_platforms: tuple[Layout, Descriptor]
+) -> None:
+    source, index = two_platforms
+    fill(simulator, "team/image", source, with_model(source, index), "1")
+    reference = Reference.parse(f"{simulator.host}/team/image:1")
+    top = pull(registries(), reference, target, [AMD64], artifacts=False).top
+    assert [entry.platform for entry in target.index(top).manifests] == [AMD64]
+
+
+def test_what_is_named_by_its_digest_and_is_there_is_asked_for_nowhere(
+    filled: Simulator, pulled: Any, two_platforms: tuple[Layout, Descriptor]
+) -> None:
+    pulled(AMD64)  # keeps the whole index only as far as it was wanted
+    first = pulled()
+    before = len(filled.log)
+    again = pulled(name=f"team/image@{two_platforms[1].digest}")
+    assert (again.top.digest, again.fetched, len(filled.log)) == (first.top.digest, 0, before)
