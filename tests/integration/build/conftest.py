@@ -80,6 +80,12 @@ def project(projects: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def with_shared_store(store: Path) -> Envbuild:
+    """The command with the shared store, which has seen other builds."""
+    return Envbuild(store)
+
+
+@pytest.fixture(scope="session")
 def reference(project: Path, store: Path) -> str:
     """What building the example prints, in the shared store, which has seen other builds."""
     return Envbuild(store).digest(project)
