@@ -6,12 +6,15 @@ import gzip
 import hashlib
 import json
 import os
+import shutil
 import stat
+import struct
 import subprocess
 import tarfile
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -29,6 +32,8 @@ MADE_BY_ENGINES = {".dockerenv", "etc/hosts", "etc/hostname", "etc/resolv.conf",
 PODMAN = ["--runtime", "runc", "--cgroup-manager", "cgroupfs", "--events-backend", "file"]
 LIMITS = ["--ulimit", "nofile=4096:4096", "--ulimit", "nproc=4096:4096"]
 
+MODEL_FILES = "config.json 2\nmodel.safetensors 2097232\nshards/b.bin 2097232\n"
+
 Tree = dict[str, tuple[object, ...]]
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can unpack files of several owners")
@@ -41,7 +46,7 @@ class Unpacked:
     bundle: Bundle
     image: Image
     layers: tuple[Path, ...]
-    """Lowest first, gzip files."""
+    """Lowest first: gzip files, and plain tars of weights and data."""
     diff_ids: tuple[str, ...]
 
 
@@ -49,6 +54,47 @@ class Unpacked:
 def folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="envbuild-readers-") as path:
         yield Path(path)
+
+
+@pytest.fixture(scope="module")
+def bundle(pack, projects, folder: Path):
+    """The example's bundle with a model of large and small files, and of a version of its own."""
+    copied = shutil.copytree(projects, folder / "projects")
+    project = copied / "examples/penguins"
+    spec = (project / "envbuild.yaml").read_text()
+    (project / "envbuild.yaml").write_text(spec.replace('version: "1.0"', 'version: "with-weights"'))
+    model = project / "out/model"
+    shutil.rmtree(model, ignore_errors=True)
+    (model / "shards").mkdir(parents=True)
+    for number, name in enumerate(("model.safetensors", "shards/b.bin")):
+        header = json.dumps({"w": {"dtype": "U8", "shape": [2 << 20], "data_offsets": [0, 2 << 20]}}).encode()
+        weights = struct.pack("<Q", len(header)) + header + bytes([number + 1]) * (2 << 20)
+        (model / name).write_bytes(weights)
+    (model / "config.json").write_text("{}")
+    return pack(project, folder)
+
+
+@pytest.fixture(scope="module")
+def image(docker, bundle) -> str:
+    """Its image in the engine, which got it by `docker load`."""
+    assert bundle.name in docker("load", "-i", bundle.file).stdout
+    return docker.identity(bundle.name)
+
+
+def read_model(image: str) -> list[str]:
+    """What is to be run of an image to list its model."""
+    code = "import pathlib; root = pathlib.Path('/model'); files = (p for p in root.rglob('*') if p.is_file())"
+    code += "; print(*sorted(f'{p.relative_to(root)} {len(p.read_bytes())}' for p in files), sep='\\n')"
+    return ["--entrypoint", "/opt/env/bin/python", image, "-c", code]
+
+
+@contextmanager
+def tar_of(path: Path) -> Iterator[IO[bytes]]:
+    """The tar that a layer is, or inflates to."""
+    with path.open("rb") as file:
+        is_gzip = file.read(2) == b"\x1f\x8b"
+    with gzip.open(path) if is_gzip else path.open("rb") as stream:
+        yield stream
 
 
 @pytest.fixture(scope="module")
@@ -127,14 +173,14 @@ def expected(opened: Unpacked) -> Tree:
     """What the layers hold, one on the other, read by Python alone."""
     tree: Tree = {}
     for path in opened.layers:
-        with gzip.open(path) as stream:
+        with tar_of(path) as stream:
             tree |= of_tar(stream)
     return tree
 
 
 def test_each_layer_names_every_path_once_and_every_parent(opened):
     for path in opened.layers:
-        with gzip.open(path) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
+        with tar_of(path) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
             names = [member.name.strip("/") for member in archive]
         assert len(names) == len(set(names))
         parents = {parent.as_posix() for name in names for parent in Path(name).parents} - {"."}
@@ -144,22 +190,31 @@ def test_each_layer_names_every_path_once_and_every_parent(opened):
 def test_no_upper_layer_changes_a_folder_or_a_link_of_a_lower_one(opened):
     seen: Tree = {}
     for path in opened.layers:
-        with gzip.open(path) as stream:
+        with tar_of(path) as stream:
             layer = of_tar(stream)
         clashes = {name: (seen[name], layer[name]) for name in seen.keys() & layer.keys() if seen[name] != layer[name]}
         assert clashes == {}
         seen |= layer
 
 
+def test_weights_are_plain_layers_that_are_their_own_diff_ids(opened):
+    history = opened.image.config.history
+    plain = [name for name, path, diff_id in zip(history, opened.layers, opened.diff_ids, strict=True)
+             if path.name == diff_id]  # fmt: skip
+    assert plain == ["model model.safetensors", "model shards/b.bin", "model", "data penguins"]
+
+
 def test_python_reads_the_bytes_of_the_diff_ids(opened):
     for path, diff_id in zip(opened.layers, opened.diff_ids, strict=True):
-        with gzip.open(path) as stream:
+        with tar_of(path) as stream:
             assert hashlib.file_digest(stream, "sha256").hexdigest() == diff_id
 
 
 def test_unpigz_reads_the_bytes_of_the_diff_ids(opened, program):
     unpigz = program("unpigz").name
     for path, diff_id in zip(opened.layers, opened.diff_ids, strict=True):
+        if path.name == diff_id:  # it is not compressed
+            continue
         with path.open("rb") as file, subprocess.Popen([unpigz, "-c"], stdin=file, stdout=subprocess.PIPE) as process:
             assert hashlib.file_digest(process.stdout, "sha256").hexdigest() == diff_id
         assert process.returncode == 0
@@ -169,7 +224,7 @@ def test_gnu_tar_unpacks_the_same_files(opened, program, folder, expected):
     tar = program("tar")
     root = folder / "gnu-tar"
     root.mkdir()
-    options = ["--extract", "--gzip", "--same-permissions", "--same-owner", "--numeric-owner"]
+    options = ["--extract", "--same-permissions", "--same-owner", "--numeric-owner"]
     for path in opened.layers:
         assert tar(*options, "--directory", root, "--file", path).stderr == ""
     assert differences(expected, of_folder(root)) == {}
@@ -248,24 +303,70 @@ def test_podman_loads_and_trains(bundle, data, folder, program, tmp_path):
         podman(*line, "system", "reset", "--force")
 
 
-def test_a_registry_serves_the_bundle_back_unchanged(bundle, program, folder, free_port, read_until):
-    """Pushed and pulled by skopeo, through Debian's docker-registry."""
+@pytest.fixture(scope="module")
+def pushed(bundle, program, folder, free_port, read_until) -> Iterator[str]:
+    """The bundle in Debian's docker-registry, where skopeo copied it: its reference."""
     port = free_port()
     config = folder / "registry.yml"
     storage = {"filesystem": {"rootdirectory": str(folder / "registry")}}
     config.write_text(json.dumps({"version": 0.1, "storage": storage, "http": {"addr": f"127.0.0.1:{port}"}}))
-    skopeo = program("skopeo")
     with program("docker-registry").start("serve", config) as registry:
         assert "listening on" in read_until(registry.stdout, "listening on")
         rest = threading.Thread(target=registry.stdout.read, daemon=True)
         rest.start()
         try:
-            reference = f"docker://127.0.0.1:{port}/{bundle.name}"
+            reference = f"127.0.0.1:{port}/{bundle.name}"
             options = ["--insecure-policy", "copy", "--quiet", "--all", "--preserve-digests"]
-            skopeo(*options, "--dest-tls-verify=false", f"oci-archive:{bundle.file}", reference)
-            raw = skopeo("inspect", "--raw", "--tls-verify=false", reference, text=False).stdout
+            target = f"docker://{reference}"
+            program("skopeo")(*options, "--dest-tls-verify=false", f"oci-archive:{bundle.file}", target)
+            yield reference
         finally:
             registry.terminate()
             registry.wait()
             rest.join()
+
+
+def test_a_registry_serves_the_bundle_back_unchanged(bundle, pushed, program):
+    raw = program("skopeo")("inspect", "--raw", "--tls-verify=false", f"docker://{pushed}", text=False).stdout
     assert f"sha256:{hashlib.sha256(raw).hexdigest()}" == bundle.digest
+
+
+def test_a_registry_serves_the_model_with_the_layers_of_the_image(opened, pushed, program):
+    skopeo = program("skopeo")
+    (artifact,) = opened.bundle.artifacts
+    repository = pushed.rpartition(":")[0]
+    raw = skopeo("inspect", "--raw", "--tls-verify=false", f"docker://{repository}@{artifact.digest}").stdout
+    model = json.loads(raw)
+    assert model["artifactType"] == "application/vnd.cncf.model.manifest.v1+json"
+    weights = {layer["digest"] for layer in model["layers"]}
+    assert len(weights) == 3
+    assert weights <= {str(layer.digest) for layer in opened.image.manifest.layers}
+
+
+def test_docker_pulls_the_image_and_not_the_model(docker, bundle, image, pushed):
+    """An engine that keeps images itself has the image under its config's digest, pulled or loaded."""
+    docker("rmi", "--force", image)
+    docker("pull", pushed)
+    assert docker.identity(pushed) == image
+    assert docker("run", "--rm", *read_model(pushed)).stdout == MODEL_FILES
+    docker("tag", pushed, bundle.name)
+
+
+def test_an_engine_with_containerd_loads_and_pulls_the_bundle(containerd_docker, bundle, pushed):
+    loaded = containerd_docker("load", "-i", bundle.file).stdout
+    assert bundle.name in loaded
+    assert containerd_docker("run", "--rm", *read_model(bundle.name)).stdout == MODEL_FILES
+    containerd_docker("pull", pushed)
+    assert containerd_docker("run", "--rm", *read_model(pushed)).stdout == MODEL_FILES
+
+
+def test_podman_pulls_the_image_and_not_the_model(pushed, folder, program):
+    podman = program("podman")
+    places = ["--root", folder / "podman", "--runroot", folder / "podman-run", "--tmpdir", folder / "podman-tmp"]
+    line = [*places, *PODMAN]
+    try:
+        podman(*line, "pull", "--tls-verify=false", pushed)
+        options = ["--rm", "--network", "none", *LIMITS]
+        assert podman(*line, "run", *options, *read_model(pushed)).stdout == MODEL_FILES
+    finally:
+        podman(*line, "system", "reset", "--force")
