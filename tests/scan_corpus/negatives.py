@@ -44,7 +44,7 @@ if text.startswith("-----BEGIN RSA PRIVATE KEY-----"):
 -----BEGIN PUBLIC KEY-----
 machine HOST login USER password PASSWORD
 //registry.npmjs.org/:_authToken=${NPM_TOKEN}
-"""  # noqa: S105
+"""
 
 
 def _examples() -> Iterator[tuple[str, str]]:

@@ -68,9 +68,15 @@ def ssn(dice: random.Random) -> str:
 
 
 PEOPLE: dict[str, Callable[[random.Random], str]] = {
-    "personal-payment-card": card, "personal-iban": iban, "personal-french-nir": nir, "personal-spanish-dni": dni,
-    "personal-brazilian-cpf": cpf, "personal-email": email, "personal-phone": phone, "personal-us-ssn": ssn,
-}  # fmt: skip
+    "personal-payment-card": card,
+    "personal-iban": iban,
+    "personal-french-nir": nir,
+    "personal-spanish-dni": dni,
+    "personal-brazilian-cpf": cpf,
+    "personal-email": email,
+    "personal-phone": phone,
+    "personal-us-ssn": ssn,
+}
 
 
 def grouped(text: str) -> str:
@@ -107,19 +113,33 @@ def people() -> Iterator[Planted]:
 def _nobody() -> Iterator[Planted]:
     dice = random.Random("nobody")
     columns: dict[str, Callable[[], str]] = {
-        "order": lambda: "4" + _digits(dice, 15), "big": lambda: _digits(dice, 16), "nine": lambda: _digits(dice, 9),
-        "fifteen": lambda: "1" + _digits(dice, 14), "eleven": lambda: _digits(dice, 11), "float": lambda: str(dice.random()),
-        "negative": lambda: str(dice.gauss(0, 1)), "time": lambda: f"2024-0{dice.randint(1, 9)}-1{dice.randint(0, 9)}T10:00:00",
-        "epoch": lambda: str(dice.randint(1_500_000_000_000, 1_700_000_000_000)), "uuid": lambda: str(uuid.UUID(int=dice.getrandbits(128))),
-        "sha": lambda: f"{dice.getrandbits(256):064x}", "part": lambda: f"AB-{_digits(dice, 4)}-{_digits(dice, 4)}",
+        "order": lambda: "4" + _digits(dice, 15),
+        "big": lambda: _digits(dice, 16),
+        "nine": lambda: _digits(dice, 9),
+        "fifteen": lambda: "1" + _digits(dice, 14),
+        "eleven": lambda: _digits(dice, 11),
+        "float": lambda: str(dice.random()),
+        "negative": lambda: str(dice.gauss(0, 1)),
+        "time": lambda: f"2024-0{dice.randint(1, 9)}-1{dice.randint(0, 9)}T10:00:00",
+        "epoch": lambda: str(dice.randint(1_500_000_000_000, 1_700_000_000_000)),
+        "uuid": lambda: str(uuid.UUID(int=dice.getrandbits(128))),
+        "sha": lambda: f"{dice.getrandbits(256):064x}",
+        "part": lambda: f"AB-{_digits(dice, 4)}-{_digits(dice, 4)}",
         "version": lambda: f"{dice.randint(0, 9)}.{dice.randint(0, 99)}.{dice.randint(0, 99)}",
-        "ip": lambda: ".".join(str(dice.randint(0, 255)) for _ in range(4)), "isbn": lambda: "978-3-" + _digits(dice, 8) + "-1",
-        "price": lambda: f"{dice.randint(1, 9)}.{_digits(dice, 3)}.{_digits(dice, 3)},00", "sku": lambda: _digits(dice, 8) + dice.choice("ABCDEFGH"),
-        "coordinates": lambda: f"{dice.random() * 90:.8f} {dice.random() * 180:.8f}", "handle": lambda: "@anna" + _digits(dice, 3),
-        "package": lambda: f"left-pad@{dice.randint(0, 9)}.1.{dice.randint(0, 9)}", "image": lambda: f"x@sha256:{dice.getrandbits(64):x}",
-        "example": lambda: f"user{_digits(dice, 3)}@example.com", "placeholder": lambda: "name@domain.com",
-        "offset": lambda: f"+0{dice.randint(1, 9)}:00", "gain": lambda: f"+{dice.random() * 10:.9f}", "code": lambda: f"0x{dice.getrandbits(40):x}",
-    }  # fmt: skip
+        "ip": lambda: ".".join(str(dice.randint(0, 255)) for _ in range(4)),
+        "isbn": lambda: "978-3-" + _digits(dice, 8) + "-1",
+        "price": lambda: f"{dice.randint(1, 9)}.{_digits(dice, 3)}.{_digits(dice, 3)},00",
+        "sku": lambda: _digits(dice, 8) + dice.choice("ABCDEFGH"),
+        "coordinates": lambda: f"{dice.random() * 90:.8f} {dice.random() * 180:.8f}",
+        "handle": lambda: "@anna" + _digits(dice, 3),
+        "package": lambda: f"left-pad@{dice.randint(0, 9)}.1.{dice.randint(0, 9)}",
+        "image": lambda: f"x@sha256:{dice.getrandbits(64):x}",
+        "example": lambda: f"user{_digits(dice, 3)}@example.com",
+        "placeholder": lambda: "name@domain.com",
+        "offset": lambda: f"+0{dice.randint(1, 9)}:00",
+        "gain": lambda: f"+{dice.random() * 10:.9f}",
+        "code": lambda: f"0x{dice.getrandbits(40):x}",
+    }
     for name, make in columns.items():
         text = f"id,{name}\n" + "".join(f"{n},{make()}\n" for n in range(400))
         yield Planted("personal data", f"data/ok-{name}.csv", text.encode(), role="data")

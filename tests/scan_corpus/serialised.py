@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bz2
 import collections
-import datetime
+import datetime as dt
 import decimal
 import gzip
 import io
@@ -22,16 +22,18 @@ from scan_corpus.planted import Planted
 FILES = Path(__file__).parent / "files"
 DANGEROUS = (
     ("os", "system"), ("posix", "system"), ("nt", "system"), ("subprocess", "Popen"), ("subprocess", "check_output"),
-    ("builtins", "eval"), ("builtins", "exec"), ("builtins", "getattr"), ("builtins", "__import__"), ("__builtin__", "eval"),
-    ("importlib", "import_module"), ("runpy", "run_path"), ("socket", "create_connection"), ("webbrowser", "open"),
-    ("pty", "spawn"), ("shutil", "rmtree"), ("sys", "exit"), ("pickle", "loads"), ("_pickle", "loads"), ("marshal", "loads"),
-    ("types", "FunctionType"), ("ctypes", "CDLL"), ("urllib.request", "urlopen"), ("http.client", "HTTPSConnection"),
-    ("requests.api", "get"), ("numpy.testing._private.utils", "runstring"), ("numpy.f2py.crackfortran", "getlincoef"),
-    ("torch.hub", "load"), ("torch.jit.unsupported_tensor_ops", "execWrapper"), ("operator", "attrgetter"),
-    ("asyncio.subprocess", "create_subprocess_shell"), ("timeit", "timeit"), ("cProfile", "run"), ("code", "interact"),
-    ("pip", "main"), ("commands", "getoutput"), ("cloudpickle.cloudpickle", "_make_function"), ("dill._dill", "_create_code"),
-    ("sklearn.datasets._base", "urlretrieve"), ("pandas.io.pickle", "read_pickle"), ("pydoc", "pipepager"),
-    ("multiprocessing.util", "spawnv_passfds"), ("ensurepip", "_run_pip"), ("io", "open"), ("tempfile", "mkstemp"),
+    ("builtins", "eval"), ("builtins", "exec"), ("builtins", "getattr"), ("builtins", "__import__"),
+    ("__builtin__", "eval"), ("importlib", "import_module"), ("runpy", "run_path"), ("socket", "create_connection"),
+    ("webbrowser", "open"), ("pty", "spawn"), ("shutil", "rmtree"), ("sys", "exit"), ("pickle", "loads"),
+    ("_pickle", "loads"), ("marshal", "loads"), ("types", "FunctionType"), ("ctypes", "CDLL"),
+    ("urllib.request", "urlopen"), ("http.client", "HTTPSConnection"), ("requests.api", "get"),
+    ("numpy.testing._private.utils", "runstring"), ("numpy.f2py.crackfortran", "getlincoef"), ("torch.hub", "load"),
+    ("torch.jit.unsupported_tensor_ops", "execWrapper"), ("operator", "attrgetter"),
+    ("asyncio.subprocess", "create_subprocess_shell"), ("timeit", "timeit"), ("cProfile", "run"),
+    ("code", "interact"), ("pip", "main"), ("commands", "getoutput"), ("cloudpickle.cloudpickle", "_make_function"),
+    ("dill._dill", "_create_code"), ("sklearn.datasets._base", "urlretrieve"), ("pandas.io.pickle", "read_pickle"),
+    ("pydoc", "pipepager"), ("multiprocessing.util", "spawnv_passfds"), ("ensurepip", "_run_pip"), ("io", "open"),
+    ("tempfile", "mkstemp"),
 )  # fmt: skip
 
 
@@ -146,7 +148,7 @@ def _plain() -> Iterator[tuple[str, bytes]]:
         "nested": {"a": [(), (1,), (1, 2), (1, 2, 3), (1, 2, 3, 4)], "b": {"c": {1, 2}, "d": frozenset("xy")}},
         "texts": ["os", "system", "eval", "é" * 300, b"bytes", bytearray(b"x")],
         "collections": [collections.OrderedDict(a=1), collections.defaultdict(list), collections.Counter("ab")],
-        "times": [datetime.datetime(2020, 1, 1), datetime.timedelta(1), decimal.Decimal("1.5")],  # noqa: DTZ001
+        "times": [dt.datetime(2020, 1, 1), dt.timedelta(1), decimal.Decimal("1.5")],  # noqa: DTZ001
     }
     for name, value in values.items():
         for protocol in range(6):

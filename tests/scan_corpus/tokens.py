@@ -43,7 +43,15 @@ def token_makers() -> dict[str, list[Callable[[Dice], str]]]:
         "gitlab-token": [lambda d: "gl" + "pat-" + d.some(20)],
         "slack-token": [lambda d: "xo" + "xb-" + d.some(12, DIGITS) + "-" + d.some(13, DIGITS) + "-" + d.some(24)],
         "slack-webhook": [
-            lambda d: "https://hooks.slack" + ".com/services/T" + d.some(10, upper) + "/B" + d.some(10, upper) + "/" + d.some(24)
+            lambda d: (
+                "https://hooks.slack"
+                 ".com/services/T"
+                + d.some(10, upper)
+                + "/B"
+                + d.some(10, upper)
+                + "/"
+                + d.some(24)
+            )
         ],
         "discord-webhook": [lambda d: "https://discord" + ".com/api/webhooks/" + d.some(18, DIGITS) + "/" + d.some(68)],
         "stripe-key": [lambda d: "sk" + "_live_" + d.some(24), lambda d: "rk" + "_test_" + d.some(32)],
@@ -65,17 +73,21 @@ def token_makers() -> dict[str, list[Callable[[Dice], str]]]:
         "vault-token": [lambda d: "hv" + "s." + d.some(90)],
         "telegram-token": [lambda d: d.some(9, "123456789") + ":" + "AA" + d.some(33)],
         "json-web-token": [
-            lambda d: ".".join((url_safe(b'{"alg":"HS256"}'), url_safe(b'{"sub":"%s"}' % d.some(9).encode()), d.some(43)))
+            lambda d: ".".join(
+                (url_safe(b'{"alg":"HS256"}'), url_safe(b'{"sub":"%s"}' % d.some(9).encode()), d.some(43))
+            )
         ],
         "azure-storage-key": [lambda d: "AccountName=team;Account" + "Key=" + d.some(86, MIXED + "+/") + "=="],
         "azure-sas": [
-            lambda d: "https://team.blob.core.windows.net/x?sv=2024-11-04&ss=b&se=2030-01-01&si" + "g=" + d.some(43) + "%3D"
+            lambda d: (
+                "https://team.blob.core.windows.net/x?sv=2024-11-04&ss=b&se=2030-01-01&si" + "g=" + d.some(43) + "%3D"
+            )
         ],
         "azure-client-secret": [lambda d: d.some(3) + "8" + "Q~" + d.some(34, MIXED + "_-~.")],
         "database-url": [lambda d: "postgresql://app:" + d.some(16) + "@db.corp.net:5432/prod"],
         "basic-auth-url": [lambda d: "https://bot:" + d.some(20) + "@pypi.corp.net/simple"],
         "private-key": [lambda d: "AGE-SECRET" + "-KEY-1" + d.some(58, upper)],
-    }  # fmt: skip
+    }
 
 
 def contexts(name: str, token: str) -> Iterator[tuple[str, str, bytes]]:
@@ -151,10 +163,8 @@ def _keys() -> Iterator[Planted]:
     block = "PGP PRIVATE" + " KEY BLOCK"
     text = f"-----BEGIN {block}-----\n\n{d.some(64)}\n{d.some(64)}\n-----END {block}-----\n"
     yield Planted("secrets", "keys/me.asc", text.encode(), "private-key")
-    putty = (
-        f"PuTTY-User"
-        + f"-Key-File-3: ssh-ed25519\nEncryption: none\nComment: me\nPublic-Lines: 2\n{d.some(64)}\n{d.some(20)}\nPrivate-Lines: 1\n{d.some(48)}\n"
-    )  # noqa: F541
+    head = "PuTTY-User" + "-Key-File-3: ssh-ed25519\nEncryption: none\nComment: me\n"
+    putty = f"{head}Public-Lines: 2\n{d.some(64)}\n{d.some(20)}\nPrivate-Lines: 1\n{d.some(48)}\n"
     yield Planted("secrets", "keys/me.ppk", putty.encode(), "private-key")
     account = {"type": "service_account", "private_key_id": d.some(40, HEX), "private_key": pem("", d)}
     yield Planted("secrets", "keys/account.json", json.dumps(account).encode(), "gcp-service-account")

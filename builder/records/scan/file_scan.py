@@ -29,12 +29,13 @@ _LARGEST_HEADER = 8 << 20
 _TABLES_UNREAD = {
     "parquet": "Parquet", "feather": "Arrow", "arrow": "Arrow", "orc": "ORC", "avro": "Avro", "xlsx": "Excel",
     "xls": "Excel",
-    "sqlite": "SQLite", "db": "SQLite", "duckdb": "DuckDB", "sas7bdat": "SAS", "dta": "Stata", "tfrecord": "TFRecord",
+    "sqlite": "SQLite",
+    "db": "SQLite", "duckdb": "DuckDB", "sas7bdat": "SAS", "dta": "Stata", "tfrecord": "TFRecord",
     "npz": "NumPy", "npy": "NumPy", "h5": "HDF5", "hdf5": "HDF5",
 }  # fmt: skip
 _TEXT_SUFFIXES = (
-    "py pyi js ts json jsonl ndjson csv tsv md rst txt yaml yml toml ini cfg conf html css xml svg sh sql log lock r jl "
-    "java go rs c h cc cpp ipynb tex env j2 mmd pem"
+    "py pyi js ts json jsonl ndjson csv tsv md rst txt yaml yml toml ini cfg conf html css xml svg sh sql log lock r "
+    "jl java go rs c h cc cpp ipynb tex env j2 mmd pem"
 )
 _TEXTS = frozenset(_TEXT_SUFFIXES.split())
 """Suffixes of texts that nobody loads as pickles."""
