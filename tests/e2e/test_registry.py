@@ -15,8 +15,12 @@ import pytest
 from docker_registry import LOGIN, SECRET, USER, Registry, certificates, login_at, run, serving
 from made_layouts import add_image, new_layout, noise
 
+from builder.bundle.attach import Remote, attach, attached
+from builder.bundle.reader import open_bundle
+from builder.cli.machine import host_platform
 from builder.fetch import Mirrors
 from builder.fetch.transport import Transport
+from builder.oci.attachments import Attachment
 from builder.oci.digest import Digest
 from builder.oci.documents import MEDIA_TYPE_INDEX, Descriptor, Index, Manifest
 from builder.oci.registry import Credentials, Reference, Registries
@@ -109,6 +113,62 @@ def test_a_bundle_comes_back_byte_for_byte(emptied, places, packed, pushed, tmp_
     assert json.loads(emptied("pull", pushed, "--json").stdout)["fetched"] == 0
 
 
+def records_of(file: Path) -> list[str]:
+    """The types of what is attached to a bundle."""
+    return [record.artifact_type for _, record in attached(file, open_bundle(file).top.digest)]
+
+
+def test_records_are_listed_under_the_tag_of_their_subject(places, packed, pushed) -> None:
+    """Debian's registry has no API of referrers."""
+    raw = places.plain.raw(f"team/hello:{packed.digest.replace(':', '-')}")
+    (listed,) = Index.from_bytes(raw).manifests
+    assert listed.artifact_type == "application/vnd.in-toto+json"
+    manifest = Manifest.from_bytes(places.plain.raw(f"team/hello@{listed.digest}"))
+    assert str(manifest.subject.digest) == packed.digest
+    assert records_of(packed.file) == [listed.artifact_type]
+
+
+def test_what_others_attach_in_the_registry_comes_along(
+    logged_in, emptied, places, packed, monkeypatch, tmp_path
+) -> None:
+    name = f"{places.plain.host}/team/reviewed:1"
+    logged_in("push", packed.file, name)
+    monkeypatch.setenv("DOCKER_CONFIG", places.variables["DOCKER_CONFIG"])
+    remote = Remote(Reference.parse(name), Registries(Transport(Mirrors()).pool, Credentials(places.variables)))
+    top, review = open_bundle(packed.file).top, Attachment("application/vnd.team.review", "text/plain", b"approved\n")
+    attach(remote, top, [review])
+    assert review in [record for _, record in attached(remote, top.digest)]
+    emptied("pull", name, "-o", tmp_path / "pulled.tar")
+    attach(Path(shutil.copy(packed.file, tmp_path / "own.tar")), top, [review])
+    assert (tmp_path / "pulled.tar").read_bytes() == (tmp_path / "own.tar").read_bytes()
+    before = len(places.plain.asked())
+    assert json.loads(logged_in("push", tmp_path / "own.tar", name, "--json").stdout)["sent"] == 0
+    assert [line for line in places.plain.asked()[before:] if line.startswith("PUT")] == [
+        "PUT team/reviewed/manifests/1 201"
+    ]
+
+
+def test_a_bundle_runs_from_the_registry_and_is_fetched_once(emptied, places, packed, pushed, tmp_path) -> None:
+    name = f"{places.plain.host}/team/hello:1.0"
+    image = open_bundle(packed.file).image(host_platform())
+    layers = sorted(layer.digest for layer in image.manifest.layers)
+    for spelled in (f"oci://{name}", name):
+        before = len(places.plain.asked())
+        done = emptied("run", spelled, "hello", "--engine", "embedded", "--out", tmp_path / "out")
+        assert done.stdout == "hello\n"
+        asked = places.plain.asked()[before:]
+        fetched = re.findall(r"GET \S+/blobs/sha256:(\w+) 20", "\n".join(asked))
+        if spelled != name:
+            assert sorted(map(Digest, fetched)) == sorted({*layers, image.manifest.config.digest})
+        else:
+            assert fetched == []
+    pinned = f"oci://{places.plain.host}/team/hello@{packed.digest}"
+    assert emptied("run", pinned, "hello", "--engine", "embedded", "--offline", code=1).stderr  # of all platforms
+    emptied("pull", pinned.removeprefix("oci://"))
+    done = emptied("run", pinned, "hello", "--engine", "embedded", "--offline", "--out", tmp_path / "out")
+    assert done.stdout == "hello\n"
+
+
 def test_a_pull_that_is_killed_goes_on_where_it_was(logged_in, emptied, places, tmp_path) -> None:
     layout, layer = new_layout(tmp_path / "layout"), noise(96 << 20, 1)
     top = add_image(layout, "amd64", layer)
@@ -135,7 +195,7 @@ def test_a_changed_line_of_code_costs_kilobytes(logged_in, places, project, push
     shown = json.loads(logged_in("push", changed / "hello", name, "--json").stdout)
     sent = sent_blobs(places.plain, before)
     assert sum((places.plain.data / place(digest)).stat().st_size for digest in sent) == shown["sent"] < 200_000
-    assert len(sent) == 4  # code and documents, which both platforms share, and two configs
+    assert len(sent) == 5  # code, which both platforms share, and documents and a config of each
     before = len(places.plain.asked())
     again = logged_in("push", changed / "hello", f"{name}:same", "--json")
     assert json.loads(again.stdout) == {**shown, "tags": ["same"], "sent": 0}
