@@ -23,6 +23,7 @@ COMMAND = {
     "run": ["python"], "inputs": [], "outputs": [], "parameters": {}, "environment": {}, "seed": None, "port": None,
     "ready": None, "params": None,
 }  # fmt: skip
+DATA_ENTRY = {"path": "/data/a", "urls": [], "sha256": "a" * 64, "size": 1, "local": None, "packed": True}
 DOCUMENT: dict[str, Any] = {"format": 1, "commands": {"train": COMMAND}, "data": {}, "model": None}
 
 
@@ -60,6 +61,11 @@ def test_a_bundle_without_images_is_refused(store: Store) -> None:
         open_bundle(make_bundle(store, [], image))
 
 
+def test_a_document_of_data_is_read(store: Store) -> None:
+    document = DOCUMENT | {"data": {"a": DATA_ENTRY}, "commands": {"a": COMMAND | {"inputs": ["a"]}}}
+    assert read_document(store, make_image(store, json.dumps(document).encode())) == document
+
+
 @pytest.mark.parametrize(
     "document",
     [
@@ -69,6 +75,15 @@ def test_a_bundle_without_images_is_refused(store: Store) -> None:
         DOCUMENT | {"commands": {"a": COMMAND | {"run": [1]}}},
         DOCUMENT | {"commands": {"a": COMMAND | {"port": "80"}}},
         DOCUMENT | {"data": {"a": {"path": "/data/a", "urls": "x", "sha256": "y"}}},
+        DOCUMENT | {"commands": {"a": COMMAND | {"inputs": ["b"]}}},
+        *(
+            DOCUMENT | {"data": {"a": DATA_ENTRY | change}}
+            for change in (
+                {"path": "/etc/passwd"}, {"path": "/data/../a"}, {"path": "/data/b"}, {"sha256": "y"}, {"size": -1},
+                {"kind": "device"}, {"packed": 1}, {"urls": [1]},
+            )
+        ),
+        DOCUMENT | {"data": {"../a": DATA_ENTRY | {"path": "/data/../a"}}},
     ],
     ids=repr,
 )  # fmt: skip

@@ -40,3 +40,13 @@ def test_no_port_is_published_without_a_network():
 def test_an_image_without_commands_says_so(image, tmp_path):
     with pytest.raises(EnvbuildError, match="there is no command `train`, nor any other"):
         prepare(Wish("train"), image, {}, tmp_path, None)
+
+
+def test_packed_data_are_not_mounted_unless_others_are_given(image, tmp_path):
+    entry = {"path": "/data/a", "packed": True, "urls": [], "sha256": "a" * 64, "size": 1, "local": "a.csv"}
+    document = {"commands": {"train": {"inputs": ["a"], "outputs": []}}, "data": {"a": entry}}
+    assert prepare(Wish("train"), image, document, tmp_path, None).mounts == ()
+    other = tmp_path / "other.csv"
+    other.write_bytes(b"1")
+    (mount,) = prepare(Wish("train", data={"a": other}), image, document, tmp_path, None).mounts
+    assert (mount.source, mount.target, mount.read_only) == (other, "/data/a", True)
