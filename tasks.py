@@ -4,6 +4,7 @@
     demo     the main job on examples/penguins: lock, build, bundle, train, serve, predict
     test     everything that CI checks: format, lint, types, direction of imports, tests (more arguments go to pytest)
     slow     heavy checks: fuzzing, big inputs
+    reproduce  the promise: examples/penguins is bundled and made again; its page gets the transcript
     bench    the benchmarks; writes docs/benchmarks.md anew (more arguments go to benchmarks/run.py)
     docs     write the generated reference anew
 
@@ -19,6 +20,7 @@ import shlex
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from contextlib import closing
@@ -45,7 +47,7 @@ PENGUIN = {"bill_length_mm": 46.5, "bill_depth_mm": 17.9, "flipper_length_mm": 1
 
 def main(arguments: list[str]) -> int:
     """Run one task; its exit code."""
-    tasks = {"demo": demo, "test": test, "slow": slow, "bench": bench, "docs": docs}
+    tasks = {"demo": demo, "test": test, "slow": slow, "reproduce": reproduce, "bench": bench, "docs": docs}
     if not arguments or arguments[0] not in tasks:
         print(__doc__)
         return 2
@@ -121,6 +123,40 @@ def slow(arguments: list[str]) -> None:
     """Heavy checks."""
     install("test")
     run("pytest", *(arguments or ["tests/slow"]))
+
+
+def reproduce(_: list[str]) -> None:
+    """Train and bundle the example, make it again in an empty store, and write what was printed into its page."""
+    install("")
+    Path("build").mkdir(exist_ok=True)
+    page = Path("docs/guides/reproducing.md")
+    with tempfile.TemporaryDirectory(prefix="empty-store-") as empty:
+        shown = [
+            printed(["run", EXAMPLE, "train"]),
+            printed(["bundle", EXAMPLE, "-o", "build/penguins.tar"]),
+            printed(["reproduce", "build/penguins.tar"], ENVBUILD_CACHE=empty),
+        ]
+    start, end = "<!-- transcript: python3 tasks.py reproduce -->\n", "<!-- end of transcript -->"
+    before, _, rest = page.read_text("utf-8").partition(start)
+    text = f"```console\n{''.join(shown)}```\n"
+    page.write_text(before + start + text + end + rest.partition(end)[2], "utf-8")
+
+
+def printed(arguments: list[str], **variables: str) -> str:
+    """Run a command of envbuild, print what it prints, and return that as a transcript."""
+    named = "".join(f"{name}=$(mktemp -d) " for name in variables)
+    lines = [f"$ {named}envbuild {shlex.join(arguments)}\n"]
+    command = [program("envbuild"), *arguments]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, **variables}
+    ) as process:
+        print(lines[0], end="", flush=True)
+        for line in process.stdout or ():
+            print(line, end="", flush=True)
+            lines.append(line)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return "".join(lines)
 
 
 def bench(arguments: list[str]) -> None:
