@@ -63,7 +63,7 @@ def write_archive(
     """
     with replacing(path) as file:
         blobs = [blob for blob in bundle_blobs(layout, top, attached) if blob.digest not in left_out]
-        stream_archive(file, layout, blobs, _documents(top, docker, attached), progress)
+        stream_archive(file, layout, blobs, archive_documents(top, docker, attached), progress)
 
 
 def write_partial_archive(
@@ -71,7 +71,7 @@ def write_partial_archive(
 ) -> None:
     """Stream what `write_archive` writes to an open file, without blobs that the engine has which is to load it."""
     blobs = [blob for blob in reachable(layout, top) if blob.digest not in left_out]
-    stream_archive(file, layout, blobs, _documents(top, docker))
+    stream_archive(file, layout, blobs, archive_documents(top, docker))
 
 
 def write_layout(
@@ -270,7 +270,10 @@ class FileWindow(io.RawIOBase):
         super().close()
 
 
-def _documents(top: Descriptor, docker: DockerEntry | None, attached: Descriptor | None = None) -> dict[str, bytes]:
+def archive_documents(
+    top: Descriptor, docker: DockerEntry | None, attached: Descriptor | None = None
+) -> dict[str, bytes]:
+    """What an archive has besides blobs, by name."""
     return {
         "oci-layout": _LAYOUT,
         "index.json": index_document(top, attached),

@@ -6,11 +6,12 @@ alone, are covered by nothing; a file that must be as it was signed has them as 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 from builder.errors import DigestMismatchError
-from builder.oci.archive import ArchiveReader, archive_header, bundle_blobs, index_document
+from builder.oci.archive import ArchiveReader, DockerEntry, archive_documents, archive_header, bundle_blobs
 from builder.oci.documents import REF_NAME, Descriptor, name_annotations, pinned_name
 
 _FIRST = "index.json"
@@ -27,8 +28,8 @@ def check_form(archive: ArchiveReader, top: Descriptor, attached: Descriptor | N
     with open(path, "rb") as file:
         if not _is_own(file.read(512)):
             return
-        if documents[_FIRST] != index_document(top, attached) or not _has_one_name(archive, top):
-            raise _changed(path, "`index.json` or `manifest.json` is not as it is written")
+        if documents not in _written(archive, top, attached):
+            raise _changed(path, "`index.json`, `manifest.json` or `oci-layout` is not as it is written")
         file.seek(0)
         for name in sorted(documents):
             data = documents[name]
@@ -48,18 +49,15 @@ def _is_own(header: bytes) -> bool:
     return header.startswith(_FIRST.encode()) and header[_TIME_FIELD] == wanted[_TIME_FIELD]
 
 
-def _has_one_name(archive: ArchiveReader, top: Descriptor) -> bool:
-    """Whether every place that has the bundle's name has the same: no digest covers it."""
+def _written(archive: ArchiveReader, top: Descriptor, attached: Descriptor | None) -> Iterator[dict[str, bytes]]:
+    """The documents that may be there; every place that has the bundle's name has the same, as no digest covers it."""
     name = top.annotations.get(REF_NAME, "")
-    if dict(top.annotations) != name_annotations(name):
-        return False
-    docker = archive.docker_manifest()
-    if docker is None:
-        return True
-    tops = archive.index(top).manifests
-    return isinstance(docker, list) and [entry.get("RepoTags") for entry in docker] in (
-        [[name, pinned_name(name, one.digest)]] for one in tops
-    )
+    if dict(top.annotations) == name_annotations(name):
+        yield archive_documents(top, None, attached)
+        for entry in archive.index(top).manifests:
+            if not entry.is_artifact:
+                docker = DockerEntry(archive.manifest(entry), (name, pinned_name(name, entry.digest)))
+                yield archive_documents(top, docker, attached)
 
 
 def _expect(file: IO[bytes], path: Path, wanted: bytes) -> None:
