@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,11 +71,10 @@ def _starts(key: Callable[[str], Any], text: str, version: Any) -> bool:
     return text == "0" or version >= key(text)
 
 
-def _last(key: Callable[[str], Any], events: Iterable[tuple[bool, str]]) -> bool:
+def _last(key: Callable[[str], Any], events: Sequence[tuple[bool, str]]) -> bool:
     """Whether the last event at or before the version makes it affected; at one version, being fixed counts."""
-    first = [is_start for is_start, text in events if text == "0"]
-    rest = sorted(((key(text), not is_start) for is_start, text in events if text != "0"))
-    return not rest[-1][1] if rest else any(first)
+    rest = sorted((key(text), not is_start) for is_start, text in events if not (is_start and text == "0"))
+    return not rest[-1][1] if rest else any(events)
 
 
 def _key(ecosystem: str) -> Callable[[str], Any]:
