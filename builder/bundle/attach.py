@@ -18,22 +18,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from builder.bundle.reader import Bundle, open_bundle
-from builder.errors import EnvbuildError
+from builder.errors import DigestMismatchError, EnvbuildError
 from builder.oci.archive import ArchiveReader, bundle_blobs, index_document, read_index, stream_archive
 from builder.oci.attachments import (
     ALL_LIMIT,
+    ATTACHMENT_LIMIT,
     Attachment,
     Draft,
     attached_entry,
     is_record,
     named_list,
-    read_attachment,
     subject_of,
     write_attachment,
     write_list,
 )
 from builder.oci.digest import Digest
-from builder.oci.documents import MANIFESTS, Descriptor
+from builder.oci.documents import MANIFESTS, Descriptor, Manifest
 from builder.oci.layout import Layout, copy_blob, replacing, write_atomically
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def attach_all(place: Place, groups: Sequence[tuple[Descriptor, Sequence[Attachm
             for subject, attachments in groups
             for attachment in attachments
         ]
-        attached = write_list(draft, [*(entry for entry, _ in _checked(bundle)), *new])
+        attached = write_list(draft, [*(entry for entry, _, _ in _checked(bundle)), *new])
         if draft.added:
             index = index_document(bundle.top, attached)
             if isinstance(bundle.layout, ArchiveReader):
@@ -97,15 +97,19 @@ def attached(source: Bundle | Place, subject: Digest) -> list[tuple[Descriptor, 
     large; DigestMismatchError, if one is not what its digest says.
     """
     bundle = source if isinstance(source, Bundle) else _opened(source)
-    found = [entry for entry, about in _checked(bundle, subject) if about == subject]
-    found.sort(key=lambda entry: entry.digest)
-    records = [entry for entry in found if is_record(bundle.layout.manifest(entry))]
-    sizes = [bundle.layout.manifest(entry).layers[0].size for entry in records]
-    if sum(sizes) > ALL_LIMIT:
-        raise EnvbuildError(f"too much is attached to {subject}", f"it takes {sum(sizes)} bytes")
+    found = [(entry, manifest) for entry, manifest, about in _checked(bundle, subject) if about == subject]
+    records = [(entry, manifest.layers[0]) for entry, manifest in found if is_record(manifest)]
+    size = sum(blob.size for _, blob in records)
+    if size > ALL_LIMIT:
+        raise EnvbuildError(f"too much is attached to {subject}", f"it takes {size} bytes")
+
+    def read(record: tuple[Descriptor, Descriptor]) -> tuple[Descriptor, Attachment]:
+        entry, blob = record
+        data = bundle.layout.read(blob, ATTACHMENT_LIMIT)
+        return entry, Attachment(entry.artifact_type or "", blob.media_type, data, entry.annotations)
+
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        read = list(pool.map(lambda entry: read_attachment(bundle.layout, entry)[1], records))
-    return list(zip(records, read, strict=True))
+        return list(pool.map(read, sorted(records, key=lambda record: record[0].digest)))
 
 
 def attached_by_subject(bundle: Bundle) -> dict[Digest, list[Descriptor]]:
@@ -114,7 +118,7 @@ def attached_by_subject(bundle: Bundle) -> dict[Digest, list[Descriptor]]:
     Raises: EnvbuildError, if something is attached to what is not in it; DigestMismatchError.
     """
     found: dict[Digest, list[Descriptor]] = {}
-    for entry, about in _checked(bundle):
+    for entry, _, about in _checked(bundle):
         found.setdefault(about, []).append(entry)
     return found
 
@@ -137,17 +141,21 @@ def _subject(bundle: Bundle, subject: Descriptor) -> Descriptor:
     raise EnvbuildError(f"nothing can be attached to {subject.digest}", f"it is not in `{bundle.name}`")
 
 
-def _checked(bundle: Bundle, subject: Digest | None = None) -> Iterator[tuple[Descriptor, Digest]]:
+def _checked(bundle: Bundle, subject: Digest | None = None) -> list[tuple[Descriptor, Manifest, Digest]]:
     """What is attached in a bundle, and to what; of one in a registry, what is attached to `subject`."""
     subjects = {one.digest for one in bundle.subjects}
-    for listed in bundle.referrers(subject):
+
+    def check(listed: Descriptor) -> tuple[Descriptor, Manifest, Digest]:
         if listed.media_type not in MANIFESTS:
             raise EnvbuildError(f"{listed.digest} is no record", f"it is of the type {listed.media_type[:100]!r}")
         manifest = bundle.layout.manifest(listed)
         about = subject_of(listed, manifest).digest
         if about not in subjects:
-            raise EnvbuildError(f"{listed.digest} is attached to something else", f"its subject is {about}")
-        yield attached_entry(listed, manifest), about
+            raise DigestMismatchError(f"{listed.digest} is attached to something else", f"its subject is {about}")
+        return attached_entry(listed, manifest), manifest, about
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(pool.map(check, bundle.referrers(subject)))
 
 
 def _rewrite(archive: ArchiveReader, draft: Draft, blobs: Iterable[Descriptor], index: bytes) -> None:

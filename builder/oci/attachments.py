@@ -112,21 +112,6 @@ def read_list(layout: Layout, annotations: Mapping[str, str]) -> tuple[Descripto
     return tuple({entry.digest: entry for entry in listed}.values())
 
 
-def read_attachment(layout: Layout, descriptor: Descriptor) -> tuple[Digest, Attachment]:
-    """The digest of its subject, and the attachment that `descriptor` names.
-
-    Raises: EnvbuildError, if it is none, or larger than one may be; DigestMismatchError.
-    """
-    manifest = layout.manifest(descriptor)
-    subject = subject_of(descriptor, manifest)
-    if not is_record(manifest):
-        raise EnvbuildError(f"{descriptor.digest} is no record", f"it has {len(manifest.layers)} blobs, not one")
-    blob = manifest.layers[0]
-    data = layout.read(blob, ATTACHMENT_LIMIT)
-    artifact_type = manifest.artifact_type or manifest.config.media_type
-    return subject.digest, Attachment(artifact_type, blob.media_type, data, manifest.annotations)
-
-
 def subject_of(descriptor: Descriptor, manifest: Manifest) -> Descriptor:
     """What a manifest is attached to. Raises: EnvbuildError, if it is to nothing."""
     if manifest.subject is None:
