@@ -64,9 +64,12 @@ def _recognised(entry: FileEntry) -> ModelFile:
 def _hashed(path: Path, files: Sequence[FileEntry], hasher: Hasher) -> tuple[FileEntry, ...]:
     """Files of the working tree with their digests; those that did not change are not read again."""
     alone = path.is_file()
-    found = [Found("" if alone else entry.path, identity_of(entry.source.stat())) for entry in files if entry.source]
+    identities = {entry.path: identity_of(entry.source.stat()) for entry in files if entry.source}
+    found = [Found("" if alone else name, identity) for name, identity in identities.items()]
     digests = {file.path: file.digest for file in hasher.hash(path, found, "hashing the model")[0]}
-    return tuple(replace(entry, digest=digests["" if alone else entry.path]) for entry in files)
+    return tuple(
+        replace(entry, digest=digests["" if alone else entry.path], identity=identities[entry.path]) for entry in files
+    )
 
 
 def _urls(entry: DataEntry, loaded: LoadedProject) -> tuple[str, ...]:

@@ -55,6 +55,9 @@ class FileEntry:
     """Where a symbolic link points to, as it is written in the link."""
     digest: Digest | None = None
     """The SHA-256 of `source`, where it is known: it is checked while the segment is written."""
+    identity: tuple[int, ...] = ()
+    """What `source` was when its digest was taken (`identity_of`); where it is known, a file that is still the same
+    is not read again to check its digest."""
 
     @classmethod
     def link(cls, path: str, target: str) -> FileEntry:

@@ -137,11 +137,16 @@ def keep(store: Store, content: Sourced) -> Digest:
 
 
 def _check_sources(files: Iterable[FileEntry]) -> None:
-    """Read files whose digest is known. Raises: EnvbuildError, DigestMismatchError, if one is another."""
+    """Read files whose digest is known, where they may have changed since it was taken.
+
+    Raises: EnvbuildError, DigestMismatchError, if one is another.
+    """
     for entry in files:
         if entry.digest and entry.source:
-            with Sourced((Part.of_file(entry.source),)).open() as file:
-                check_digest(entry, _sha256(file))
+            part = Part.of_file(entry.source)
+            if part.size < LARGE or part.identity != entry.identity:
+                with Sourced((part,)).open() as file:
+                    check_digest(entry, _sha256(file))
 
 
 def _sha256(file: IO[bytes]) -> str:

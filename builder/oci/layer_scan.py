@@ -98,20 +98,31 @@ class _Scan:
         blob, diff_id = self._job.blob, self._job.diff_id
         what = f"layer {blob.digest}"
         with layout.open(blob.digest) as file:
-            compressed = ObservedStream(file, blob.size, what)
-            received = io.BufferedReader(compressed, CHUNK)
+            stream = ObservedStream(file, blob.size, what)
+            received = io.BufferedReader(stream, CHUNK)
+            found = stream
             try:
-                content = ObservedStream(decompressed(received), largest_content(blob.size), f"{what}, inflated,")
                 if diff_id is not None:
-                    self._check_type(received)
-                    self._judge(io.BufferedReader(content, CHUNK))
-                    _drain(content)
+                    found = self._read_content(received, stream)
             finally:
                 _drain(received)
-                _check_blob(blob, compressed)
-        if diff_id is not None and content.digest != diff_id:
-            message = f"{what} inflates to {content.digest}, not to its diff_id {diff_id}"
+                _check_blob(blob, stream)
+        if diff_id is not None and found.digest != diff_id:
+            message = f"{what} inflates to {found.digest}, not to its diff_id {diff_id}"
             self._problems.insert(0, self.damage(message))
+
+    def _read_content(self, received: io.BufferedReader[Any], stream: ObservedStream) -> ObservedStream:
+        """Judge the tar in a layer; gives the stream that has its digest: of a plain layer, that of the blob."""
+        blob = self._job.blob
+        limit = largest_content(blob.size)
+        self._check_type(received)
+        if not compression(received) and blob.size <= limit:
+            self._judge(received)
+            return stream
+        content = ObservedStream(decompressed(received), limit, f"layer {blob.digest}, inflated,")
+        self._judge(io.BufferedReader(content, CHUNK))
+        _drain(content)
+        return content
 
     def damage(self, message: str) -> Problem:
         """A digest that does not hold."""
