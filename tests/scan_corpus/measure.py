@@ -39,24 +39,29 @@ def verdict_on(planted: Planted, folder: Path) -> FileVerdict:
     )
 
 
-def measure(corpus: Iterable[Planted]) -> tuple[Mapping[str, Score], list[str]]:
+def judged(corpus: Iterable[Planted]) -> list[tuple[Planted, FileVerdict]]:
+    """Each file of the corpus, and the verdict on it."""
+    with tempfile.TemporaryDirectory() as folder:
+        return [(planted, verdict_on(planted, Path(folder))) for planted in corpus]
+
+
+def measure(verdicts: Iterable[tuple[Planted, FileVerdict]]) -> tuple[dict[str, Score], list[str]]:
     """The score of each kind, and what went wrong, a line each."""
     scores: dict[str, Score] = {}
     wrong = []
-    with tempfile.TemporaryDirectory() as folder:
-        for planted in corpus:
-            score = scores.setdefault(planted.kind, Score())
-            rules = {finding.rule for finding in verdict_on(planted, Path(folder)).findings if finding.level in STOPS}
-            if planted.rule:
-                score.planted += 1
-                score.found += planted.rule in rules
-                if planted.rule not in rules:
-                    wrong.append(f"missed: {planted.path}: {planted.rule}; found {sorted(rules)}")
-            else:
-                score.harmless += 1
-                score.alarms += bool(rules)
-                if rules:
-                    wrong.append(f"alarm: {planted.path}: {sorted(rules)}")
+    for planted, verdict in verdicts:
+        score = scores.setdefault(planted.kind, Score())
+        rules = {finding.rule for finding in verdict.findings if finding.level in STOPS}
+        if planted.rule:
+            score.planted += 1
+            score.found += planted.rule in rules
+            if planted.rule not in rules:
+                wrong.append(f"missed: {planted.path}: {planted.rule}; found {sorted(rules)}")
+        else:
+            score.harmless += 1
+            score.alarms += bool(rules)
+            if rules:
+                wrong.append(f"alarm: {planted.path}: {sorted(rules)}")
     return scores, wrong
 
 

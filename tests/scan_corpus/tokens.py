@@ -44,13 +44,7 @@ def token_makers() -> dict[str, list[Callable[[Dice], str]]]:
         "slack-token": [lambda d: "xo" + "xb-" + d.some(12, DIGITS) + "-" + d.some(13, DIGITS) + "-" + d.some(24)],
         "slack-webhook": [
             lambda d: (
-                "https://hooks.slack"
-                 ".com/services/T"
-                + d.some(10, upper)
-                + "/B"
-                + d.some(10, upper)
-                + "/"
-                + d.some(24)
+                "https://hooks.slack.com/services/T" + d.some(10, upper) + "/B" + d.some(10, upper) + "/" + d.some(24)
             )
         ],
         "discord-webhook": [lambda d: "https://discord" + ".com/api/webhooks/" + d.some(18, DIGITS) + "/" + d.some(68)],
