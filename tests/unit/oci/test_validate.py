@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import gzip
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from builder.errors import DigestMismatchError
+from builder.oci.digest import Digest
 from builder.oci.documents import (
     MEDIA_TYPE_INDEX,
+    MEDIA_TYPE_LAYER,
+    MEDIA_TYPE_LAYER_GZIP,
     MEDIA_TYPE_MANIFEST,
     Descriptor,
     ImageConfig,
@@ -16,7 +21,7 @@ from builder.oci.documents import (
 )
 from builder.oci.layout import Layout
 from builder.oci.store import Store
-from builder.oci.validate import Report
+from builder.oci.validate import Report, checked_stream
 from builder.oci.validate import validate as validated
 
 
@@ -93,6 +98,75 @@ def test_a_wrong_diff_id_is_found(samples: Any, store: Store) -> None:
     problems = validate(store, keep(store, top, changed))
     assert len(problems) == 2
     assert all("not to its diff_id" in problem for problem in problems)
+
+
+def plain_image(samples: Any, store: Store) -> tuple[Descriptor, Manifest]:
+    """An image whose layers are not compressed."""
+    top, manifest = samples.image()
+    tars = [gzip.decompress(store.path(layer.digest).read_bytes()) for layer in manifest.layers]
+    layers = tuple(Descriptor(MEDIA_TYPE_LAYER, store.write(tar), len(tar)) for tar in tars)
+    changed = replace(manifest, layers=layers)
+    return keep(store, top, changed), changed
+
+
+def test_plain_layers_have_no_problems_and_their_files_are_seen(samples: Any, store: Store) -> None:
+    top, _ = plain_image(samples, store)
+    report = validated(store, top)
+    assert (report.problems, report.notes) == ((), ())
+    found = report.images[0].files.find(b"file")
+    assert found is not None
+    assert found.layer == 1
+
+
+@pytest.mark.parametrize("position", [0, 600, None, -1])
+def test_a_flipped_bit_in_a_plain_layer_is_found_and_named(position: int | None, samples: Any, store: Store) -> None:
+    top, manifest = plain_image(samples, store)
+    flip(store, manifest.layers[1], position)
+    assert any(str(manifest.layers[1].digest) in problem and "digest" in problem for problem in validate(store, top))
+
+
+def test_a_plain_layer_with_another_diff_id_is_found(samples: Any, store: Store) -> None:
+    top, manifest = plain_image(samples, store)
+    config = ImageConfig.from_bytes(store.read(manifest.config))
+    wrong = replace(config, diff_ids=(Digest("5" * 64), config.diff_ids[1]))
+    (problem,) = validate(store, keep(store, top, replace(manifest, config=keep(store, manifest.config, wrong))))
+    assert "not to its diff_id" in problem
+
+
+@pytest.mark.parametrize("said", ["plain", "gzip"])
+def test_a_layer_that_is_compressed_in_another_way_than_it_says_is_found(said: str, samples: Any, store: Store) -> None:
+    top, manifest = samples.image() if said == "plain" else plain_image(samples, store)
+    types = {"plain": MEDIA_TYPE_LAYER, "gzip": MEDIA_TYPE_LAYER_GZIP}
+    layers = tuple(replace(layer, media_type=types[said]) for layer in manifest.layers)
+    problems = validate(store, keep(store, top, replace(manifest, layers=layers)))
+    assert len(problems) == 2
+    assert all("and compressed:" in problem for problem in problems)
+
+
+def test_an_artifact_for_a_platform_that_engines_run_is_found(samples: Any, store: Store) -> None:
+    image, _ = samples.image()
+    index = Index((replace(image, artifact_type="application/x"),))
+    problems = validate(store, keep(store, Descriptor(MEDIA_TYPE_INDEX, image.digest, 0), index))
+    assert any("is one that engines run" in problem for problem in problems)
+
+
+@pytest.mark.parametrize("plain", [True, False])
+def test_a_layer_is_read_as_a_tar_and_checked_behind_it(plain: bool, samples: Any, store: Store) -> None:
+    manifest = (plain_image(samples, store) if plain else samples.image())[1]
+    diff_id = ImageConfig.from_bytes(store.read(manifest.config)).diff_ids[0]
+
+    def read(diff_id: Digest, limit: int = 1 << 20) -> bytes:
+        with checked_stream(store, manifest.layers[0], diff_id, limit) as stream:
+            return stream.read()
+
+    assert Digest.of(read(diff_id)) == diff_id
+    with pytest.raises(DigestMismatchError, match="is larger than"):
+        read(diff_id, 1000)
+    with pytest.raises(DigestMismatchError, match="not to its diff_id"):
+        read(Digest("0" * 64))
+    flip(store, manifest.layers[0])
+    with pytest.raises(DigestMismatchError):
+        read(diff_id)
 
 
 def test_a_wrong_number_of_diff_ids_is_found(samples: Any, store: Store) -> None:
