@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -71,10 +72,20 @@ def _moved(parts: Path, source: str, folder: Path, place: str) -> Iterator[tuple
     for path in sorted(paths):
         target = folder / place / path if path else folder / place
         target.parent.mkdir(parents=True, exist_ok=True)
-        if os.path.lexists(target) or not target.parent.resolve().is_relative_to(folder.resolve()):
+        found = root / path if path else root
+        if not target.parent.resolve().is_relative_to(folder.resolve()):
+            raise EnvbuildError("the bundle cannot be recreated", f"a link leads `{place}` out of it")
+        if not os.path.lexists(target):
+            os.rename(found, target)
+        elif not _same_file(found, target):  # what is code and something else besides is there twice
             raise EnvbuildError("the bundle cannot be recreated", f"two things of it are to be `{place}`")
-        os.rename(root / path if path else root, target)
         yield f"{source}/{path}" if path else source, os.path.relpath(target, folder)
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    """Whether two regular files have the same bytes."""
+    plain = all(path.is_file() and not path.is_symlink() for path in (one, other))
+    return plain and filecmp.cmp(one, other, shallow=False)
 
 
 def _walk(root: Path) -> Iterator[tuple[str, str]]:

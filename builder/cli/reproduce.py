@@ -115,7 +115,7 @@ class _Reproduction:
         records = [_read_record(path) for path in self.options["against"]]
         self.output.say(f"building {self.bundle.name} again from what is inside, in an empty store")
         with empty_workshop(self.workshop) as scratch, scratch.store.scratch() as folder:
-            rebuilt = rebuild(self.bundle, document, platforms, folder, Tools(self.workshop, scratch, self._build))
+            rebuilt = rebuild(self.bundle, document, platforms, folder, Tools(scratch, self._build))
             checks = list(rebuilt.checks)
             runs = _Runs(self, document, scratch, folder)
             if not self.options["no_run"]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from builder import __version__
+from builder.cli.audit_trail import record_event
 from builder.cli.machine import make_fetcher, make_registries, make_workshop
 from builder.cli.opened_bundle import opened_bundle, reference_in
 from builder.cli.options import json_option
@@ -76,7 +77,9 @@ def _of_image(
     with opened_image(target, reference, output, workshop) as subject:
         layout = subject.layout
         reports = [scan_image(layout, image, workshop.store, all_layers=all_layers) for image in subject.images()]
-    return joined(reports)
+    report = joined(reports)
+    record_event("scanned", subject.name, str(subject.tops[0].digest), {"findings": len(report.found)})
+    return report
 
 
 def _attach(target: str, report: Report, workshop: Workshop, output: Output) -> None:

@@ -36,6 +36,6 @@ class _Nearby(Fetcher):
         return _Nearby(self.store, self._other, self._remote.with_indexes(indexes))
 
     def blob(self, source: Source) -> Path:
-        if not self._other.path(source.digest).exists():
+        if not (self._present(source) or self._other.path(source.digest).exists()):
             self._remote.blob(source)
         return super().blob(replace(source, urls=(self._other.path(source.digest).as_uri(),)))

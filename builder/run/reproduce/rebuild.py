@@ -45,7 +45,7 @@ def rebuild(
     image = bundle.image(platforms[0])
     try:
         files = Files(bundle.layout, image, whole=False)
-        recreated = recreate(bundle, files, document, folder, tools.old.store)
+        recreated = recreate(bundle, files, document, folder, tools.new.store)
         built = tools.build(recreated, platforms, tools.new)
     except DigestMismatchError:
         raise
@@ -62,8 +62,6 @@ def rebuild(
 class Tools:
     """What building again needs."""
 
-    old: Workshop
-    """Of this machine: locked files are taken from its store."""
     new: Workshop
     """With an empty store, in which everything is made."""
     build: Build
