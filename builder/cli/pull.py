@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,12 @@ from builder.cli.interrupt import interruptible
 from builder.cli.machine import make_fetcher, make_registries, open_store
 from builder.cli.options import json_option, platform_option
 from builder.cli.output import Output, count, print_json, size_text
+
+if TYPE_CHECKING:
+    from builder.oci.registry import Reference, Registries
+    from builder.oci.registry.pull import Pulled
+    from builder.oci.registry.referrers import Records
+    from builder.oci.store import Store
 
 
 @click.command("pull", short_help="Pull images of a registry into the store, or into a bundle.")
@@ -39,24 +46,28 @@ def command(output: Output, reference: str, target: Path | None, platforms: tupl
     store, progress = open_store(), output.progress() or Silent()
     registries = make_registries(make_fetcher(store, output))
     pulled = pull(registries, named, store, chosen, progress)
-    fetched = pulled.fetched
-    if target:
+    records = _records(registries, named, pulled, store) if target else None
+    fetched = pulled.fetched + (records.fetched if records else 0)
+    output.say(f"pulled {named}: {size_text(fetched)} fetched")
+    if target and records:
         from builder.bundle.pack import pack
-        from builder.bundle.pulled import pulled_images, subjects
-        from builder.oci.registry.referrers import Repository, pull_attached
+        from builder.bundle.pulled import pulled_images
 
-        records = pull_attached(Repository(registries, named), subjects(store, pulled.top), store)
-        fetched += records.fetched
-        size = pack(pulled_images(store, pulled.top, named, records.entries), store, target, progress)
-        output.say(f"pulled {named}: {size_text(fetched)} fetched")
         if records.left:
             left = count(records.left, "attachment")
             output.say(f"{left} stayed in the registry: a record of one blob of at most 16 MiB goes into a bundle")
+        size = pack(pulled_images(store, pulled.top, named, records.entries), store, target, progress)
         output.say(f"wrote {target} ({size_text(size)})")
-    else:
-        output.say(f"pulled {named}: {size_text(fetched)} fetched")
     if as_json:
         file = {"file": str(target)} if target else {}
         print_json({"reference": str(pulled.reference), "fetched": fetched, **file})
     else:
         click.echo(str(pulled.reference))
+
+
+def _records(registries: Registries, named: Reference, pulled: Pulled, store: Store) -> Records:
+    """What is attached to what was pulled, in the store too."""
+    from builder.bundle.pulled import subjects
+    from builder.oci.registry.referrers import Repository, pull_attached
+
+    return pull_attached(Repository(registries, named), subjects(store, pulled.top), store)
