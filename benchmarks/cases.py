@@ -12,6 +12,7 @@ import delivery_cases
 import fleet_cases
 import lock_cases
 import memory_cases
+import model_cases
 import peer_cases
 import serve_cases
 import size_cases
@@ -76,6 +77,7 @@ CASES: dict[str, Callable[[Setting], Iterator[Line]]] = {
     "large": size_cases.large,
     "wheels": wheels,
     "memory": memory_cases.memory,
+    "weights": model_cases.weights,
     "lock": lock_cases.lock,
     "check": lock_cases.check,
     "conda-read": conda_cases.conda_read,
