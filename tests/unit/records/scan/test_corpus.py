@@ -60,7 +60,8 @@ def test_every_rule_has_a_planted_file_and_advice() -> None:
 PLUGINS: list[dict[str, object]] = [
     {"name": name}
     for name in (
-        "AWSKeyDetector", "AzureStorageKeyDetector", "BasicAuthDetector", "DiscordBotTokenDetector", "GitHubTokenDetector",
+        "AWSKeyDetector", "AzureStorageKeyDetector", "BasicAuthDetector", "DiscordBotTokenDetector",
+        "GitHubTokenDetector",
         "GitLabTokenDetector", "JwtTokenDetector", "NpmDetector", "OpenAIDetector", "PrivateKeyDetector",
         "PypiTokenDetector", "SendGridDetector", "SlackDetector", "StripeDetector", "TelegramBotTokenDetector",
     )

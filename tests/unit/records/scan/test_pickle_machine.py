@@ -271,8 +271,8 @@ def test_every_opcode_of_python_is_known() -> None:
     known = {code.name for code in pickletools.opcodes}
     assert set(Machine._HANDLERS) <= known
     assert known - set(Machine._HANDLERS) == {  # which push a value of which nothing need be known, or do nothing
-        "NONE", "NEWTRUE", "NEWFALSE", "FLOAT", "BINFLOAT", "LONG4", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8",
-        "NEXT_BUFFER", "READONLY_BUFFER", "EMPTY_LIST", "EMPTY_SET", "PERSID", "PROTO", "FRAME", "STOP",
+        "NONE", "NEWTRUE", "NEWFALSE", "FLOAT", "BINFLOAT", "LONG4", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8",
+        "BYTEARRAY8", "NEXT_BUFFER", "READONLY_BUFFER", "EMPTY_LIST", "EMPTY_SET", "PERSID", "PROTO", "FRAME", "STOP",
     }  # fmt: skip
 
 
