@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 import subprocess
 from collections.abc import Callable
@@ -16,7 +17,7 @@ def test_readme_inside_recreates_the_digest(
 ) -> None:
     project = copies / "examples/penguins"
     (project / "out/model").mkdir(parents=True, exist_ok=True)
-    (project / "out/model/model.joblib").write_bytes(b"weights")
+    (project / "out/model/model.joblib").write_bytes(pickle.dumps({"weights": [1.0]}))
     if environment != "shared":
         spec = project / "envbuild.yaml"
         pypi = ""
