@@ -183,7 +183,8 @@ class _Build:
 
     def _made(self, plan: Plan, documents: Sequence[FileEntry]) -> Image:
         environment = self._environment(plan)
-        layers = own_layers(self.workshop.store, self.contents, documents, base_directories(plan.base))
+        settled, below = base_directories(plan.base), len(environment.layers)
+        layers = own_layers(self.workshop.store, self.contents, documents, settled, below)
         config = bundle_config(
             environment.config,
             [(name, layer.diff_id) for name, layer in layers],
@@ -205,9 +206,12 @@ def image_labels(loaded: LoadedProject) -> dict[str, str]:
     """What a project's image is called, for its labels."""
     project = loaded.project
     labels = {"org.opencontainers.image.title": loaded.name, "org.opencontainers.image.version": project.version}
-    if project.description:
-        labels["org.opencontainers.image.description"] = project.description
-    return labels
+    told = {
+        "description": project.description,
+        "licenses": project.license,
+        "authors": ", ".join(project.contacts),
+    }
+    return labels | {f"org.opencontainers.image.{name}": text for name, text in told.items() if text}
 
 
 def image_ports(loaded: LoadedProject) -> list[int]:

@@ -27,8 +27,8 @@ Packing = Literal["default", "full", "thin"]
 """`full` packs all data, `thin` none; by default all are packed where they are small."""
 SMALL = 64 << 20
 """Bytes of all data together up to which they are packed by default."""
-_ALONE = 8
-"""Entries that have a layer of their own, the largest; an image cannot have any number of layers."""
+MOST_LAYERS = 9
+"""Layers of data at most: an image cannot have any number of layers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +72,13 @@ def packed_data(
     )
 
 
-def layer_groups(packed: Sequence[PackedData]) -> list[tuple[str, list[PackedData]]]:
-    """Which entries share a layer, and what it is called: the largest are alone, so that their layers never change."""
-    alone = sorted(packed, key=lambda one: (-sum(file.size for file in one.files), one.name))[:_ALONE]
+def layer_groups(packed: Sequence[PackedData], most: int = MOST_LAYERS) -> list[tuple[str, list[PackedData]]]:
+    """Which entries share a layer, and what it is called: the largest are alone, so that their layers never change.
+
+    There are at most `most` layers, or `MOST_LAYERS`.
+    """
+    by_size = sorted(packed, key=lambda one: (-sum(file.size for file in one.files), one.name))
+    alone = by_size[: min(MOST_LAYERS, most) - 1]
     rest = [one for one in packed if one not in alone]
     groups = [[one] for one in packed if one in alone] + ([rest] if rest else [])
     return [("data " + ", ".join(one.name for one in group), group) for group in groups]

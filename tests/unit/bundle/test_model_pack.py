@@ -15,7 +15,9 @@ from data_projects import DataProject
 
 from builder.bundle.build import Built, index_images
 from builder.bundle.code import below
-from builder.bundle.layers import MOST_WEIGHTS, files_layer, model_groups
+from builder.bundle.data import PackedData
+from builder.bundle.documents import TEXTS, Contents
+from builder.bundle.layers import MOST_WEIGHTS, files_layer, model_groups, own_layers
 from builder.bundle.model import packed_model
 from builder.bundle.model_pack import Form, model_config, parameter_size, with_model
 from builder.image.config import LOCK_LABEL
@@ -24,8 +26,10 @@ from builder.image.workshop import Workshop
 from builder.layers.files import FileEntry
 from builder.layers.interface import Directory
 from builder.layers.join import LARGE
+from builder.lock.data.entry import DataEntry
 from builder.lock.data.locking import entries
-from builder.oci.documents import Descriptor, ImageConfig, Manifest, Platform
+from builder.oci.digest import Digest
+from builder.oci.documents import MOUNTED_LAYERS, Descriptor, ImageConfig, Manifest, Platform
 from builder.oci.layout import copy_blob
 from builder.oci.store import Store
 from builder.oci.validate import validate
@@ -203,6 +207,9 @@ def test_numbers_of_parameters_are_written_with_one_decimal(count: int, text: st
     assert parameter_size(count) == text
 
 
+LOCKED = DataEntry("data/a", "file", Digest("0" * 64), 1)
+
+
 def entry(path: str, size: int) -> FileEntry:
     return FileEntry(path, source=Path("none"), size=size)
 
@@ -220,6 +227,28 @@ def test_of_many_large_files_the_smallest_share_layers() -> None:
     assert sorted(one.path for group in groups for one in group) == [*(one.path for one in files), "config.json"]
     assert groups == model_groups([entry("config.json", 1), *reversed(files)])
     assert max(sum(one.size for one in group) for group in groups) < 400 * LARGE
+
+
+def test_on_a_base_of_many_layers_an_image_still_has_no_more_than_engines_mount(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    store.create()
+    model = []
+    for number in range(12):
+        (tmp_path / str(number)).write_bytes(bytes(LARGE))
+        model.append(FileEntry.on_disk(f"{number}.bin", tmp_path / str(number)))
+    one = FileEntry("a", b"x")
+    data = [PackedData(f"d{number}", LOCKED, (FileEntry(f"data/d{number}", b"1"),)) for number in range(12)]
+    contents = Contents((one,), (*model, one), {}, Digest("0" * 64), None, None, b"", None, packed=tuple(data))
+    documents = [FileEntry("bundle/a", b""), FileEntry(f"{TEXTS}a", b"")]
+
+    def kinds(below_them: int) -> list[str]:
+        made = own_layers(store, contents, documents, {}, below_them)
+        return [name.split()[0] for name, _ in made]
+
+    assert len([kind for kind in kinds(60) if kind == "model"]) == 13
+    tight = kinds(118)
+    assert 118 + len(tight) <= MOUNTED_LAYERS
+    assert {"model", "data", "code", "bundle"} <= set(tight)
 
 
 def test_a_small_file_that_changes_moves_no_large_one(make: Callable[..., Made]) -> None:
