@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,10 +20,12 @@ from builder.oci.layout import Layout
 SPEC = """\
 name: tiny
 environment: {{python: "3.11", platforms: [{platform}]}}
-code: [train.py, params.yaml]
+code: ["*", src/**]
 model: {{path: out/model}}
 data:
   numbers: {{url: numbers.txt}}
+  more: {{url: "file://{elsewhere}/"}}
+  found: {{url: "src/**"}}
 commands:
   train:
     run: python train.py
@@ -55,9 +57,16 @@ Make = Callable[..., Path]
 
 @pytest.fixture(scope="module")
 def locked(envbuild, tmp_path_factory) -> Path:
-    """A small project and its locks."""
+    """A small project and its locks: code that is also data, links, an ignore file, data outside of the project."""
     folder = tmp_path_factory.mktemp("locked")
-    write_spec(folder)
+    (folder / "elsewhere/inner").mkdir(parents=True)
+    (folder / "elsewhere/inner/x").write_text("x")
+    write_spec(folder, folder)
+    (folder / ".gitignore").write_text("out/\nelsewhere/\naudit/\n")
+    (folder / "src").mkdir()
+    (folder / "src/run").write_text("#!/bin/sh\n")
+    (folder / "src/run").chmod(0o755)
+    (folder / "src/link").symlink_to("run")
     (folder / "train.py").write_text(TRAIN)
     (folder / "params.yaml").write_text("rate: 1.0\nnoise: 0.0\n")
     (folder / "numbers.txt").write_text("1\n2\n")
@@ -65,8 +74,9 @@ def locked(envbuild, tmp_path_factory) -> Path:
     return folder
 
 
-def write_spec(folder: Path, deterministic: bool = True) -> None:
-    text = SPEC.format(platform=host_platform(), deterministic=str(deterministic).lower())
+def write_spec(folder: Path, locked: Path, deterministic: bool = True) -> None:
+    values = {"platform": host_platform(), "elsewhere": locked / "elsewhere"}
+    text = SPEC.format(deterministic=str(deterministic).lower(), **values)
     (folder / "envbuild.yaml").write_text(text)
 
 
@@ -78,11 +88,11 @@ def project(locked: Path, workplace: Path) -> Path:
 
 
 @pytest.fixture
-def bundled(envbuild, project: Path, workplace: Path) -> Make:
+def bundled(envbuild, locked: Path, project: Path, workplace: Path) -> Make:
     """Trains with these words, and packs what came of it."""
 
     def make(*words: str, deterministic: bool = True, target: str = "tiny.tar") -> Path:
-        write_spec(project, deterministic)
+        write_spec(project, locked, deterministic)
         envbuild("run", "--engine", "embedded", "--out", project / "out", project, "train", *words)
         envbuild("bundle", project, "-o", workplace / target)
         return workplace / target
@@ -111,13 +121,26 @@ def reason(predicate: dict, name: str) -> str:
     return next(check["reason"] for check in checks if check["name"] == name)
 
 
-def test_a_bundle_gives_the_same_image_and_the_same_model_again(bundled, reproduce, project, workplace):
+@pytest.fixture
+def without_data(locked: Path) -> Iterator[Callable[[], None]]:
+    """As on a machine that has not what the spec names outside of the project."""
+
+    def hide() -> None:
+        (locked / "elsewhere").rename(locked / "away")
+
+    yield hide
+    if (locked / "away").exists():
+        (locked / "away").rename(locked / "elsewhere")
+
+
+def test_a_bundle_gives_the_same_image_and_the_same_model_again(bundled, reproduce, project, workplace, without_data):
     bundle = bundled("--seed", "9", "--param", "rate=2", "--", "--more")
     digest = open_bundle(bundle).top.digest
     shutil.rmtree(project / "out")
     again = bundled("--seed", "9", "--param", "rate=2", "--", "--more", target="again.tar")
     assert open_bundle(again).top.digest == digest
     shutil.rmtree(project)
+    without_data()
 
     report = reproduce(bundle, "--report", workplace / "r.md", "--report", workplace / "r.json", "--attach")
     assert report["result"] == "PASSED"
