@@ -120,7 +120,8 @@ def test_other_data_is_refused(docker, image, out, tmp_path):
 
 
 def test_missing_data_is_said_with_the_mount_that_brings_it(docker, image, out):
-    failed = docker("run", "--rm", "-v", f"{out}:/out", "--user", ME, image, "train", code=1)
+    hidden = ["--tmpfs", "/data"]  # what is packed is below it
+    failed = docker("run", "--rm", *hidden, "-v", f"{out}:/out", "--user", ME, image, "train", code=1)
     assert "-v FILE:/data/penguins:ro" in failed.stderr
 
 
