@@ -78,3 +78,19 @@ def test_what_strangers_attach_in_a_registry_is_not_signed_unasked(machine, regi
     machine("sign", f"oci://{name}", "--key", "key")
     told = machine("verify", f"oci://{name}", "--policy", "policy.yaml", code=4)
     assert "no provenance that names its builder is signed" in told.stderr
+
+
+def test_run_fetches_no_layer_of_what_is_not_signed(machine, registry, tmp_path):
+    bundle = made_bundle(tmp_path / "toy.tar")
+    name = f"{registry[0].host}/team/unsigned:1"
+    machine("push", "toy.tar", name)
+    asked = len(registry[0].asked())
+    line = ("run", f"oci://{name}", "train", "--engine", "embedded", "--require-signature")
+    assert "nobody signed" in machine(*line, "key.pub", code=4).stderr
+    new_key(tmp_path / "other")
+    machine("sign", f"oci://{name}", "--key", "other")
+    assert "which is not trusted" in machine(*line, "key.pub", code=5).stderr
+    layers = {layer.digest.hex for image in open_bundle(bundle).images.values() for layer in image.manifest.layers}
+    stored = {file.name for file in (tmp_path / "store" / "blobs").rglob("*")}
+    assert len(registry[0].asked()) > asked
+    assert not layers & stored
