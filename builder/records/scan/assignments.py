@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from builder.records.scan.blocks import Block, Wanted
 from builder.records.scan.likeness import looks_random
 
-WORDS = (b"pass", b"pwd", b"secret", b"token", b"key", b"credential")
-"""One of them is in every name that is looked for, in lower case."""
-
+_WORDS = (b"pass", b"pwd", b"secret", b"token", b"api", b"access", b"auth", b"credential")
+"""What names begin with, in lower case."""
 _NAME = (
     rb"(?i:passwords?|passwd|passphrase|pwd|secrets?|tokens?|"
     rb"api[_-]?keys?|access[_-]?keys?|auth[_-]?keys?|secret[_-]?key|credentials?)"
 )
 _REST = rb"([A-Za-z0-9_-]{0,30})[\"']?\]?"
 _GIVES = rb"[ \t]{0,4}(?:=>|:=|[:=])(?!=)[ \t]{0,4}"
-_QUOTED = re.compile(_NAME + _REST + _GIVES + rb"[bru]{0,2}([\"'`])([^\"'`\s\\]{8,200})\2")
-_BARE = re.compile(_NAME + _REST + _GIVES + rb"([^\s\"'`,;(){}\[\]<>]{8,200})(?=[\s,;\"]|$)")
+_QUOTED = Wanted(re.compile(_NAME + _REST + _GIVES + rb"[bru]{0,2}([\"'`])([^\"'`\s\\]{8,200})\2"), _WORDS)
+_BARE = Wanted(re.compile(_NAME + _REST + _GIVES + rb"([^\s\"'`,;(){}\[\]<>]{8,200})(?=[\s,;\"]|$)"), _WORDS)
 _CONTINUES = re.compile(
     rb"(?i)(?:izer|ize|ization|[a-z0-9_-]{0,30}(?:name|path|file|url|uri|id|ids|env|var|type|len|length|size|count|field|"
     rb"header|prefix|suffix|regex|pattern|format|expiry|expires|expiration|limit|version|hash|hashes|algorithm|scopes?|"
@@ -33,22 +32,14 @@ _CODE = frozenset(_CODE_SUFFIXES.split())
 """Suffixes of files in which what is assigned without quotes is an expression or a word."""
 
 
-@dataclass(frozen=True, slots=True)
-class Assigned:
-    """Where a value stands."""
-
-    start: int
-    end: int
-
-
-def assigned_secrets(data: bytes, suffix: str) -> Iterator[Assigned]:
-    """The values in `data`, the text of a file with this suffix."""
-    patterns = (_QUOTED,) if suffix in _CODE else (_QUOTED, _BARE)
-    for pattern in patterns:
-        for match in pattern.finditer(data):
+def assigned_secrets(block: Block, suffix: str) -> Iterator[tuple[int, int]]:
+    """Where names with such values begin, and where the values end, in the text of a file with this suffix."""
+    lower = block.data.lower()
+    for wanted in (_QUOTED,) if suffix in _CODE else (_QUOTED, _BARE):
+        for match in block.matches(wanted, lower):
             group = match.lastindex or 0
             if not _CONTINUES.fullmatch(match[1]) and looks_random(match[group]) and not _is_code(match, group):
-                yield Assigned(match.start(), match.end(group))
+                yield match.start(), match.end(group)
 
 
 def _is_code(match: re.Match[bytes], group: int) -> bool:

@@ -14,7 +14,8 @@ from typing import Protocol
 BLOCK = 1 << 20
 OVERLAP = 8192
 """Bytes of the longest thing that is looked for."""
-_BEFORE = 64
+_LONGEST_LEAD = 64
+_BEFORE = 128
 """Bytes in front of a block that a pattern may look back at."""
 HEAD = 8192
 """Bytes by which it is told what a file is."""
@@ -33,6 +34,26 @@ class Stream(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """Something to look for: a pattern, and words by which the places are found where it may match."""
+
+    pattern: re.Pattern[bytes]
+    """With bounded quantifiers only, so that reading takes time in proportion to what is read."""
+    words: tuple[bytes, ...]
+    """It begins with one of them, or with `lead` in front of one."""
+    lead: re.Pattern[bytes] | None = None
+    """What stands in front of a word, up to the word (`\\Z`)."""
+
+    def begin(self, data: bytes, position: int) -> int:
+        """Where a match begins for a word at a position; the position itself where nothing fits in front."""
+        if self.lead is None:
+            return position
+        front = max(0, position - _LONGEST_LEAD)
+        found = self.lead.search(data[front:position])
+        return front + found.start() if found else position
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
     """A part of a stream. What begins from `start` up to `stop` belongs to it; the rest is its surroundings."""
 
@@ -46,13 +67,25 @@ class Block:
         """The line that a position is in."""
         return self.first_line + self.data.count(b"\n", self.start, position)
 
-    def matches(self, pattern: re.Pattern[bytes]) -> Iterator[re.Match[bytes]]:
-        """Where a pattern matches, without what belongs to the next block."""
-        for match in pattern.finditer(self.data):
-            if match.start() >= self.stop:
-                return
-            if match.start() >= self.start:
-                yield match
+    def matches(self, wanted: Wanted, hay: bytes | None = None) -> Iterator[re.Match[bytes]]:
+        """What is wanted and begins in this block, each once. Words are looked for in `hay`, by default in the data.
+
+        A pattern is tried where one of its words is, and nowhere else: words are found a hundred times faster.
+        """
+        seen = set()
+        for word in wanted.words:
+            for position in _positions(self.data if hay is None else hay, word):
+                match = wanted.pattern.match(self.data, wanted.begin(self.data, position))
+                if match and self.start <= match.start() < self.stop and match.start() not in seen:
+                    seen.add(match.start())
+                    yield match
+
+
+def _positions(hay: bytes, word: bytes) -> Iterator[int]:
+    position = hay.find(word)
+    while position >= 0:
+        yield position
+        position = hay.find(word, position + 1)
 
 
 def blocks(stream: Stream) -> Iterator[Block]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from builder.records.scan.blocks import Block, Stream, blocks
 from builder.records.scan.finding import Finding
-from builder.records.scan.personal_rules import PERSONAL_RULES, PersonalRule
+from builder.records.scan.personal_rules import PERSONAL_RULES, PersonalRule, looks_personal, shape
 
 TABLES = {"csv": ",", "tsv": "\t"}
 LINES = frozenset(("jsonl", "ndjson"))
@@ -35,6 +35,14 @@ class _Seen:
     """Of the first."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """What tells the column of a match."""
+
+    header: list[str]
+    suffix: str
+
+
 def find_personal(stream: Stream, suffix: str) -> Iterator[Finding]:
     """Data about people in a text. Beyond `MOST_TEXT` nothing is looked at."""
     seen = {rule.name: _Seen() for rule in PERSONAL_RULES}
@@ -43,8 +51,9 @@ def find_personal(stream: Stream, suffix: str) -> Iterator[Finding]:
     for block in blocks(stream):
         if not rows and suffix in TABLES:
             header = _fields(block.data.partition(b"\n")[0], suffix)
+        shapes = shape(block.data)
         for rule in PERSONAL_RULES:
-            _look(rule, block, seen[rule.name], header, suffix)
+            _look(rule, block, shapes, seen[rule.name], _Table(header, suffix))
         rows += block.data.count(b"\n", block.start, block.stop)
         read += block.stop - block.start
         if read > MOST_TEXT:
@@ -55,15 +64,15 @@ def find_personal(stream: Stream, suffix: str) -> Iterator[Finding]:
         )
 
 
-def _look(rule: PersonalRule, block: Block, seen: _Seen, header: list[str], suffix: str) -> None:
-    if rule.word not in block.data or seen.found >= _ENOUGH:
+def _look(rule: PersonalRule, block: Block, shapes: bytes, seen: _Seen, table: _Table) -> None:
+    if seen.found >= _ENOUGH:
         return
-    for match in block.matches(rule.pattern):
+    for match in block.matches(rule.wanted, shapes):
         seen.alike += 1
         if rule.check(match[0]):
             seen.found += 1
             seen.line = seen.line or block.line(match.start())
-            seen.columns[_column(match, header, suffix)] += 1
+            seen.columns[_column(match, table)] += 1
             if seen.found >= _ENOUGH:
                 return
 
@@ -80,15 +89,15 @@ def _told(rule: PersonalRule, seen: _Seen, rows: int) -> Iterator[Finding]:
         yield Finding(f"personal-{rule.name}", level, f"{rule.what}: {number}{of}", seen.line, place)
 
 
-def _column(match: re.Match[bytes], header: list[str], suffix: str) -> str:
+def _column(match: re.Match[bytes], table: _Table) -> str:
     """The name of the column, or the key, that a match is under; empty where there is none."""
-    text: bytes = match.string
+    text, header, suffix = match.string, table.header, table.suffix
     begin = text.rfind(b"\n", max(0, match.start() - 4096), match.start()) + 1 or max(0, match.start() - 4096)
     if suffix not in TABLES:
         key = _KEY.search(text[max(begin, match.start() - 200) : match.start()])
         return _name(key[1].decode("utf-8", "replace")) if key else ""
     number = len(_fields(text[begin : match.start()] + b".", suffix)) - 1
-    if number < len(header) and not any(rule.pattern.search(header[number].encode()) for rule in PERSONAL_RULES):
+    if number < len(header):
         return _name(header[number]) or str(number + 1)
     return str(number + 1)
 
@@ -105,4 +114,4 @@ def _fields(line: bytes, suffix: str) -> list[str]:
 def _name(text: str) -> str:
     """A column's name for a message; one that is data itself is not told."""
     plain = "".join(character if character.isprintable() else "?" for character in text.strip())[:80]
-    return "" if any(rule.pattern.search(plain.encode()) for rule in PERSONAL_RULES) else plain
+    return "" if looks_personal(plain) else plain

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from builder.records.scan.blocks import Wanted
 from builder.records.scan.finding import Level
 
 
@@ -15,7 +16,8 @@ class PersonalRule:
 
     name: str
     what: str
-    pattern: re.Pattern[bytes]
+    wanted: Wanted
+    """Words are those of `shape`, which stand for every number of their form, or in the text itself."""
     check: Callable[[bytes], bool]
     """Whether what the pattern matches is one."""
     level: Level
@@ -23,8 +25,14 @@ class PersonalRule:
     many: int
     share: float = 0.0
     """Of all that the pattern matches, how much has to pass the check: numbers of other kinds pass it by chance."""
-    word: bytes = b""
-    """Is in everything that the pattern matches."""
+
+
+_SHAPE = bytes.maketrans(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", b"9" * 10 + b"A" * 26)
+
+
+def shape(text: bytes) -> bytes:
+    """A text with `9` for each digit and `A` for each capital: numbers of one form are one word in it."""
+    return text.translate(_SHAPE)
 
 
 def luhn(digits: bytes) -> bool:
@@ -145,50 +153,61 @@ def is_phone(text: bytes) -> bool:
 
 _LEFT, _RIGHT = rb"(?<![A-Za-z0-9._+-])", rb"(?![A-Za-z0-9_]|[.-]\d)"
 
+
+def _wanted(pattern: bytes, *words: bytes, lead: bytes = b"") -> Wanted:
+    return Wanted(re.compile(pattern), words, re.compile(lead + rb"\Z") if lead else None)
+
+
+_EMAIL = (
+    rb"(?<![A-Za-z0-9._%+-])[A-Za-z0-9][A-Za-z0-9._%+-]{0,63}"
+    rb"@(?:[A-Za-z0-9-]{1,63}\.){1,5}[A-Za-z]{2,18}(?![A-Za-z0-9-])"
+)
+_PHONE = rb"\+[1-9]\d{0,2}[ .-]?(?:\(0?\d{1,4}\)[ .-]?)?\d{1,4}(?:[ .-]?\d{2,4}){2,4}"
+_CARD = rb"(?:(?:\d{4}[ -]?){3}\d{1,4}|3[47]\d{2}[ -]?\d{6}[ -]?\d{5})"
+_IBAN = rb"[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?"
+_NIR = rb"[12] ?\d\d ?(?:0[1-9]|1[0-2]|[2-9]\d) ?(?:\d\d|2[AB]) ?\d{3} ?\d{3} ?\d\d"
+
 PERSONAL_RULES = (
     PersonalRule(
-        "email", "email addresses",
-        re.compile(rb"(?<![A-Za-z0-9._%+-])[A-Za-z0-9][A-Za-z0-9._%+-]{0,63}@"
-            rb"(?:[A-Za-z0-9-]{1,63}\.){1,5}[A-Za-z]{2,18}(?![A-Za-z0-9-])"),
-        is_email, "medium", 3, word=b"@",
+        "email", "email addresses", _wanted(_EMAIL, b"@", lead=rb"[A-Za-z0-9._%+-]{1,64}"), is_email, "medium", 3
     ),
-    PersonalRule(
-        "phone", "telephone numbers",
-        re.compile(rb"(?<![A-Za-z0-9._+-])\+[1-9]\d{0,2}[ .-]?(?:\(0?\d{1,4}\)[ .-]?)?\d{1,4}"
-            rb"(?:[ .-]?\d{2,4}){2,4}(?![A-Za-z0-9_]|[.-]\d)"),
-        is_phone, "medium", 3, 0.5,
-    ),
+    PersonalRule("phone", "telephone numbers", _wanted(_LEFT + _PHONE + _RIGHT, b"+"), is_phone, "medium", 3, 0.5),
     PersonalRule(
         "payment-card", "numbers of payment cards",
-        re.compile(_LEFT + rb"(?:\d{4}[ -]?){3}\d{1,4}"
-            + _RIGHT + rb"|" + _LEFT + rb"3[47]\d{2}[ -]?\d{6}[ -]?\d{5}" + _RIGHT),
+        _wanted(_LEFT + _CARD + _RIGHT, b"9999999999999", b"9999 9999 9999", b"9999-9999-9999", b"9999 999999 99999"),
         is_card, "high", 1, 0.5,
     ),
     PersonalRule(
-        "iban", "numbers of bank accounts (IBAN)",
-        re.compile(_LEFT + rb"[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?" + _RIGHT),
-        is_iban, "high", 1, 0.3,
+        "iban", "numbers of bank accounts (IBAN)", _wanted(_LEFT + _IBAN + _RIGHT, b"AA99"), is_iban, "high", 1, 0.3
     ),
     PersonalRule(
         "french-nir", "French numbers of social security",
-        re.compile(_LEFT + rb"[12] ?\d\d ?(?:0[1-9]|1[0-2]|[2-9]\d) ?(?:\d\d|2[AB]) ?\d{3} ?\d{3} ?\d\d" + _RIGHT),
-        is_nir, "high", 1, 0.3,
+        _wanted(_LEFT + _NIR + _RIGHT, b"9999999999", b"99999A9999", b"9 99 99 "), is_nir, "high", 1, 0.3,
     ),
     PersonalRule(
         "spanish-dni", "Spanish identity numbers",
-        re.compile(_LEFT + rb"(?:\d{8}|[XYZ]\d{7})-?[A-HJ-NP-TV-Z]" + _RIGHT), is_dni, "high", 2, 0.5,
+        _wanted(
+            _LEFT + rb"(?:\d{8}|[XYZ]\d{7})-?[A-HJ-NP-TV-Z]" + _RIGHT,
+            b"99999999A", b"99999999-A", b"A9999999A", b"A9999999-A",
+        ),
+        is_dni, "high", 2, 0.5,
     ),
     PersonalRule(
         "italian-tax-code", "Italian tax codes",
-        re.compile(_LEFT + rb"[A-Z]{6}\d{2}[A-EHLMPR-T]\d{2}[A-Z]\d{3}[A-Z]" + _RIGHT),
+        _wanted(_LEFT + rb"[A-Z]{6}\d{2}[A-EHLMPR-T]\d{2}[A-Z]\d{3}[A-Z]" + _RIGHT, b"AAAAAA99A99A999A"),
         is_codice_fiscale, "high", 1, 0.3,
     ),
     PersonalRule(
         "brazilian-cpf", "Brazilian tax numbers",
-        re.compile(_LEFT + rb"\d{3}\.\d{3}\.\d{3}-\d{2}" + _RIGHT), is_cpf, "high", 1, 0.5,
+        _wanted(_LEFT + rb"\d{3}\.\d{3}\.\d{3}-\d{2}" + _RIGHT, b"999.999.999-99"), is_cpf, "high", 1, 0.5,
     ),
     PersonalRule(
         "us-ssn", "numbers of the social security of the United States",
-        re.compile(_LEFT + rb"(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}" + _RIGHT), is_ssn, "medium", 3,
+        _wanted(_LEFT + rb"(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}" + _RIGHT, b"999-99-9999"), is_ssn, "medium", 3,
     ),
 )  # fmt: skip
+
+
+def looks_personal(text: str) -> bool:
+    """Whether a name of a column is data itself."""
+    return any(rule.wanted.pattern.search(text.encode("utf-8", "replace")) for rule in PERSONAL_RULES)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
-from builder.records.scan.assignments import WORDS, assigned_secrets
+from builder.records.scan.assignments import assigned_secrets
 from builder.records.scan.blocks import Block, Stream, blocks
 from builder.records.scan.finding import Finding
 from builder.records.scan.secret_rules import SECRET_RULES
-
-_WORDS = re.compile(rb"(?i)" + rb"|".join(WORDS))
 
 
 def find_secrets(stream: Stream, suffix: str, *, is_text: bool) -> Iterator[Finding]:
@@ -26,16 +23,13 @@ def secrets_in(block: Block, suffix: str, *, is_text: bool) -> Iterator[Finding]
     """The secrets that begin in a block."""
     told: list[tuple[int, int]] = []
     for rule in SECRET_RULES:
-        if any(word in block.data for word in rule.words):
-            for match in block.matches(rule.pattern):
-                if rule.check(match):
-                    told.append(match.span())
-                    line = block.line(match.start()) if is_text else None
-                    yield Finding(rule.name, rule.level, rule.what, line)
-    if is_text and _WORDS.search(block.data):
-        for value in assigned_secrets(block.data, suffix):
-            inside = block.start <= value.start < block.stop
-            if inside and not any(start < value.end and value.start < end for start, end in told):
-                told.append((value.start, value.end))
-                what = "a value that looks random, given to a name like `password`, `token` or `key`"
-                yield Finding("generic-secret", "medium", what, block.line(value.start))
+        for match in block.matches(rule.wanted):
+            if rule.check(match):
+                told.append(match.span())
+                line = block.line(match.start()) if is_text else None
+                yield Finding(rule.name, rule.level, rule.what, line)
+    for start, end in sorted(assigned_secrets(block, suffix)) if is_text else ():
+        if not any(begin < end and start < until for begin, until in told):
+            told.append((start, end))
+            what = "a value that looks random, given to a name like `password`, `token` or `key`"
+            yield Finding("generic-secret", "medium", what, block.line(start))
