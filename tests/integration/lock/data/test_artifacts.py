@@ -14,6 +14,7 @@ import pytest
 import zstandard
 from data_projects import DataProject
 from docker_registry import SECRET, Registry, login_at, serving
+from registry_simulator import changes, running
 
 from builder.bundle.data import packed_data
 from builder.errors import DigestMismatchError, EnvbuildError
@@ -256,3 +257,22 @@ def test_rows_of_a_lock_are_fetched_by_digest(logged_in: Registry, project: Data
     push(logged_in, "data/rows:v1", ("a/b.tar", archive({"a.csv": CSV}), {}))
     entry = locked(project, f"oci://{logged_in.host}/data/rows:v1")
     assert entry.files == (LockedFile("a.csv", Digest.of(CSV), len(CSV)),)
+
+
+def test_a_file_is_gone_on_with_where_the_connection_broke(
+    project: DataProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("builder.fetch.download.time.sleep", lambda _: None)
+    big = CSV * 40
+    with running() as registry:
+        config = registry.add_blob("data", b"{}")
+        layers = [Descriptor("text/csv", Digest.of(big), len(big), {TITLE: "a.csv"})]
+        registry.add_blob("data", big)
+        manifest = Manifest(Descriptor(MEDIA_TYPE_EMPTY, Digest.parse(config), 2), tuple(layers)).to_bytes()
+        registry.add_manifest("data", manifest, MANIFEST, "v1")
+        locked(project, f"oci://{registry.host}/data:v1")
+        registry.fail(f"GET .*{Digest.of(big).hex}", changes(damage=lambda data: data[:200_000]))
+        assert content(project) == {"": big}
+        ranges = [record.headers.get("range") for record in registry.asked(f"GET .*{Digest.of(big).hex}")]
+    assert ranges[0] is None
+    assert 0 < int((ranges[1] or "")[len("bytes=") : -1]) <= 200_000
