@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
-from builder.bundle.documents import BUNDLE_FILE, BUNDLE_FORMAT, DATA_LOCK_PATH, DOCUMENTS_LAYER, LOCK_PREFIX
+from builder.bundle.documents import (
+    BUNDLE_FILE,
+    BUNDLE_FORMAT,
+    DATA_LOCK_PATH,
+    DOCUMENTS_LAYER,
+    LOCK_PREFIX,
+    TEXTS_LAYER,
+)
 from builder.errors import EnvbuildError
 from builder.image.config import LAUNCHER
 from builder.image.kept import Image, read_image
@@ -21,7 +28,7 @@ from builder.oci.attachments import read_list
 from builder.oci.canonical import parse_json
 from builder.oci.digest import Digest
 from builder.oci.documents import DOCUMENT_LIMIT, INDEXES, REF_NAME, Descriptor, Platform
-from builder.oci.layout import Layout, copy_blob
+from builder.oci.layout import Layout, copy_blob, open_regular
 from builder.oci.registry.layout import RegistryLayout
 from builder.oci.store import Store
 from builder.oci.validate import checked_stream
@@ -100,7 +107,7 @@ def open_bundle(path: Path) -> Bundle:
         if not (path / "index.json").is_file():
             raise EnvbuildError(f"`{path}` is not a bundle", "it has no `index.json`")
         layout: Layout = Layout(path)
-        with open(path / "index.json", "rb") as file:
+        with open_regular(path / "index.json") as file:
             index = file.read(DOCUMENT_LIMIT)
     else:
         layout = archive = ArchiveReader(path)
@@ -153,13 +160,16 @@ def read_document(layout: Layout, image: Image) -> dict[str, Any]:
 
 
 def read_documents(bundle: Bundle) -> dict[str, bytes]:
-    """The files of the bundle's own folder, by their path in it.
+    """The files of the bundle's own folder, by their path in it: documents, and texts of licences.
 
-    Raises: EnvbuildError, DigestMismatchError, if their layer is damaged.
+    Raises: EnvbuildError, DigestMismatchError, if their layers are damaged.
     """
     image = bundle.images[min(bundle.images)]
-    found = _files(bundle.layout, image, f"{BUNDLE}/") if is_bundle(image) else {}
-    return {name.removeprefix(f"{BUNDLE}/"): data for name, data in found.items()}
+    found: dict[str, bytes] = {}
+    for layer in _document_layers(image) if is_bundle(image) else ():
+        for name, data in _files_of(bundle.layout, layer, f"{BUNDLE}/", _DOCUMENTS_LIMIT).items():
+            found.setdefault(name.removeprefix(f"{BUNDLE}/"), data)
+    return found
 
 
 def document_file(layout: Layout, image: Image, path: str) -> bytes | None:
@@ -236,10 +246,20 @@ def _belongs(name: str, entry: Mapping[str, Any], document: Mapping[str, Any]) -
 def _files(layout: Layout, image: Image, prefix: str, limit: int = _DOCUMENTS_LIMIT) -> dict[str, bytes]:
     """The files of the layer of documents whose paths begin with `prefix`, of at most `limit` bytes each."""
     for layer in _candidates(image):
-        with checked_stream(layout, layer.descriptor, layer.diff_id, _DOCUMENTS_LIMIT) as stream:
-            if found := _members(stream, prefix, limit):
-                return found
+        if found := _files_of(layout, layer, prefix, limit):
+            return found
     return {}
+
+
+def _files_of(layout: Layout, layer: Layer, prefix: str, limit: int) -> dict[str, bytes]:
+    with checked_stream(layout, layer.descriptor, layer.diff_id, _DOCUMENTS_LIMIT) as stream:
+        return _members(stream, prefix, limit)
+
+
+def _document_layers(image: Image) -> Sequence[Layer]:
+    """The layers that files of the bundle's own folder are in, or may be in, the highest first."""
+    named = zip(image.config.history, image.layers, strict=False)
+    return [*_candidates(image), *(layer for name, layer in named if name == TEXTS_LAYER)]
 
 
 def _candidates(image: Image) -> Sequence[Layer]:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from builder.bundle.documents import DOCUMENTS_LAYER
-from builder.bundle.reader import open_bundle, read_document
+from builder.bundle.documents import DOCUMENTS_LAYER, TEXTS_LAYER
+from builder.bundle.reader import open_bundle, read_document, read_documents
 from builder.bundle.summary import summarise
 from builder.errors import EnvbuildError
 from builder.image.kept import Image, write_image
@@ -133,3 +133,16 @@ def test_an_image_of_another_tool_is_summarised(store: Store) -> None:
     foreign = write_image(store, image.layers, replace(image.config, history=()))
     summary = summarise(open_bundle(make_bundle(store, [foreign], foreign)))
     assert [layer["name"] for layer in summary["platforms"]["linux/amd64"]["layers"]] == [""]
+
+
+def test_texts_of_licences_are_documents_too(store: Store) -> None:
+    """They have a layer of their own, as they change with the packages alone."""
+    named = {DOCUMENTS_LAYER: "bundle/bundle.json", TEXTS_LAYER: "bundle/licenses/a.txt"}
+    trees = [FileTree([FileEntry(path, b"x")]) for path in named.values()]
+    layers = [write_layer(store, [Directory("bundle")], [Fresh(tree)]) for tree in trees]
+    config = ImageConfig(
+        Platform("amd64"), "1980-01-02T00:00:00Z", tuple(layer.diff_id for layer in layers), tuple(named)
+    )
+    image = write_image(store, layers, config)
+    bundle = open_bundle(make_bundle(store, [image], image))
+    assert read_documents(bundle) == {"bundle.json": b"x", "licenses/a.txt": b"x"}
