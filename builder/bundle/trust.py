@@ -40,7 +40,6 @@ from builder.records.policy.signatures import Read, check_model, check_signers, 
 from builder.records.scan.statement import PREDICATE_TYPE as TEST_RESULT
 from builder.records.scan.statement import SCAN_FILE, StatedScan, recorded_scan, stated_scan
 from builder.records.signing.model import model_statement
-from builder.records.signing.signed import Verifier
 from builder.records.signing.statement import PROVENANCE, Statement
 from builder.records.vulnerabilities.lookup import look_up
 
@@ -64,47 +63,91 @@ def of_keys(keys: Sequence[Path], allowed_signers: Path | None) -> Policy:
     return Policy(signatures=tuple(rules))
 
 
-def judge_signatures(bundle: Bundle, asked: Asked) -> tuple[Outcome, ...]:
-    """What comes of the rules about who signed and who built; reads documents only.
+class Judge:
+    """Asks a bundle what a policy asks; what is attached and who is trusted is read once."""
 
-    What is signed is the bundle's own digest, below which everything is named by digest.
+    def __init__(self, bundle: Bundle, asked: Asked) -> None:
+        """Raises: EnvbuildError, if a key cannot be read."""
+        self._bundle, self._asked, self._policy = bundle, asked, asked.policy
+        self._trusted = [verifiers(signers, asked.folder) for signers in asked.policy.signatures or ()]
+        self._everybody = [one for group in self._trusted for one in group]
+        self._reads: dict[Digest, Read] = {}
 
-    Raises: EnvbuildError, if a key cannot be read; DigestMismatchError, if something was changed.
-    """
-    rules = asked.policy.signatures or ()
-    if not rules:
-        return ()
-    _check_archive(bundle)
-    read = _read(bundle, bundle.top.digest)
-    trusted = [verifiers(signers, asked.folder) for signers in rules]
-    outcomes = [
-        check_signers(f"signatures[{number}]", read, trusted[number], signers.threshold)
-        for number, signers in enumerate(rules)
-    ]
-    if asked.policy.builders:
-        outcomes.append(check_builders(asked.policy.builders, _provenance(bundle, read, _everybody(asked))))
-    return tuple(outcomes)
+    def signatures(self) -> tuple[Outcome, ...]:
+        """What comes of the rules about who signed and who built; reads documents only.
 
+        What is signed is the bundle's own digest, below which everything is named by digest.
 
-def judge_contents(bundle: Bundle, images: Sequence[Checked], asked: Asked) -> tuple[Outcome, ...]:
-    """What comes of the other rules; `images` are all of the bundle's, read and found to be whole.
+        Raises: EnvbuildError; DigestMismatchError, if something was changed.
+        """
+        rules = self._policy.signatures or ()
+        if not rules:
+            return ()
+        _check_archive(self._bundle)
+        read = self._read(self._bundle.top.digest)
+        outcomes = [
+            check_signers(f"signatures[{number}]", read, self._trusted[number], signers.threshold)
+            for number, signers in enumerate(rules)
+        ]
+        if self._policy.builders:
+            outcomes.append(check_builders(self._policy.builders, self._provenance()))
+        return tuple(outcomes)
 
-    Raises: EnvbuildError, if the bundle's documents or the vulnerability database cannot be read.
-    """
-    policy = asked.policy
-    outcomes = list(_model(bundle, images, asked))
-    if policy.bases:
-        outcomes.append(check_bases(policy.bases, _bases(bundle)))
-    if policy.licenses:
-        outcomes.append(check_licenses(policy.licenses, _licensed(bundle)))
-    if policy.scan:
-        outcomes.append(check_scan(policy.scan, _scans(bundle, asked)))
-    if policy.vulnerabilities:
-        installed = installed_packages(images)
-        places = [asked.folder / path for path in policy.vulnerabilities.places]
-        found = look_up(places, wanted(policy.vulnerabilities, installed))
-        outcomes.append(check_vulnerabilities(policy.vulnerabilities, installed, found, asked.today))
-    return tuple(outcomes)
+    def contents(self, images: Sequence[Checked]) -> tuple[Outcome, ...]:
+        """What comes of the other rules; `images` are the bundle's, read and found to be whole.
+
+        Raises: EnvbuildError, if the bundle's documents or the vulnerability database cannot be read.
+        """
+        policy, outcomes = self._policy, list(self._model(images))
+        if policy.bases:
+            outcomes.append(check_bases(policy.bases, _bases(self._bundle)))
+        if policy.licenses:
+            outcomes.append(check_licenses(policy.licenses, _licensed(self._bundle)))
+        if policy.scan:
+            outcomes.append(check_scan(policy.scan, self._scans()))
+        if policy.vulnerabilities:
+            installed = installed_packages(images)
+            places = [self._asked.folder / path for path in policy.vulnerabilities.places]
+            found = look_up(places, wanted(policy.vulnerabilities, installed))
+            outcomes.append(check_vulnerabilities(policy.vulnerabilities, installed, found, self._asked.today))
+        return tuple(outcomes)
+
+    def _read(self, subject: Digest) -> Read:
+        if subject not in self._reads:
+            self._reads[subject] = read_attached(subject, _attached(self._bundle, subject))
+        return self._reads[subject]
+
+    def _stated(self, subject: Digest, kind: str) -> list[Statement]:
+        """The statements of a kind about a digest that somebody trusted signed."""
+        statements = [one for one in self._read(subject).signed if one.statement.predicate_type == kind]
+        return [one.statement for one in vouched(statements, self._everybody)]
+
+    def _provenance(self) -> list[list[Statement]]:
+        """Of the bundle as a whole, else of each of its images."""
+        if whole := self._stated(self._bundle.top.digest, PROVENANCE):
+            return [whole]
+        return [self._stated(image.descriptor.digest, PROVENANCE) for image in self._bundle.images.values()]
+
+    def _model(self, images: Sequence[Checked]) -> Iterator[Outcome]:
+        """What comes of signatures of the model, which every image has."""
+        found: dict[Outcome, None] = {}
+        for image in images if self._trusted else ():
+            files = dict(_model_files(image))
+            model = model_statement("", files) if files else None
+            if outcome := check_model(self._read(self._bundle.top.digest), self._everybody, model):
+                found[outcome] = None
+        yield from found
+
+    def _scans(self) -> list[StatedScan]:
+        """What the record inside each image says, and statements of who is trusted; empty where one is missing.
+
+        Statements that nobody trusted signed could be anybody's.
+        """
+        records = [_documents(self._bundle, platform).get(SCAN_FILE) for platform in self._bundle.images]
+        stated = map(stated_scan, (one.predicate for one in self._stated(self._bundle.top.digest, TEST_RESULT)))
+        inside = [recorded_scan(data) for data in records if data is not None]
+        signed = [one for one in stated if one is not None]
+        return [*inside, *signed] if signed or None not in records else []
 
 
 def asks_for_contents(policy: Policy) -> bool:
@@ -124,44 +167,6 @@ def _attached(bundle: Bundle, subject: Digest) -> list[Attachment]:
         raise DigestMismatchError(error.what, error.why, error.hint) from error
 
 
-def _read(bundle: Bundle, subject: Digest) -> Read:
-    return read_attached(subject, _attached(bundle, subject))
-
-
-def _model(bundle: Bundle, images: Sequence[Checked], asked: Asked) -> Iterator[Outcome]:
-    """What comes of signatures of the model: every image has the same."""
-    trusted = _everybody(asked)
-    found: dict[Outcome, None] = {}
-    for image in images if trusted else ():
-        files = dict(_model_files(image))
-        model = model_statement("", files) if files else None
-        if outcome := check_model(_read(bundle, bundle.top.digest), trusted, model):
-            found[outcome] = None
-    yield from found
-
-
-def _everybody(asked: Asked) -> list[Verifier]:
-    rules = asked.policy.signatures or ()
-    return [one for signers in rules for one in verifiers(signers, asked.folder)]
-
-
-def _scans(bundle: Bundle, asked: Asked) -> list[StatedScan]:
-    """What the record inside each image says, and statements that somebody trusted signed; empty where one is missing.
-
-    Statements that nobody trusted signed could be anybody's.
-    """
-    records = [_documents(bundle, platform).get(SCAN_FILE) for platform in bundle.images]
-    signed = vouched(_read(bundle, bundle.top.digest).signed, _everybody(asked))
-    stated = [stated_scan(one.statement.predicate) for one in signed if one.statement.predicate_type == TEST_RESULT]
-    inside = [recorded_scan(data) for data in records if data is not None]
-    attached_ones = [one for one in stated if one is not None]
-    return [*inside, *attached_ones] if attached_ones or None not in records else []
-
-
-def _documents(bundle: Bundle, platform: Platform) -> dict[str, bytes]:
-    return read_documents(replace(bundle, images={platform: bundle.images[platform]}))
-
-
 def _model_files(image: Checked) -> Iterator[tuple[str, Digest]]:
     for path, placed in image.files.below(MODEL.encode()):
         if placed.node.kind == FILE:
@@ -169,31 +174,15 @@ def _model_files(image: Checked) -> Iterator[tuple[str, Digest]]:
             yield name, Digest(placed.node.checksum.hex())
 
 
+def _documents(bundle: Bundle, platform: Platform) -> dict[str, bytes]:
+    return read_documents(replace(bundle, images={platform: bundle.images[platform]}))
+
+
 def _check_archive(bundle: Bundle) -> None:
     if isinstance(bundle.layout, ArchiveReader):
         archive = bundle.layout
         annotations = read_index(archive.index_json(), str(archive.file_path)).annotations
         check_form(archive, bundle.top, named_list(annotations))
-
-
-def _provenance(bundle: Bundle, read: Read, trusted: Sequence[Verifier]) -> list[Statement]:
-    """Provenance that somebody trusted signed: of the bundle as a whole, else of each of its images."""
-    whole = _of_provenance(read, trusted)
-    if whole or not bundle.images:
-        return whole
-    found = []
-    for image in bundle.images.values():
-        digest = image.descriptor.digest
-        statements = _of_provenance(_read(bundle, digest), trusted)
-        if not statements:
-            return []
-        found += statements
-    return found
-
-
-def _of_provenance(read: Read, trusted: Sequence[Verifier]) -> list[Statement]:
-    statements = [one for one in read.signed if one.statement.predicate_type == PROVENANCE]
-    return [one.statement for one in vouched(statements, trusted)]
 
 
 def _bases(bundle: Bundle) -> list[Base] | None:

@@ -64,7 +64,7 @@ def require(bundle: Bundle, trusted: Path, workshop: Workshop, output: Output) -
 
     Raises: EnvbuildError, with the exit code of what is worst; DigestMismatchError.
     """
-    from builder.bundle.trust import asks_for_contents, judge_contents, judge_signatures
+    from builder.bundle.trust import Judge, asks_for_contents
 
     is_policy = trusted.suffix in _POLICIES
     asked = asked_of([] if is_policy else [trusted], None, trusted if is_policy else None)
@@ -72,10 +72,10 @@ def require(bundle: Bundle, trusted: Path, workshop: Workshop, output: Output) -
         raise EnvbuildError(
             f"`{trusted}` asks for no signature", hint="Name a public key, or a policy with `signatures`"
         )
-    _refuse(bundle, judge_signatures(bundle, asked))
+    judge = Judge(bundle, asked)
+    _refuse(bundle, judge.signatures())
     if asks_for_contents(asked.policy):
-        whole = completed(bundle, workshop, output)
-        _refuse(bundle, judge_contents(whole, _checked(whole, workshop), asked))
+        _refuse(bundle, judge.contents(_checked(completed(bundle, workshop, output), workshop)))
     output.say(f"{bundle.name} is signed as `{trusted}` asks: {bundle.top.digest}")
 
 

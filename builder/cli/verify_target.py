@@ -158,7 +158,7 @@ def judged(subject: Subject, verdict: Verdict, asked: Asked) -> tuple[Outcome, .
     Raises: EnvbuildError, if it is no bundle, or a key or a database cannot be read; DigestMismatchError.
     """
     from builder.bundle.reader import open_bundle, read_bundle
-    from builder.bundle.trust import judge_contents, judge_signatures
+    from builder.bundle.trust import Judge
     from builder.oci.registry.layout import RegistryLayout
 
     if isinstance(subject.layout, RegistryLayout):
@@ -167,8 +167,9 @@ def judged(subject: Subject, verdict: Verdict, asked: Asked) -> tuple[Outcome, .
         bundle = open_bundle(Path(subject.name))
         if not {top.digest for top in subject.tops} <= {one.digest for one in (*bundle.subjects, *bundle.attached)}:
             raise DigestMismatchError(f"`{subject.name}` was replaced while it was read")
-    outcomes = judge_signatures(bundle, asked)
-    return outcomes if verdict.problems else (*outcomes, *judge_contents(bundle, verdict.images, asked))
+    judge = Judge(bundle, asked)
+    outcomes = judge.signatures()
+    return outcomes if verdict.problems else (*outcomes, *judge.contents(verdict.images))
 
 
 def scans_of(subject: Subject, workshop: Workshop) -> Scans:

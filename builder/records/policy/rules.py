@@ -51,16 +51,19 @@ class InstalledPackages:
     """Why some could not be told."""
 
 
-def check_builders(globs: Sequence[str], provenance: Sequence[Statement]) -> Outcome:
-    """Whether a provenance, signed by somebody trusted, names a builder that may be."""
-    ids = sorted({_builder(statement.predicate) for statement in provenance} - {""})
-    good = [name for name in ids if any(fnmatchcase(name, glob) for glob in globs)]
-    if good:
-        return Outcome("builders", Result.PASSED, (f"built by {good[0]}",))
-    if not ids:
+def check_builders(globs: Sequence[str], provenance: Sequence[Sequence[Statement]]) -> Outcome:
+    """Whether a provenance of each thing, signed by somebody trusted, names a builder that may be.
+
+    `provenance` are those of the bundle, or of each of its images.
+    """
+    named = [sorted({_builder(statement.predicate) for statement in group} - {""}) for group in provenance]
+    if not named or not all(named):
         reason = "no provenance that names its builder is signed by those under `signatures`"
         return Outcome("builders", Result.MISSING, (reason,))
-    return Outcome("builders", Result.FAILED, tuple(f"it was built by {name}" for name in ids))
+    good = [[name for name in names if any(fnmatchcase(name, glob) for glob in globs)] for names in named]
+    failed = [f"it was built by {', '.join(names)}" for names, some in zip(named, good, strict=True) if not some]
+    told = ", ".join(sorted({some[0] for some in good if some}))
+    return joined("builders", failed, (), f"built by {told}")
 
 
 def _builder(predicate: Mapping[str, Any]) -> str:

@@ -34,11 +34,11 @@ class KeylessIdentity:
             verifier = library.verifier(self.trusted_root)
         except Exception as error:
             place = f"`{self.trusted_root}`" if self.trusted_root else "the public instance's trusted root"
-            raise NotMeasuredError(f"{place} cannot be used to check keyless signatures", str(error)[:300]) from error
+            raise NotMeasuredError(f"{place} cannot be used to check keyless signatures", _one_line(error)) from error
         try:
             kind, payload = verifier.verify_dsse(library.parse(bundle), library.policy(self.identity, self.issuer))
         except Exception as error:
-            raise SignatureError(f"this is no signature of {self.identity}", str(error)[:300]) from error
+            raise SignatureError(f"this is no signature of {self.identity}", _one_line(error)) from error
         if kind != IN_TOTO:
             raise SignatureError("a keyless signature is not of an in-toto statement", str(kind)[:100])
         return bytes(payload)
@@ -55,7 +55,11 @@ def sign(statement: Statement) -> bytes:
     try:
         return library.sign(statement.to_bytes())
     except Exception as error:
-        raise EnvbuildError("nothing was signed: sigstore's services did not do it", str(error)[:300]) from error
+        raise EnvbuildError("nothing was signed: sigstore's services did not do it", _one_line(error)) from error
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
 
 
 def _library() -> _Library:

@@ -14,7 +14,7 @@ from signed_bundles import attach_provenance, made_bundle, new_key, rewritten, s
 from builder.bundle.check import check
 from builder.bundle.reader import open_bundle
 from builder.bundle.subject import open_file
-from builder.bundle.trust import Asked, judge_contents, judge_signatures, of_keys
+from builder.bundle.trust import Asked, Judge, of_keys
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.records.policy.outcome import failure
 
@@ -40,8 +40,8 @@ def refusal(path: Path, key: Path) -> EnvbuildError | None:
         verdict = check(open_file(path))
         if verdict.problems:
             return EnvbuildError(verdict.problems[0].message)
-        bundle = open_bundle(path)
-        return failure("toy", (*judge_signatures(bundle, asked), *judge_contents(bundle, verdict.images, asked)))
+        judge = Judge(open_bundle(path), asked)
+        return failure("toy", (*judge.signatures(), *judge.contents(verdict.images)))
     except EnvbuildError as error:
         return error
 

@@ -83,14 +83,17 @@ def provenance(builder: object) -> Statement:
 @pytest.mark.parametrize(
     ("statements", "result"),
     [
-        ([provenance("https://ci.example/a")], Result.PASSED),
-        ([provenance("https://other.example")], Result.FAILED),
-        ([provenance("https://other.example"), provenance("https://ci.example/b")], Result.PASSED),
+        ([[provenance("https://ci.example/a")]], Result.PASSED),
+        ([[provenance("https://other.example")]], Result.FAILED),
+        ([[provenance("https://other.example"), provenance("https://ci.example/b")]], Result.PASSED),
+        ([[provenance("https://ci.example/a")], [provenance("https://ci.example/b")]], Result.PASSED),
+        ([[provenance("https://ci.example/a")], [provenance("https://other.example")]], Result.FAILED),
+        ([[provenance("https://ci.example/a")], []], Result.MISSING),
         ([], Result.MISSING),
-        ([Statement((), PROVENANCE, {"runDetails": []})], Result.MISSING),
+        ([[Statement((), PROVENANCE, {"runDetails": []})]], Result.MISSING),
     ],
 )
-def test_some_provenance_names_a_builder_that_may_be(statements, result):
+def test_a_provenance_of_each_image_names_a_builder_that_may_be(statements, result):
     assert check_builders(["https://ci.example/*"], statements).result is result
 
 
