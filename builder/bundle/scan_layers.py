@@ -54,7 +54,7 @@ def scan_image(layout: Layout, image: Image, store: Store, *, all_layers: bool =
     Raises: EnvbuildError, if a layer is missing or cannot be read; DigestMismatchError.
     """
     kinds = kinds_of(image.config, len(image.layers))
-    chosen = [n for n, kind in enumerate(kinds) if all_layers or kind in ADDED or not any(kinds)]
+    chosen = range(0 if all_layers else _first_own(kinds), len(kinds))
     here = [n for n in chosen if layout.has(image.layers[n].descriptor.digest, image.layers[n].descriptor.size)]
     layers = [_kept(layout, image, number, store) for number in here]
     config = _config_verdict(layout, image)
@@ -71,6 +71,11 @@ def scan_image(layout: Layout, image: Image, store: Store, *, all_layers: bool =
     return make_report(
         found.values(), list(found), _total(layers), allowances, lambda path: moved_back(path, places)
     )  # fmt: skip
+
+
+def _first_own(kinds: Sequence[str]) -> int:
+    """The lowest layer that a project put on its environment, above which all is looked at; 0 where none is known."""
+    return next((number for number, kind in enumerate(kinds) if kind in ADDED), 0 if not any(kinds) else len(kinds))
 
 
 def _config_verdict(layout: Layout, image: Image) -> FileVerdict:
