@@ -46,9 +46,9 @@ class Opened:
         return found
 
 
-def opened(file: Path, platform: str = "amd64") -> Opened:
+def opened(file: Path) -> Opened:
     bundle = open_bundle(file)
-    image = bundle.image(Platform(platform))
+    image = bundle.image(Platform("amd64"))
     files: dict[str, bytes] = {}
     for name, layer in zip(image.config.history, image.layers, strict=True):
         if name in (DOCUMENTS_LAYER, TEXTS_LAYER):
@@ -93,18 +93,17 @@ def test_bundle_json_names_every_document_with_its_digest(copy: Path, run: Any, 
 
 
 def test_records_are_what_other_tools_read(copy: Path, run: Any, tmp_path: Path) -> None:
-    run("bundle", copy, "-o", tmp_path / "b.tar")
-    for platform in ("amd64", "arm64"):
-        found = opened(tmp_path / "b.tar", platform)
-        assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(found.files["sbom.cdx.json"].decode()) is None
-        bill = json.loads(found.files["sbom.cdx.json"])
-        purls = {component.get("purl", "").partition("?")[0]: component for component in bill["components"]}
-        assert purls[next(name for name in purls if name.startswith("pkg:pypi/scikit-learn@"))]["licenses"]
-        assert f"arch={platform}" in next(one["purl"] for one in bill["components"] if one["name"] == "libc6")
-        model = next(one for one in bill["components"] if one["type"] == "machine-learning-model")
-        assert model["hashes"] == [{"alg": "SHA-256", "content": Digest.of(b"\x80\x04N.").hex}]
-        card = ModelCard(found.files["MODEL_CARD.md"].decode())
-        assert card.text.strip()
+    run("bundle", copy, HOST, "-o", tmp_path / "b.tar")
+    found = opened(tmp_path / "b.tar")
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(found.files["sbom.cdx.json"].decode()) is None
+    bill = json.loads(found.files["sbom.cdx.json"])
+    purls = {component.get("purl", "").partition("?")[0]: component for component in bill["components"]}
+    assert purls[next(name for name in purls if name.startswith("pkg:pypi/scikit-learn@"))]["licenses"]
+    assert "arch=amd64" in next(one["purl"] for one in bill["components"] if one["name"] == "libc6")
+    model = next(one for one in bill["components"] if one["type"] == "machine-learning-model")
+    assert model["hashes"] == [{"alg": "SHA-256", "content": Digest.of(b"\x80\x04N.").hex}]
+    card = ModelCard(found.files["MODEL_CARD.md"].decode())
+    assert card.text.strip()
     table = json.loads(found.files["croissant.json"])["recordSet"][0]
     assert "species" in [field["name"] for field in table["field"]]
 
@@ -178,3 +177,17 @@ def test_a_model_without_a_card_is_given_one(copy: Path, run: Any, tmp_path: Pat
     card = ModelCard(opened(tmp_path / "b.tar").files["MODEL_CARD.md"].decode())
     assert "joblib" in card.data.to_dict()["tags"] or "envbuild" in card.data.to_dict()["tags"]
     assert Digest.of(b"\x80\x04N.").hex in card.text
+
+
+def test_licence_contacts_and_limits_are_told_to_people_and_engines(copy: Path, run: Any, tmp_path: Path) -> None:
+    spec_with(copy, "\nlicense: MIT\ncontacts: [a@example.com, The team]\nlimits: ['Not for <b>gulls</b>.']\n")
+    run("bundle", copy, HOST, "-o", tmp_path / "b.tar")
+    found = opened(tmp_path / "b.tar")
+    labels = found.image.config.labels
+    assert labels["org.opencontainers.image.licenses"] == "MIT"
+    assert labels["org.opencontainers.image.authors"] == "a@example.com, The team"
+    readme = found.files["README.md"].decode()
+    for text in ("Code and model: MIT.", "- a@example.com", "- Not for \\<b\\>gulls\\</b\\>.", "](diagram.svg)"):
+        assert text in readme
+    bill = json.loads(found.files["sbom.cdx.json"])
+    assert bill["metadata"]["component"]["authors"] == [{"name": "a@example.com"}, {"name": "The team"}]
