@@ -13,7 +13,7 @@ from typing import IO
 from builder.bundle.code import file_digest
 from builder.bundle.documents import Contents, data_place
 from builder.lock.document import Lock
-from builder.oci.documents import Platform
+from builder.oci.documents import Descriptor, Platform
 from builder.oci.store import Store
 from builder.records.card import check_card, made_card
 from builder.records.croissant import croissant
@@ -21,7 +21,7 @@ from builder.records.licenses.collection import license_records
 from builder.records.licenses.rules import LicenseRules, enforce, judge
 from builder.records.packages.listing import Package
 from builder.records.packages.stated import LicenseText
-from builder.records.record import Record
+from builder.records.record import TEXT, Record
 from builder.records.sbom import sbom
 from builder.records.subject import Dataset, ModelPart, Subject
 from builder.spec import LoadedProject, Project
@@ -60,11 +60,13 @@ def project_records(subject: Subject, loaded: LoadedProject, lock: Lock, content
 def package_records(
     subject: Subject, lock: Lock, platform: Platform, packages: Sequence[Package], store: Store
 ) -> Iterator[Record]:
-    """What is said of the packages of one platform's image: bill of materials, licences and their texts."""
+    """What is said of the packages of one platform's image: bill of materials, licences and their texts.
+
+    Raises: DigestMismatchError, if a text in the store was damaged.
+    """
 
     def read(text: LicenseText) -> bytes:
-        with store.open(text.digest) as file:
-            return file.read()
+        return store.read(Descriptor(TEXT, text.digest, text.size))
 
     yield sbom(subject, lock, platform, packages)
     yield from license_records(packages, read)

@@ -12,7 +12,7 @@ from builder.records.licenses.names import debian_license
 _FORMAT = re.compile(r"\s*Format(?:-Specification)?:\s*\S*(?:copyright-format|dep5|DEP-?5)", re.IGNORECASE)
 _BREAK = re.compile(r",?\s+(and|or)\s+", re.IGNORECASE)
 _COMMA = re.compile(r",\s+(and|or)\s+", re.IGNORECASE)
-_MOST_WORDS = 200
+_MOST_STATEMENTS, _MOST_WORDS = 500, 200
 
 
 def copyright_license(text: str) -> str:
@@ -23,7 +23,7 @@ def copyright_license(text: str) -> str:
     if not _FORMAT.match(text):
         return NOASSERTION
     stated = {line for line in _lines(text) if line}
-    if not stated or any(len(line.split()) > _MOST_WORDS for line in stated):
+    if not 0 < len(stated) <= _MOST_STATEMENTS or any(len(line.split()) > _MOST_WORDS for line in stated):
         return NOASSERTION
     return all_of(map(_expression, stated))
 

@@ -89,9 +89,10 @@ def copyright_of(*licenses: str) -> str:
         ("This package is under the GPL.\nLicense: Expat\n", NOASSERTION),
         (FORMAT, NOASSERTION),
         (copyright_of("word " * 500), NOASSERTION),
+        (copyright_of(*(f"Own-{number}" for number in range(501))), NOASSERTION),
         ("", NOASSERTION),
     ],
-    ids=range(12),
+    ids=range(13),
 )
 def test_a_copyright_file_asks_for_the_licences_of_all_its_files(text: str, meant: str) -> None:
     found = copyright_license(text)
