@@ -12,7 +12,7 @@ from builder.image.kept import Image, read_image
 from builder.oci.archive import ArchiveReader, read_index
 from builder.oci.attachments import named_list
 from builder.oci.documents import DOCUMENT_LIMIT, INDEXES, Descriptor, Platform
-from builder.oci.layout import Layout
+from builder.oci.layout import Layout, open_regular
 from builder.oci.problems import Problem
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def open_file(path: Path) -> Subject:
     Raises: EnvbuildError, DigestMismatchError, if it is neither.
     """
     if path.is_dir():
-        with open(path / "index.json", "rb") as file:
+        with open_regular(path / "index.json") as file:
             return _of_index(str(path), Layout(path), file.read(DOCUMENT_LIMIT))
     from builder.oci.docker_archive import DockerArchive, is_docker_archive
 
