@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -104,9 +105,10 @@ def bundled(envbuild, locked: Path, project: Path, workplace: Path) -> Make:
 def reproduce(envbuild, workplace: Path) -> Callable[..., dict]:
     """Reproduces a bundle, far from its project: the predicate of the report."""
 
-    def run(bundle: Path, *words: str | Path, code: int = 0) -> dict:
-        elsewhere = replace(envbuild, cwd=str(workplace))
-        done = elsewhere("reproduce", "--engine", "embedded", "--json", bundle, *words, code=code)
+    def run(bundle: Path, *words: str | Path, code: int = 0, docker: Any = None) -> dict:
+        engine, environment = ("docker", docker.environment) if docker else ("embedded", {})
+        elsewhere = replace(envbuild, cwd=str(workplace), environment=environment)
+        done = elsewhere("reproduce", "--engine", engine, "--json", bundle, *words, code=code)
         assert "a line of the command" not in done.stdout
         statement = json.loads(done.stdout)
         assert statement["subject"][0]["digest"]["sha256"] == open_bundle(bundle).top.digest.hex
@@ -154,21 +156,22 @@ def test_a_bundle_gives_the_same_image_and_the_same_model_again(bundled, reprodu
     assert (workplace / "r.md").read_text().startswith("# tiny:latest: reproduced\n")
 
 
-def test_results_that_vary_are_held_to_their_tolerances_and_bytes_to_what_is_claimed(bundled, reproduce):
-    report = reproduce(bundled("--param", "noise=0.4"), code=3)
+def test_results_that_vary_are_held_to_their_tolerances_and_bytes_to_what_is_claimed(bundled, reproduce, docker):
+    report = reproduce(bundled("--param", "noise=0.4"), code=3, docker=docker)
+    assert report["dev.envbuild.reproduction"]["engine"] == "docker"
     assert (report["result"], report["failedTests"]) == ("FAILED", ["output model"])
     assert "`weights` has other bytes" in reason(report, "output model")
     assert "within the tolerance of 0.5" in reason(report, "metric loss")
 
 
-def test_without_a_record_only_digests_are_compared_and_records_may_be_given(
+def test_a_thin_bundle_without_a_record_is_compared_by_digest_and_with_records_that_are_given(
     envbuild, bundled, reproduce, project, workplace
 ):
     bundled()
     given = workplace / "given.json"
     (project / "out/run.json").rename(given)
     shutil.rmtree(project / "out/runs")
-    envbuild("bundle", project, "-o", workplace / "tiny.tar")
+    envbuild("bundle", project, "-o", workplace / "tiny.tar", "--thin", "--modelpack", "raw")
     report = reproduce(workplace / "tiny.tar", code=6)
     assert (report["result"], report["warnedTests"]) == ("WARNED", ["run"])
     assert report["passedTests"] == [f"image {host_platform()}", "bundle"]
@@ -177,7 +180,8 @@ def test_without_a_record_only_digests_are_compared_and_records_may_be_given(
     failed.write_text(json.dumps(json.loads(given.read_text()) | {"exit_code": 1}))
     other.write_text(json.dumps(json.loads(given.read_text()) | {"seed": 8}))
     records = [word for path in (given, failed, other) for word in ("--against", path)]
-    report = reproduce(workplace / "tiny.tar", *records, "--command", "train", "--command", "check", code=3)
+    records += ["--command", "train", "--command", "check", "--data", f"numbers={project}/numbers.txt"]
+    report = reproduce(workplace / "tiny.tar", *records, code=3)
     assert report["failedTests"] == ["output model"]
     assert report["passedTests"].count("output model") == 1
     assert report["warnedTests"] == ["run check", "run train"]
