@@ -15,6 +15,7 @@ from builder.oci.documents import Platform
 from builder.records.iri import iri
 from builder.records.licenses.expression import NOASSERTION, spdx
 from builder.records.packages.listing import Package
+from builder.records.packages.purl import RELEASES
 from builder.records.record import Record
 from builder.records.subject import Dataset, ModelPart, Subject
 
@@ -22,14 +23,16 @@ SBOM_FILE = "sbom.cdx.json"
 MEDIA_TYPE = "application/vnd.cyclonedx+json"
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:envbuild:sbom")
 _TYPES = {"base": "container", "interpreter": "platform"}
-_ROOT, _MODEL = "bundle", "model"
+_ROOT, _MODEL, _SYSTEM = "bundle", "model", "system"
 """References inside the document, beside the purls of packages."""
 
 
 def sbom(subject: Subject, lock: Lock, platform: Platform, packages: Sequence[Package]) -> Record:
     """The bill of materials as a record."""
     root = _root(subject)
+    suite = lock.document.platforms[platform].suite
     components = [
+        *([_system(suite)] if suite else []),
         *map(_package, packages),
         *([_model(subject)] if subject.model else []),
         *map(_dataset, subject.datasets),
@@ -46,7 +49,7 @@ def sbom(subject: Subject, lock: Lock, platform: Platform, packages: Sequence[Pa
             "properties": [_property("lock", str(lock.digest)), _property("platform", str(platform))],
         },
         "components": components,
-        "dependencies": _dependencies(subject, packages),
+        "dependencies": _dependencies(subject, packages, suite),
     }
     document["serialNumber"] = f"urn:uuid:{uuid.uuid5(_NAMESPACE, canonical_json(document).decode())}"
     return Record(SBOM_FILE, "sbom", MEDIA_TYPE, readable_json(document))
@@ -63,6 +66,11 @@ def _root(subject: Subject) -> dict[str, Any]:
         "licenses": _licenses(spdx(subject.license) or NOASSERTION, subject.license),
     }
     return {key: value for key, value in component.items() if value}
+
+
+def _system(suite: str) -> dict[str, Any]:
+    """The release of Debian: some scanners look up its packages only where it is named."""
+    return {"type": "operating-system", "bom-ref": _SYSTEM, "name": "debian", "version": RELEASES.get(suite, suite)}
 
 
 def _package(package: Package) -> dict[str, Any]:
@@ -145,12 +153,13 @@ def _dataset(dataset: Dataset) -> dict[str, Any]:
     return {key: value for key, value in component.items() if value}
 
 
-def _dependencies(subject: Subject, packages: Sequence[Package]) -> list[dict[str, Any]]:
+def _dependencies(subject: Subject, packages: Sequence[Package], suite: str) -> list[dict[str, Any]]:
     data = [_data_ref(dataset) for dataset in subject.datasets]
     model = [_MODEL] if subject.model else []
     roots = [package.purl for package in packages if package.is_root]
-    edges = {_ROOT: [*roots, *model, *data], **{package.purl: list(package.needs) for package in packages}}
-    edges |= dict.fromkeys(model, data) | {ref: [] for ref in data}
+    system = [_SYSTEM] if suite else []
+    edges = {_ROOT: [*system, *roots, *model, *data], **{package.purl: list(package.needs) for package in packages}}
+    edges |= dict.fromkeys(model, data) | {ref: [] for ref in (*system, *data)}
     return [{"ref": ref, **({"dependsOn": sorted(set(needs))} if needs else {})} for ref, needs in edges.items()]
 
 

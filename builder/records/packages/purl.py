@@ -10,7 +10,7 @@ from builder.lock.base_image import BaseImage
 from builder.oci.documents import Platform
 from builder.oci.registry.reference import Reference
 
-_RELEASES = {"bookworm": "12", "trixie": "13", "forky": "14"}
+RELEASES = {"bookworm": "12", "trixie": "13", "forky": "14"}
 """Of Debian, by suite: advisories go by number."""
 
 
@@ -18,7 +18,7 @@ def debian_purl(package: DebianPackage, suite: str, source: str = "") -> str:
     """Of a deb; advisories name its source, `upstream`, where that is called otherwise: `glibc`, `gcc-12 12.2.0-14`."""
     name, _, version = source.partition(" ")
     upstream = f"{name}@{version}" if version else name
-    distro = f"debian-{_RELEASES.get(suite, suite)}" if suite else ""
+    distro = f"debian-{RELEASES.get(suite, suite)}" if suite else ""
     qualifiers = {"arch": package.architecture, "distro": distro, "upstream": upstream}
     return _purl("deb", f"debian/{package.name}", package.version, qualifiers)
 

@@ -41,7 +41,7 @@ def test_a_bill_of_any_bundle_is_valid_and_whole(conda: bool, base: bool, model:
     document = bill(subject, lock, packages)
     components = by_ref(document)
     kinds = {component.get("purl", component["type"]).partition("/")[0] for component in components.values()}
-    expected = {"pkg:pypi", "pkg:generic", "pkg:oci" if base else "pkg:deb"}
+    expected = {"pkg:pypi", "pkg:generic"} | ({"pkg:oci"} if base else {"pkg:deb", "operating-system"})
     assert kinds == expected | ({"pkg:conda"} if conda else set()) | (
         {"machine-learning-model", "data"} if model else set()
     )
@@ -65,6 +65,12 @@ def test_everything_can_be_reached_from_the_bundle() -> None:
             reached.add(ref)
             waiting += needs[ref]
     assert reached == needs.keys()
+
+
+def test_the_release_of_debian_is_named_for_scanners() -> None:
+    lock, packages = made_packages()
+    system = by_ref(bill(made_subject(), lock, packages))["system"]
+    assert (system["type"], system["name"], system["version"]) == ("operating-system", "debian", "12")
 
 
 def test_model_and_data_say_what_they_are() -> None:
@@ -92,7 +98,7 @@ def test_a_model_of_one_file_has_its_hash() -> None:
 
 def test_an_unknown_licence_is_told_in_the_packages_own_words() -> None:
     lock, packages = made_packages(license_="NOASSERTION")
-    component = next(iter(by_ref(bill(made_subject(), lock, packages)).values()))
+    component = by_ref(bill(made_subject(), lock, packages))[packages[0].purl]
     assert component["licenses"] == [{"license": {"name": "words", "acknowledgement": "declared"}}]
 
 
