@@ -111,8 +111,9 @@ class Layout:
 
     def blobs(self) -> Iterator[Digest]:
         """The digest of every blob that is there."""
-        for entry in os.scandir(self._blobs):
-            yield Digest(entry.name)
+        with os.scandir(self._blobs) as entries:
+            for entry in entries:
+                yield Digest(entry.name)
 
 
 def open_regular(path: Path) -> IO[bytes]:
