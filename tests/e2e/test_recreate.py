@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import pickle
 import re
 import subprocess
@@ -11,6 +13,15 @@ from pathlib import Path
 import pytest
 
 
+def write_record(out: Path) -> None:
+    """The record of a run that wrote the model, as the launcher leaves it."""
+    model = (out / "model/model.joblib").read_bytes()
+    files = [["model.joblib", hashlib.sha256(model).hexdigest(), len(model)]]
+    run = {"format": 1, "state": "finished", "exit_code": 0, "command": "train", "arguments": [], "params": {}}
+    run |= {"seed": 7, "data": {}, "outputs": {"model": {"digest": None, "files": files}}}
+    (out / "run.json").write_text(json.dumps(run))
+
+
 @pytest.mark.parametrize("environment", ["shared", "inline", "of other files"])
 def test_readme_inside_recreates_the_digest(
     environment: str, copies: Path, with_docker: Callable, docker: Callable, workplace: Path
@@ -18,6 +29,7 @@ def test_readme_inside_recreates_the_digest(
     project = copies / "examples/penguins"
     (project / "out/model").mkdir(parents=True, exist_ok=True)
     (project / "out/model/model.joblib").write_bytes(pickle.dumps({"weights": [1.0]}))
+    write_record(project / "out")
     if environment != "shared":
         spec = project / "envbuild.yaml"
         pypi = ""
@@ -40,6 +52,7 @@ def test_readme_inside_recreates_the_digest(
     readme = (workplace / "README.md").read_text()
     steps = re.search(r"## Recreate it\n.*?```sh\n(.*?)```.*?```sh\nenvbuild build (\S+)\n```", readme, re.DOTALL)
     assert steps is not None
+    assert "/bundle/run.json" in steps[1]
     subprocess.run(
         ["sh", "-ec", steps[1]], cwd=workplace, env=docker.environment | {"PATH": "/usr/bin:/bin"}, check=True
     )
