@@ -23,6 +23,8 @@ from simple_index import File, SimpleIndex, serve_index
 from source_packages import make_sdist, own_backend, packed
 from standalone_archive import HERE, installed, publish
 
+from builder.bundle.fetches import will_fetch
+from builder.bundle.reader import open_bundle
 from builder.image.kept import Image, read_image
 from builder.lock.document import LOCK_FILE
 from builder.oci.digest import Digest
@@ -243,6 +245,19 @@ def test_a_bundle_holds_the_base_and_another_machine_needs_no_registry(
     if shutil.which("skopeo") or os.environ.get("CI"):
         line = ["skopeo", "inspect", "--raw", f"oci-archive:{tmp_path / 'tell.tar'}"]
         assert b"manifests" in subprocess.run(line, check=True, capture_output=True).stdout
+
+
+def test_a_thin_bundle_has_the_base_from_its_registry(
+    project: Path, registry: Registry, awkward: Base, machine: Callable[[str], Machine], tmp_path: Path
+) -> None:
+    packing = machine("running")
+    packing("bundle", project, "--thin", "-o", tmp_path / "thin.tar")
+    (place, *_) = (one for one in will_fetch(open_bundle(tmp_path / "thin.tar")) if "of the base" in one.what)
+    assert place.urls[0].startswith(f"oci://{registry.host}/")
+    before = len(registry.fetched(list(awkward.layers)))
+    done = machine("thin")("run", tmp_path / "thin.tar", "tell", "--engine", "embedded", "--out", tmp_path / "out")
+    assert told(done.stdout)["alpha"] == "1.0"
+    assert sorted(registry.fetched(list(awkward.layers))[before:]) == sorted(layer.digest for layer in awkward.layers)
 
 
 def test_a_layout_of_an_environment_is_whole(project: Path, awkward: Base, machine: Any, tmp_path: Path) -> None:
