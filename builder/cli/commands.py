@@ -97,7 +97,8 @@ def envbuild(context: click.Context, quiet: bool, verbose: bool) -> None:
     The way of the data: spec, lock, image, bundle, run.
 
     Exit codes: 0 ok, 1 the input or state is wrong, 2 wrong usage or something unexpected, 3 a check failed,
-    5 a digest is wrong, 6 could not be measured, 130 interrupted; `run` returns the command's own.
+    4 an approval or a signature is missing, 5 a digest or a signature is wrong, 6 could not be measured, 130
+    interrupted; `run` returns the command's own.
 
     A command that fails with `--json` prints {"error": {"what", "why", "hint", "exit-code"}}, if it has not printed
     its result.
