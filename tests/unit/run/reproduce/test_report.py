@@ -3,6 +3,10 @@ from __future__ import annotations
 import json
 
 import pytest
+from google.protobuf import json_format
+from in_toto_attestation.predicates.test_result.v0 import test_result_pb2
+from in_toto_attestation.v1 import statement_pb2
+from in_toto_attestation.v1.statement import Statement
 
 from builder.errors import EnvbuildError
 from builder.run.reproduce.check import Check
@@ -34,6 +38,14 @@ def test_the_report_is_an_in_toto_test_result_of_the_bundle():
     assert predicate["failedTests"] == ["metric accuracy"]
     assert predicate["dev.envbuild.reproduction"]["checks"] == [check.to_dict() for check in CHECKS]
     assert json.loads(report(*CHECKS).to_attachment().data) == statement
+
+
+def test_in_totos_own_library_reads_the_report():
+    statement = report(*CHECKS).to_statement()
+    message = json_format.ParseDict(statement, statement_pb2.Statement())
+    Statement.copy_from_pb(message).validate()
+    result = json_format.ParseDict(statement["predicate"], test_result_pb2.TestResult(), ignore_unknown_fields=True)
+    assert (result.result, list(result.failed_tests)) == ("FAILED", ["metric accuracy"])
 
 
 @pytest.mark.parametrize(("checks", "result"), [(CHECKS[:1], "PASSED"), ((CHECKS[0], CHECKS[3]), "WARNED")])
