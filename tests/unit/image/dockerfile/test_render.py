@@ -199,6 +199,15 @@ def test_what_changes_often_is_copied_late() -> None:
     assert places == sorted(places)
 
 
+def test_packed_data_are_copied_below_the_code_and_leave_their_folder_open() -> None:
+    context = render("made:1.0", made_plans(KINDS["wheels"]), replace(ADDITION, data=(FileEntry("train", b"1"),)))
+    text = dockerfile(context)
+    order = ["COPY model/", "COPY data/ /data/", "RUN chmod 1777 /data", "COPY app/"]
+    assert [text.index(part) for part in order] == sorted(text.index(part) for part in order)
+    assert "!data" in context.texts[".dockerignore"].decode().splitlines()
+    assert "data/train" in [entry.path for entry in context.files]
+
+
 def test_texts_do_not_depend_on_the_order_of_anything() -> None:
     lock = KINDS["conda and wheels"]
     expected = render("made:1.0", made_plans(lock, BOTH), ADDITION)
