@@ -20,6 +20,7 @@ from builder.layers.files import FileEntry, Kind, check_path
 from builder.oci.canonical import canonical_json
 from builder.oci.digest import Digest
 from builder.oci.layout import CHUNK
+from builder.records.audit.folder import is_trail
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
@@ -32,6 +33,8 @@ def code_files(folder: Path, globs: Sequence[str], always: Collection[str] = ())
     """The files below `folder` that a glob matches and no ignore file excludes, sorted, relative to `folder`.
 
     The files `always` are among them, matched or not.
+
+    An audit trail is no code: else each event would make another bundle.
 
     A pattern has the form of `.gitignore`'s and starts at the project's folder: `src/**`, `*.py`, `params.yaml`.
 
@@ -141,7 +144,7 @@ def _files(folder: Path, prefix: str = "", ignores: tuple[_Ignore, ...] = ()) ->
     for entry in sorted(os.scandir(folder / prefix), key=lambda entry: entry.name):
         path = f"{prefix}{entry.name}"
         is_folder = entry.is_dir(follow_symlinks=False)
-        if entry.name == ".git" or _ignored(path, is_folder, ignores):
+        if entry.name == ".git" or _ignored(path, is_folder, ignores) or (is_folder and is_trail(folder / path)):
             continue
         if is_folder:
             yield from _files(folder, f"{path}/", ignores)

@@ -23,6 +23,11 @@ def packed(folder: Path, *globs: str) -> list[str]:
     return [entry.path for entry in code_files(folder, globs or ("**",))]
 
 
+def test_an_audit_trail_is_no_code_and_another_folder_of_its_name_is(tmp_path: Path) -> None:
+    write(tmp_path, "a.py", "audit/trail.json", "audit/x.json", "src/audit/__init__.py")
+    assert packed(tmp_path) == ["a.py", "src/audit/__init__.py"]
+
+
 @pytest.mark.parametrize(
     ("glob", "expected"),
     [
