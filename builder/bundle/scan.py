@@ -22,8 +22,8 @@ from builder.image.skeleton import BUNDLE, CODE, DATA, MODEL
 from builder.layers.files import FileEntry, Kind
 from builder.oci.layout import CHUNK
 from builder.oci.store import Store
-from builder.records.scan.file_scan import RULES, Role, ScannedFile, scan_file
-from builder.records.scan.finding import FileVerdict, Finding
+from builder.records.scan.file_scan import Role, ScannedFile, scan_file
+from builder.records.scan.finding import RULES, FileVerdict, Finding
 from builder.records.scan.report import Report, make_report
 from builder.records.scan.statement import scan_record
 from builder.spec import LoadedProject

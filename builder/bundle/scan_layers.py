@@ -22,8 +22,8 @@ from builder.oci.layer_rules import FILE, plain, shown
 from builder.oci.layout import Layout
 from builder.oci.store import Store
 from builder.oci.tar_entries import Entry, TarReader
-from builder.records.scan.file_scan import RULES, Role, ScannedFile, is_safe_format, scan_file
-from builder.records.scan.finding import FileVerdict, Finding
+from builder.records.scan.file_scan import Role, ScannedFile, is_safe_format, scan_file
+from builder.records.scan.finding import RULES, FileVerdict, Finding
 from builder.records.scan.report import Report, make_report
 from builder.records.scan.statement import SCAN_FILE, recorded_allowances
 from builder.spec.project import Allowance

@@ -1,4 +1,7 @@
-"""Scanning one file: what it is decides how it is read. Each reading streams, and none runs what it reads."""
+"""Scanning one file: what it is decides how it is read. Each reading streams, and none runs what it reads.
+
+The readers are imported when they are needed: their patterns take longer to compile than a small file to read.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,7 @@ from builder.records.scan.blocks import HEAD, AsUtf8, Block, Stream, encoding_of
 from builder.records.scan.file_names import found_by_name
 from builder.records.scan.finding import FileVerdict, Finding, first
 from builder.records.scan.notebook import LARGEST, Part, notebook_parts
-from builder.records.scan.personal import LINES, MOST_TEXT, SAMPLES, TABLES, find_personal
-from builder.records.scan.pickles import find_in_pickles
-from builder.records.scan.secrets import find_secrets, secrets_in
-
-RULES = 1
-"""The revision of rules and readers: verdicts of another one are not used again."""
+from builder.records.scan.samples import LINES, MOST_TEXT, SAMPLES, TABLES
 
 Role = Literal["code", "model", "data", "documents"]
 """What a file is for. Data are looked at for what is about people; elsewhere tables and outputs of notebooks are."""
@@ -84,12 +82,16 @@ def is_safe_format(file: ScannedFile, head: bytes) -> bool:
 
 
 def _of_header(file: ScannedFile) -> Iterator[Finding]:
+    from builder.records.scan.secrets import find_secrets
+
     with file.open() as stream:
         size = int.from_bytes(stream.read(8), "little") if file.suffix == "safetensors" else _LARGEST_HEADER
         yield from find_secrets(io.BytesIO(stream.read(min(size, _LARGEST_HEADER))), file.suffix, is_text=False)
 
 
 def _scan_text(file: ScannedFile, encoding: str) -> FileVerdict:
+    from builder.records.scan.secrets import find_secrets
+
     if file.suffix == "ipynb" and file.size <= LARGEST:
         with file.open() as stream:
             parts = notebook_parts(stream.read(LARGEST + 1))
@@ -100,13 +102,19 @@ def _scan_text(file: ScannedFile, encoding: str) -> FileVerdict:
         findings += find_secrets(_decoded(stream, encoding), file.suffix, is_text=True)
     unread: tuple[str, ...] = ()
     if _is_sample(file):
-        with file.open() as stream:
-            findings += find_personal(_decoded(stream, encoding), file.suffix)
+        findings += _of_people(file, encoding)
         if file.size > MOST_TEXT:
             unread = (f"personal data behind the first {MOST_TEXT >> 20} MiB",)
     if file.suffix not in _TEXTS:
         findings += _of_pickles(file)
     return FileVerdict(tuple(findings), unread)
+
+
+def _of_people(file: ScannedFile, encoding: str) -> Iterator[Finding]:
+    from builder.records.scan.personal import find_personal
+
+    with file.open() as stream:
+        yield from find_personal(_decoded(stream, encoding), file.suffix)
 
 
 def _is_sample(file: ScannedFile) -> bool:
@@ -120,6 +128,8 @@ def _decoded(stream: io.BufferedReader, encoding: str) -> Stream:
 
 
 def _scan_binary(file: ScannedFile) -> FileVerdict:
+    from builder.records.scan.secrets import find_secrets
+
     findings = list(_of_pickles(file))
     unread = []
     if file.size <= _TOKENS_ONLY:
@@ -136,11 +146,16 @@ def _scan_binary(file: ScannedFile) -> FileVerdict:
 
 
 def _of_pickles(file: ScannedFile) -> Iterator[Finding]:
+    from builder.records.scan.pickles import find_in_pickles
+
     with file.open() as stream:
         yield from find_in_pickles(stream, file.path, file.suffix)
 
 
 def _of_notebook(parts: Iterable[Part]) -> Iterator[Finding]:
+    from builder.records.scan.personal import find_personal
+    from builder.records.scan.secrets import secrets_in
+
     for part in parts:
         block = Block(part.text, 0, len(part.text), 1)
         for finding in secrets_in(block, "py", is_text=True):

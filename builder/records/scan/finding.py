@@ -12,6 +12,9 @@ LEVELS: tuple[Level, ...] = ("high", "medium", "low")
 STOPS: frozenset[Level] = frozenset(("high", "medium"))
 """Levels of findings that stop a bundle, unless the spec allows them."""
 
+RULES = 1
+"""The revision of rules and readers: verdicts of another one are not used again."""
+
 MOST = 100
 """Findings of one file that are told one by one."""
 

@@ -9,8 +9,8 @@ from typing import Any
 from builder.errors import EnvbuildError
 from builder.oci.canonical import parse_json
 
-LARGEST = 64 << 20
-"""Bytes of a notebook that is read as one."""
+LARGEST = 16 << 20
+"""Bytes of a notebook that is read as one; a larger one is read as any text."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,8 @@ from dataclasses import dataclass, field
 from builder.records.scan.blocks import Block, Stream, blocks
 from builder.records.scan.finding import Finding
 from builder.records.scan.personal_rules import PERSONAL_RULES, PersonalRule, looks_personal, shape
+from builder.records.scan.samples import LINES, MOST_TEXT, TABLES
 
-TABLES = {"csv": ",", "tsv": "\t"}
-LINES = frozenset(("jsonl", "ndjson"))
-SAMPLES = frozenset((*TABLES, *LINES, "json", "txt", "log", "xml", "yaml", "yml", "sql", "md", "dat", ""))
-"""Suffixes of data that are looked at."""
-MOST_TEXT = 256 << 20
-"""Bytes of a file that are looked at."""
 _ENOUGH = 10_000
 """Of one kind; then it is clear, and nothing more is counted."""
 _KEY = re.compile(rb"\"([^\"\\\n]{1,80})\"\s{0,4}:\s{0,4}[\[\"]?[^:{}\n]{0,80}$")

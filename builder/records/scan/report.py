@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from builder.errors import CheckFailedError
-from builder.records.scan.advice import advice
-from builder.records.scan.file_scan import RULES
-from builder.records.scan.finding import LEVELS, STOPS, FileVerdict, Finding
+from builder.records.scan.finding import LEVELS, RULES, STOPS, FileVerdict, Finding
 from builder.spec.project import Allowance
 
 _MOST_SHOWN = 20
@@ -31,6 +29,8 @@ class Found:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""
+        from builder.records.scan.advice import advice
+
         reason = {"reason": self.reason} if self.reason else {}
         return {**self.finding.to_dict(), "allowed": bool(self.reason), **reason, "advice": advice(self.finding.rule)}
 
@@ -82,6 +82,8 @@ class Report:
         """Raises: CheckFailedError, if something that was found stops `what`; it tells `most` findings."""
         if not self.stopping:
             return
+        from builder.records.scan.advice import advice
+
         shown = [one.finding for one in self.stopping[:most]]
         more = len(self.stopping) - len(shown)
         first = self.stopping[0].finding

@@ -15,9 +15,7 @@ from builder.oci.attachments import Attachment
 from builder.oci.canonical import canonical_json, parse_json, readable_json
 from builder.oci.digest import Digest
 from builder.records.record import JSON, Record
-from builder.records.scan.advice import advice, all_rules
-from builder.records.scan.file_scan import RULES
-from builder.records.scan.finding import LEVELS
+from builder.records.scan.finding import LEVELS, RULES
 from builder.records.scan.report import Report
 from builder.spec.project import Allowance
 
@@ -56,6 +54,8 @@ def recorded_allowances(data: bytes) -> tuple[tuple[Allowance, ...], dict[str, s
 
 def scan_attachment(report: Report, subjects: Mapping[str, Digest]) -> Attachment:
     """The statement about these digests, by their names."""
+    from builder.records.scan.advice import all_rules
+
     outcome = "FAILED" if report.stopping else "WARNED" if report.levels["low"] else "PASSED"
     rules = sorted({found.finding.rule for found in report.found if not found.reason})
     failed = sorted({found.finding.rule for found in report.stopping})
@@ -120,6 +120,8 @@ _SARIF_LEVELS = {"high": "error", "medium": "warning", "low": "note"}
 
 def sarif(report: Report, version: str) -> bytes:
     """The report in the Static Analysis Results Interchange Format 2.1.0, which CI services show at the lines."""
+    from builder.records.scan.advice import advice, all_rules
+
     rules = [
         {"id": name, "shortDescription": {"text": what}, "help": {"text": advice(name)}} for name, what in all_rules()
     ]
