@@ -215,6 +215,9 @@ _DATA_KEYS: Mapping[str, tuple[type, ...]] = {
 
 def _check_document(document: Mapping[str, Any]) -> None:
     """Refuse a `bundle.json` in which something is of another type than readers rely on."""
+    model = document.get("model")
+    if model is not None and not (isinstance(model, dict) and isinstance(model.get("digest"), str)):
+        raise EnvbuildError("the bundle's `bundle.json` is not as it should be", "`model` has no digest")
     for part, keys in (("commands", _COMMAND_KEYS), ("data", _DATA_KEYS)):
         entries = document.get(part)
         for name, entry in entries.items() if isinstance(entries, dict) else [(part, None)]:

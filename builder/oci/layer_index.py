@@ -25,6 +25,8 @@ DEVICES = frozenset({b"3", b"4", b"6"})
 _KINDS = DEVICES | {FILE, HARD_LINK, SYMBOLIC_LINK, DIRECTORY}
 MOST_ENTRIES = 500_000
 """Paths of one layer at most, directories above others among them."""
+_DEEPEST = 256
+"""Names of one path at most, as for what is run."""
 _MOST_TEXT = 96 << 20
 """Bytes of these paths at most."""
 
@@ -194,6 +196,8 @@ class _Indexing:
             raise TarError(f"`{shown(path)}` has headers that contradict each other: {reader.contradictions[0]}")
         if not path:
             return
+        if path.count(b"/") >= _DEEPEST:
+            raise TarError(f"`{shown(path)}` is more than {_DEEPEST} folders deep")
         parent, _, name = path.rpartition(b"/")
         if name.startswith(WHITEOUT):
             self._white_out(parent, name)

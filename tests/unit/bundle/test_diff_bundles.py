@@ -65,8 +65,8 @@ def test_code_is_told_file_by_file_and_its_layer_is_all_that_moves(tmp_path: Pat
         ({"data": {"train": DATA}}, {"data": {"train": DATA | {"packed": True}}}, ("data", "train", "changed")),
         ({"model": {"path": "/model", "digest": "1"}}, {}, ("model", "/model", "removed")),
         (
-            {"model": {"files": [{"path": "w", "digest": "1", "size": 1}]}},
-            {"model": {"files": [{"path": "w", "digest": "2", "size": 1}]}},
+            {"model": {"digest": "1", "files": [{"path": "w", "digest": "1", "size": 1}]}},
+            {"model": {"digest": "2", "files": [{"path": "w", "digest": "2", "size": 1}]}},
             ("model", "w", "changed"),
         ),
         ({}, {"commands": {"train": COMMAND | {"seed": 7}}}, ("commands", "train: seed", "added")),
