@@ -77,6 +77,9 @@ def command(output: Output, /, target: str, **options: Any) -> int:
 
     Exits 5 if a digest differs, 3 if metrics or outputs do, 6 if something could not be measured.
     """
+    for path in options["reports"]:
+        if path.is_dir() or not path.absolute().parent.is_dir():
+            raise EnvbuildError(f"no report can be written to `{path}`", hint="Name a file in a folder that is there")
     workshop = make_workshop(output, options["workers"], offline=options["offline"])
     with opened_bundle(target, workshop, output) as bundle:
         report = _Reproduction(bundle, workshop, output, options).report()

@@ -223,3 +223,10 @@ def test_actions_leave_events_in_the_projects_trail_and_nowhere_else(envbuild, b
     assert [event["subject"]["digest"] == digest for event in events] == [False, True, True]
     assert events[0]["details"] == {"command": "train", "exit-code": 0, "engine": "embedded"}
     envbuild("audit", "verify", project)
+
+
+def test_a_report_that_cannot_be_written_is_told_before_the_work(envbuild, workplace):
+    (workplace / "bundle.tar").touch()
+    for place in (workplace, workplace / "none/report.md"):
+        done = envbuild("reproduce", workplace / "bundle.tar", "--report", place, code=1)
+        assert "no report can be written" in done.stderr
