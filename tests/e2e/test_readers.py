@@ -272,6 +272,24 @@ def test_skopeo_copies_both_platforms(bundle, folder, program):
     assert [entry["digest"] for entry in index["manifests"]] == [bundle.digest]
 
 
+@pytest.mark.parametrize("form", ["raw", "none"])
+def test_images_do_not_depend_on_how_the_model_is_listed(form, envbuild, bundle, opened, folder, program):
+    project, file = folder / "projects/examples/penguins", folder / f"{form}.tar"
+    envbuild("bundle", project, "-o", file, "--modelpack", form)
+    other = open_bundle(file)
+    assert {one: image.descriptor for one, image in other.images.items()} == {
+        one: image.descriptor for one, image in opened.bundle.images.items()
+    }
+    assert len(other.artifacts) == (form == "raw")
+    target = folder / f"{form}-layout"
+    options = ["--insecure-policy", "copy", "--quiet", "--all", "--preserve-digests"]
+    program("skopeo")(*options, f"oci-archive:{file}", f"oci:{target}:image")
+    for artifact in other.artifacts:
+        for layer in other.layout.manifest(artifact).layers:
+            path = project / "out/model" / layer.annotations["org.cncf.model.filepath"]
+            assert (target / "blobs/sha256" / layer.digest.hex).read_bytes() == path.read_bytes()
+
+
 def test_umoci_unpacks_the_same_files(layout, folder, program, expected):
     target = folder / "umoci"
     program("umoci")("unpack", "--image", f"{layout}:image", target)
