@@ -14,11 +14,13 @@ from typing import IO, Any
 
 from builder.bundle.reader import document_file, is_bundle
 from builder.bundle.scan import bytes_of, moved_back, own_imports, own_modules
+from builder.errors import EnvbuildError
 from builder.image.contents.layers import ADDED, kinds_of
 from builder.image.kept import Image, kept_value
 from builder.image.skeleton import BUNDLE, CODE, DATA, MODEL
 from builder.oci.layer_index import layer_stream
 from builder.oci.layer_rules import FILE, plain, shown
+from builder.oci.layer_scan import MOST_ENTRIES
 from builder.oci.layout import Layout
 from builder.oci.store import Store
 from builder.oci.tar_entries import Entry, TarReader
@@ -123,26 +125,29 @@ def _read(layout: Layout, image: Image, number: int, store: Store) -> _Layer:
 def _scanned(reader: TarReader, temporary: Path) -> _Layer:
     verdicts: dict[str, FileVerdict] = {}
     scanned: dict[str, tuple[int, int]] = {}
-    code, hidden = [], []
+    modules: set[str] = set()
+    hidden: set[str] = set()
     count = 0
-    for entry in reader:
+    for number, entry in enumerate(reader):
+        if number > MOST_ENTRIES:
+            raise EnvbuildError(f"a layer has more than {MOST_ENTRIES} entries", "which is more than is scanned")
         path = _path(entry)
         if path is None or entry.kind != FILE:
             continue
         folder, _, name = path.rpartition("/")
         if name.startswith(_WHITEOUT):
-            hidden.append(f"{folder}/" if name == _OPAQUE else f"{folder}/{name.removeprefix(_WHITEOUT)}".lstrip("/"))
+            hidden.add(f"{folder}/" if name == _OPAQUE else f"{folder}/{name.removeprefix(_WHITEOUT)}".lstrip("/"))
             continue
         role = _ROLES.get(path.partition("/")[0], "code")
         files, size = scanned.get(role, (0, 0))
         scanned[role] = files + 1, size + entry.size
         if path.startswith(f"{CODE}/"):
-            code.append(path.removeprefix(f"{CODE}/"))
+            modules |= own_modules([path.removeprefix(f"{CODE}/")])
         verdict = _verdict(path, role, entry, reader, temporary)
         count += len(verdict.findings)
         if (verdict.findings or verdict.not_measured) and count <= _MOST_FINDINGS:
             verdicts[path] = verdict
-    return _Layer(verdicts, scanned, own_modules(code), frozenset(hidden))
+    return _Layer(verdicts, scanned, frozenset(modules), frozenset(hidden))
 
 
 def _path(entry: Entry) -> str | None:

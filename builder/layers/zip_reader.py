@@ -147,13 +147,23 @@ class ZipReader:
         if at + _END.size + comment != len(tail):
             self._refuse("there are bytes behind its end")
         end = tail_at + at
-        if _UNKNOWN_16 in (disk, first_disk, here, count) or _UNKNOWN_32 in (length, offset):
+        told = (disk, first_disk, here, count, length, offset)
+        if _UNKNOWN_16 in told[:4] or _UNKNOWN_32 in told[4:] or self._has_locator(end):
             disk, first_disk, here, count, length, offset, end = self._read_end_64(end)
+            wide = (disk, first_disk, here, count, length, offset)
+            unknown = (_UNKNOWN_16,) * 4 + (_UNKNOWN_32,) * 2
+            if any(small not in (large, none) for small, large, none in zip(told, wide, unknown, strict=True)):
+                self._refuse("its two ends do not say the same")
         if disk or first_disk or here != count:
             self._refuse("it is one of several parts")
         if offset + length != end:
             self._refuse("its central directory is not where its end says")
         return count, length, offset
+
+    def _has_locator(self, end: int) -> bool:
+        """Whether there is a zip64 end too, as PyTorch writes it into every archive."""
+        at = end - _END_LOCATOR.size
+        return at >= _END_64.size and self._read(at, 4) == b"PK\6\7"
 
     def _read_end_64(self, end: int) -> tuple[int, int, int, int, int, int, int]:
         at = end - _END_LOCATOR.size

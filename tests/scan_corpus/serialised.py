@@ -112,6 +112,14 @@ def zipped(members: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes
     return file.getvalue()
 
 
+def as_pytorch(members: dict[str, bytes]) -> bytes:
+    """An archive as PyTorch writes it: it always has a zip64 end too (compared with one that a release of it wrote)."""
+    data = zipped(members)
+    count, length, offset = struct.unpack("<HLL", data[-12:-2])
+    wide = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, count, count, length, offset)
+    return data[:-22] + wide + struct.pack("<4sLQL", b"PK\6\7", 0, len(data) - 22, 1) + data[-22:]
+
+
 def numpy_file(data: bytes, descr: str = "|O") -> bytes:
     header = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': (1,), }}".encode().ljust(117) + b"\n"
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + data
@@ -129,6 +137,7 @@ def tarred(members: dict[str, bytes]) -> bytes:
 
 def _wrapped(payload: bytes) -> Iterator[tuple[str, bytes]]:
     yield "model.pt", zipped({"archive/data.pkl": payload, "archive/data/0": bytes(64), "archive/version": b"3\n"})
+    yield "pytorch.pt", as_pytorch({"archive/data.pkl": payload, "archive/data/0": bytes(64)})
     yield "deflated.pt", zipped({"m/data.pkl": payload}, zipfile.ZIP_DEFLATED)
     yield "renamed.pt", zipped({"m/data.txt": payload})
     yield "model.npz", zipped({"a.npy": numpy_file(payload)})

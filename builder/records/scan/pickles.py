@@ -27,30 +27,27 @@ from builder.records.scan.pickle_values import Import, MalformedPickleError, Too
 
 PICKLE_SUFFIXES = frozenset(("pkl", "pickle", "pck", "pcl", "joblib", "dill", "cloudpickle"))
 """Of files that hold pickles, and nothing else."""
-WEIGHTS_SUFFIXES = frozenset(
+_OTHER_ARCHIVES = frozenset(
     (
-        "pt",
-        "pth",
-        "ckpt",
-        "bin",
-        "sav",
-        "model",
-        "npy",
-        "npz",
-        "p",
-        "z",
-        "gz",
-        "xz",
-        "bz2",
-        "lzma",
-        "mar",
-        "keras",
-        "h5",
-        "nemo",
-        "tar",
+        "zip",
+        "whl",
+        "egg",
+        "jar",
+        "war",
+        "apk",
+        "docx",
+        "xlsx",
+        "pptx",
+        "odt",
+        "ods",
+        "odp",
+        "epub",
+        "nupkg",
+        "vsix",
+        "kmz",
     )
 )
-"""Of files that may hold pickles."""
+"""Suffixes of archives that nobody loads as a model."""
 
 _LARGEST_INFLATED = 8 << 30
 _LONGEST_HEADER = 1 << 16
@@ -247,7 +244,7 @@ def _in_zip(path: Path, suffix: str) -> Iterator[Finding]:
                         yield from find_in_pickles(stream, None, member, entry.path)
     except (EnvbuildError, OSError, struct.error, _TooMuchError) as error:
         why = error.why[0] if isinstance(error, EnvbuildError) and error.why else type(error).__name__
-        if suffix in PICKLE_SUFFIXES | WEIGHTS_SUFFIXES:
+        if suffix not in _OTHER_ARCHIVES:
             yield from _unreadable(f"the archive is damaged or odd: {why}", "")
 
 

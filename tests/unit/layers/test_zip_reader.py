@@ -123,6 +123,28 @@ def test_zip64_records_that_lie_are_refused(data: bytes, reason: str, tmp_path: 
     assert reason in refusal(data, tmp_path)
 
 
+def with_both_ends(data: bytes, count: int | None = None) -> bytes:
+    """An archive that has a zip64 end besides one that says all, as PyTorch writes every one."""
+    real, length, offset = struct.unpack("<HLL", data[-12:-2])
+    real = real if count is None else count
+    wide = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, real, real, length, offset)
+    return data[:-22] + wide + struct.pack("<4sLQL", b"PK\6\7", 0, len(data) - 22, 1) + data[-22:]
+
+
+def test_a_zip64_end_that_is_not_needed_is_read_too(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a/data.pkl", b"N.")
+    data = path.read_bytes()
+    path.write_bytes(with_both_ends(data))
+    with ZipReader(path) as reader:
+        assert [entry.path for entry in reader.read_entries()] == ["a/data.pkl"]
+    path.write_bytes(with_both_ends(data, count=2))
+    with ZipReader(path) as reader, pytest.raises(EnvbuildError) as caught:
+        reader.read_entries()
+    assert "its two ends do not say the same" in caught.value.why
+
+
 def test_names_without_the_flag_of_utf8_are_code_page_437(tmp_path: Path) -> None:
     data = renamed(make({"n_me": b""}), b"n_me", b"n\x84me")
     assert list(read(data, tmp_path)) == ["näme"]
