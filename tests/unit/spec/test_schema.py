@@ -104,6 +104,8 @@ def test_schemas_accept_the_documents_of_this_repository(file: str) -> None:
     root = Project if file.endswith("envbuild.yaml") else Environment
     for command in document.get("commands", {}).values():
         command |= {name: int(command[name]) for name in ("seed", "port") if name in command}
+        command |= {"deterministic": command["deterministic"] == "true"} if "deterministic" in command else {}
+        command |= {"tolerances": {name: float(value) for name, value in command.get("tolerances", {}).items()}}
     for data in document.get("data", {}).values():
         data["size"] = int(data["size"])
     assert is_valid(document, root)
