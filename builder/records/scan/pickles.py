@@ -20,6 +20,7 @@ from typing import Any
 from builder.errors import EnvbuildError
 from builder.layers.zip_reader import ZipReader
 from builder.oci.tar_entries import TarError, TarReader
+from builder.records.scan.blocks import Block, Wanted
 from builder.records.scan.finding import Finding
 from builder.records.scan.pickle_imports import judge
 from builder.records.scan.pickle_machine import Machine
@@ -61,10 +62,16 @@ _SERIOUS = ("dangerous", "hidden")
 _LAMBDA = re.compile(rb"\"class_name\":\s{0,4}\"Lambda\"")
 _OBJECTS = re.compile(r"'[|<>=]?O\d{0,2}'")
 """The type of objects in the description of an array."""
-_HIDDEN_CALL = re.compile(
-    rb"c(?:os|posix|nt|subprocess|builtins|__builtin__|sys|runpy|importlib|pty|socket)\n[A-Za-z_]\w{2,40}\n"
-    rb"|\x8c[\x02-\x12](?:os|posix|nt|subprocess|builtins|sys|runpy|importlib|pty|socket)(?:\x94|q.)?\x8c[\x03-\x20][a-z_]{3}",
-    re.DOTALL,
+_REACHING = ("os", "posix", "nt", "subprocess", "builtins", "__builtin__")
+_HIDDEN_CALL = Wanted(
+    re.compile(
+        rb"c[a-z_]{2,12}\n[A-Za-z_]\w{2,40}\n|\x8c[\x02-\x12][a-z_]{2,12}(?:\x94|q.)?\x8c[\x03-\x20][a-z_]{3}",
+        re.DOTALL,
+    ),
+    (
+        *(f"c{module}\n".encode() for module in _REACHING),
+        *(b"\x8c" + bytes([len(module)]) + module.encode() for module in _REACHING),
+    ),
 )
 """An import of something dangerous, among bytes that are no instructions to those who load the file as it is meant."""
 
@@ -135,7 +142,7 @@ class _Trailing:
     def __call__(self, data: bytes) -> None:
         if not self.found:
             text = self._tail + data
-            self.found = _HIDDEN_CALL.search(text) is not None
+            self.found = any(Block(text, 0, len(text), 1).matches(_HIDDEN_CALL))
             self._tail = text[-128:]
 
 
