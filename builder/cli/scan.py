@@ -48,11 +48,11 @@ def command(output: Output, target: str, all_layers: bool, attaches: bool, sarif
     if attaches and not of_image:
         raise EnvbuildError(f"`{target}` is no bundle", hint="Pack it first; `--attach` is for bundles and images")
     if of_image:
-        report = _of_image(target, reference, workshop, output, all_layers=all_layers)
+        digest, report = _of_image(target, reference, workshop, output, all_layers=all_layers)
+        if attaches:
+            _attach(target, digest, report, workshop, output)
     else:
         report = _of_files(Path(target), workshop)
-    if attaches:
-        _attach(target, report, workshop, output)
     _answer(target, report, output, sarif, as_json=as_json)
 
 
@@ -70,7 +70,8 @@ def _of_files(path: Path, workshop: Workshop) -> Report:
 
 def _of_image(
     target: str, reference: Reference | None, workshop: Workshop, output: Output, *, all_layers: bool
-) -> Report:
+) -> tuple[str, Report]:
+    """The digest of what was scanned, and what came of it."""
     from builder.bundle.scan_layers import scan_image
     from builder.records.scan.report import joined
 
@@ -78,11 +79,12 @@ def _of_image(
         layout = subject.layout
         reports = [scan_image(layout, image, workshop.store, all_layers=all_layers) for image in subject.images()]
     report = joined(reports)
-    record_event("scanned", subject.name, str(subject.tops[0].digest), {"findings": len(report.found)})
-    return report
+    digest = str(subject.tops[0].digest)
+    record_event("scanned", subject.name, digest, {"findings": len(report.found)})
+    return digest, report
 
 
-def _attach(target: str, report: Report, workshop: Workshop, output: Output) -> None:
+def _attach(target: str, digest: str, report: Report, workshop: Workshop, output: Output) -> None:
     from builder.bundle.attach import Remote, attach
     from builder.records.scan.statement import scan_attachment
 
@@ -90,6 +92,8 @@ def _attach(target: str, report: Report, workshop: Workshop, output: Output) -> 
         subjects = {bundle.name: bundle.top.digest}
         subjects |= {f"{bundle.name} {platform}": image.descriptor.digest for platform, image in bundle.images.items()}
         top = bundle.top
+    if str(top.digest) != digest:
+        raise EnvbuildError(f"`{target}` was replaced while it was scanned", hint="Scan it again")
     reference = reference_in(target)
     place = Remote(reference, make_registries(make_fetcher(workshop.store, output))) if reference else Path(target)
     attach(place, top, [scan_attachment(report, subjects)])
