@@ -50,6 +50,28 @@ def test_a_command_in_the_shell_sees_and_changes_the_working_tree(engine, with_e
     assert (workplace / "written.txt").stat().st_uid == os.getuid()
 
 
+@pytest.fixture(scope="module")
+def packed(envbuild, notebook, tmp_path_factory):
+    """A bundle of a project with one file of code."""
+    project = tmp_path_factory.mktemp("packed")
+    (project / "envbuild.yaml").write_text(f"name: packed\nenvironment: {notebook}\ncode: [packed_code.py]\n")
+    (project / "packed_code.py").write_text("ANSWER = 42\n")
+    envbuild("bundle", project, "-o", project / "packed.tar")
+    return project / "packed.tar"
+
+
+@pytest.mark.parametrize("engine", ["embedded", "docker", "podman"])
+def test_a_shell_in_a_bundle_has_what_was_packed_and_what_is_mounted(engine, with_engines, packed, workplace):
+    shell = replace(with_engines, cwd=str(workplace))
+    code = "import os, packed_code; print(packed_code.ANSWER, os.getcwd())"
+    assert shell("shell", packed, "--engine", engine, "--", "python", "-c", code).stdout == "42 /app\n"
+    (workplace / "mine.txt").write_text("mine")
+    listed = shell(
+        "shell", packed, "--work", ".", "--engine", engine, "--", "python", "-c", "print(open('mine.txt').read())"
+    )
+    assert listed.stdout == "mine\n"
+
+
 def test_the_exit_code_of_a_command_in_the_shell_is_its_own(envbuild, notebook):
     envbuild("shell", notebook, "--engine", "embedded", "--", "python", "-c", "raise SystemExit(7)", code=7)
 
