@@ -33,6 +33,8 @@ _DEVICES = (b"3", b"4")
 _LONGEST_PATH = 4096
 _DEEPEST = 256
 """Names of one path at most: what removes a tree goes down level by level."""
+_ENTRY_LIMIT = 2_000_000
+"""Entries of one layer at most: each takes room in the file system, however small its layer is compressed."""
 _DIRECTORY_LIMIT = 1_000_000
 """Directories of one layer at most; their modes are kept in memory until the end."""
 
@@ -115,7 +117,9 @@ def _unpack_verified(
     uncompressed = ObservedStream(decompressed(buffered), largest_content(layer.size), f"{what}, unpacked,")
     stream = io.BufferedReader(uncompressed, CHUNK)
     reader = TarReader(stream)
-    for entry in reader:
+    for count, entry in enumerate(reader, 1):
+        if count > _ENTRY_LIMIT:
+            raise TarError(f"it holds more than {_ENTRY_LIMIT} entries")
         destination.put(entry, reader)
     while stream.read(CHUNK):
         pass

@@ -153,6 +153,13 @@ def test_a_layer_that_unpacks_to_more_than_any_layer_has_is_left(store, monkeypa
     assert list((store.root / "tmp").iterdir()) == []
 
 
+def test_a_layer_of_endless_entries_is_left(store, monkeypatch):
+    monkeypatch.setattr("builder.run.unpack._ENTRY_LIMIT", 50)
+    with pytest.raises(EnvbuildError, match="more than 50 entries"):
+        unpack(store, *(entry(f"f{number}") for number in range(60)))
+    assert list((store.root / "tmp").iterdir()) == []
+
+
 def test_attributes_and_odd_owners_of_a_layer_do_not_get_into_the_store(store):
     records = {"SCHILY.xattr.user.overlay.opaque": "y", "SCHILY.xattr.user.overlay.redirect": "/etc", "uid": "70000"}
     root = unpack(store, folder("a", pax_headers=records), entry("a/b", pax_headers=records))
