@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -13,30 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-PENGUIN = {"bill_length_mm": 46.5, "bill_depth_mm": 17.9, "flipper_length_mm": 192, "body_mass_g": 3500}
-ASK = """
-import json, sys, urllib.request
-body = json.dumps({"input": json.loads(sys.argv[1])}).encode()
-request = urllib.request.Request("http://127.0.0.1:8080/predictions", body, {"content-type": "application/json"})
-print(urllib.request.urlopen(request, timeout=30).read().decode())
-"""
-ALONE = """
-import fcntl, json, os, signal, socket, struct, subprocess, sys
-assert [name for _, name in socket.if_nameindex()] == ["lo"]
-if sys.argv[1] == "serve":  # a port can be reached on a loopback interface alone
-    with socket.socket() as control:
-        fcntl.ioctl(control, 0x8914, struct.pack("16sh22x", b"lo", 1))
-server = subprocess.Popen(json.loads(sys.argv[2]), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-if sys.argv[1] == "train":
-    sys.exit(sys.stdout.write(server.communicate()[0]) and server.returncode)
-said = next((line for line in server.stdout if "Uvicorn running on" in line), "it did not start")
-sys.stdout.write(said)
-subprocess.run([sys.executable, "-c", *json.loads(sys.argv[3])], check=True)
-server.send_signal(signal.SIGTERM)
-server.stdout.read()
-sys.exit(server.wait() != 128 + signal.SIGTERM)
-"""
+from without_network import ASK, PENGUIN, serve_alone, train_alone
 
 
 @dataclass(frozen=True)
@@ -111,8 +87,7 @@ def test_serves_on_docker_with_nothing_but_the_image(docker: Any, full: Packed, 
 def test_trains_on_the_embedded_engine_where_there_is_no_interface(
     alone: Any, program: Callable[[str], Any], full: Packed, out: Path
 ) -> None:
-    line = [*alone.line, "run", str(full.file), "train", "--engine", "embedded", "--out", str(out)]
-    program("unshare")("--net", sys.executable, "-c", ALONE, "train", json.dumps(line), **_options(alone))
+    train_alone(program("unshare"), alone, ["run", full.file, "train", "--engine", "embedded", "--out", out])
     assert_trained(out)
 
 
@@ -120,11 +95,5 @@ def test_trains_on_the_embedded_engine_where_there_is_no_interface(
 def test_serves_on_the_embedded_engine_where_there_is_no_interface(
     alone: Any, program: Callable[[str], Any], full: Packed, out: Path
 ) -> None:
-    line = [*alone.line, "run", str(full.file), "serve", "--engine", "embedded", "--out", str(out)]
-    asked = json.dumps([ASK, json.dumps(PENGUIN)])
-    done = program("unshare")("--net", sys.executable, "-c", ALONE, "serve", json.dumps(line), asked, **_options(alone))
-    assert json.loads(done.stdout.splitlines()[-1])["output"]
-
-
-def _options(envbuild: Any) -> dict[str, Any]:
-    return {key: value for key, value in envbuild.options.items() if value is not None}
+    line = ["run", full.file, "serve", "--engine", "embedded", "--out", out]
+    assert serve_alone(program("unshare"), alone, line)
