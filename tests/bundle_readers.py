@@ -9,11 +9,11 @@ from pathlib import Path
 from made_bundles import bundle_of, documents, write_file, write_folder
 from made_up_image import file, folder, layer, link
 
-from builder.bundle.contents import Files
-from builder.bundle.diff import diff_bundles
-from builder.bundle.reader import Bundle, open_bundle
-from builder.bundle.summary import summarise
-from builder.bundle.unpack import USUAL, unpack
+from builder.bundle.reading.contents import Files
+from builder.bundle.reading.diff import diff_bundles
+from builder.bundle.reading.reader import Bundle, open_bundle
+from builder.bundle.reading.summary import summarise
+from builder.bundle.reading.unpack import USUAL, unpack
 from builder.cli import inspect
 from builder.errors import EnvbuildError
 

@@ -13,9 +13,9 @@ from typing import Any
 from docker_registry import unavailable
 from made_up_image import file, folder, image, layer
 
-from builder.bundle.attach import attach
-from builder.bundle.reader import open_bundle
-from builder.bundle.signing import sign_bundle
+from builder.bundle.attached.attach import attach
+from builder.bundle.attached.signing import sign_bundle
+from builder.bundle.reading.reader import open_bundle
 from builder.oci.archive import DockerEntry, archive_header, write_archive, write_layout
 from builder.oci.attachments import Attachment
 from builder.oci.digest import Digest
@@ -128,7 +128,7 @@ def _below(files: dict[str, bytes], entries: Sequence[Descriptor]) -> set[str]:
 
 def replayed(source: Path, target: Path) -> Path:
     """Attach the signatures of one bundle to another."""
-    from builder.bundle.attach import attached
+    from builder.bundle.attached.attach import attached
 
     bundle, other = open_bundle(source), open_bundle(target)
     records = [replace(record) for _, record in attached(bundle, bundle.top.digest)]

@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from builder.bundle.code import code_files, content_digest
-from builder.bundle.data import Packing, packed_data
-from builder.bundle.described import describe, license_notes, package_records, project_records
-from builder.bundle.documents import Contents, bundle_files
-from builder.bundle.layers import own_layers
-from builder.bundle.model import packed_model, recognised
-from builder.bundle.parameters import read_parameters
-from builder.bundle.recorded import run_of_model
-from builder.bundle.scan import with_scan
+from builder.bundle.inside.described import describe, license_notes, package_records, project_records
+from builder.bundle.inside.documents import Contents, bundle_files
+from builder.bundle.inside.recorded import run_of_model
+from builder.bundle.inside.scan import with_scan
+from builder.bundle.parts.code import code_files, content_digest
+from builder.bundle.parts.data import Packing, packed_data
+from builder.bundle.parts.layers import own_layers
+from builder.bundle.parts.model import packed_model, recognised
+from builder.bundle.parts.parameters import read_parameters
 from builder.errors import EnvbuildError
 from builder.fetch import Fetcher
 from builder.image.absent import bring

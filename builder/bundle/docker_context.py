@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from builder.bundle.build import gather, image_labels, image_ports, image_variables
-from builder.bundle.data import Packing
-from builder.bundle.documents import bundle_files
+from builder.bundle.inside.documents import bundle_files
+from builder.bundle.parts.data import Packing
 from builder.fetch import Fetcher
 from builder.image.dockerfile import Addition
 from builder.image.skeleton import BUNDLE, DATA

@@ -14,8 +14,8 @@ from dataclasses import replace
 from typing import Any, Literal, cast
 
 from builder.bundle.build import Built
-from builder.bundle.model import packed_model, recognised
-from builder.bundle.reader import Bundle
+from builder.bundle.parts.model import packed_model, recognised
+from builder.bundle.reading.reader import Bundle
 from builder.image.contents.layers import kinds_of
 from builder.image.kept import Image
 from builder.image.skeleton import MODEL

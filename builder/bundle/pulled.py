@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from builder.bundle.build import Built, index_images
-from builder.bundle.reader import Bundle
+from builder.bundle.reading.reader import Bundle
 from builder.errors import EnvbuildError
 from builder.image.kept import Image, read_image
 from builder.oci.attachments import write_list

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import IO
 
-from builder.bundle.reader import Bundle, read_lock_files
+from builder.bundle.reading.reader import Bundle, read_lock_files
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.image.absent import bring
 from builder.image.contents.layers import ADDED, kinds_of

@@ -27,7 +27,7 @@ from builder.cli.target import open_target
 
 if TYPE_CHECKING:
     from builder.bundle.build import Built
-    from builder.bundle.data import Packing
+    from builder.bundle.parts.data import Packing
     from builder.plan import Plan
 
 

@@ -24,8 +24,8 @@ from builder.cli.target import Target
 from builder.spec.load import load_project
 
 if TYPE_CHECKING:
-    from builder.bundle.data import Packing
     from builder.bundle.model_pack import Form
+    from builder.bundle.parts.data import Packing
     from builder.image.workshop import Workshop
     from builder.oci.digest import Digest
     from builder.oci.registry import Reference
@@ -100,8 +100,8 @@ def command(
 
     Attached to the bundle is its provenance: what it was made of, by whom (SLSA, in-toto).
     """
+    from builder.bundle.attached.provenance import with_provenance
     from builder.bundle.model_pack import with_model
-    from builder.bundle.provenance import with_provenance
 
     builder = this_builder(builder_id)
     loaded = _denying(load_project(path), denied)

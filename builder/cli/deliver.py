@@ -158,8 +158,8 @@ def push_built(built: Built, top: Descriptor, destination: Reference, workshop: 
 
     Raises: EnvbuildError, DigestMismatchError.
     """
-    from builder.bundle.attach import attached_by_subject
-    from builder.bundle.reader import read_bundle
+    from builder.bundle.attached.attach import attached_by_subject
+    from builder.bundle.reading.reader import read_bundle
     from builder.cli.push import push_images
     from builder.oci.registry.push import Origin
 

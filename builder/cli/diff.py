@@ -23,7 +23,7 @@ def command(output: Output, before: str, after: str, as_json: bool, markdown: bo
     Packages, data, model, code, commands with their parameters and seeds, the image's settings, records; which of it
     changed the digest; and how many bytes whoever has A has yet to get. Exits 0 whether they differ or not.
     """
-    from builder.bundle.diff import diff_bundles
+    from builder.bundle.reading.diff import diff_bundles
     from builder.cli.diff_text import as_markdown, as_table, to_json
 
     if as_json and markdown:

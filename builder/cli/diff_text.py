@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import groupby
 from typing import Any
 
-from builder.bundle.diff import BundleDiff, Cause, Change, LayerName, LayersDiff
+from builder.bundle.reading.diff import BundleDiff, Cause, Change, LayerName, LayersDiff
 from builder.cli import lock_diff_text
 from builder.cli.lock_diff_text import code
 from builder.cli.output import count, printable, size_text, writable

@@ -29,7 +29,7 @@ def command(output: Output, target: str, with_layers: bool, with_records: bool, 
     Lists what a machine that has nothing yet would fetch to run it. With `--records`, exits 5 if a record is not what
     is said of it.
     """
-    from builder.bundle.summary import summarise
+    from builder.bundle.reading.summary import summarise
 
     with opened_bundle(target, make_workshop(output), output) as bundle:
         summary = summarise(bundle, with_records=with_records)

@@ -13,7 +13,7 @@ from builder.cli.options import json_option
 from builder.cli.output import Output, count, print_json, printable
 
 if TYPE_CHECKING:
-    from builder.bundle.contents import Files, Placed
+    from builder.bundle.reading.contents import Files, Placed
 
 _TYPES = {b"0": "file", b"2": "symlink", b"5": "directory", b"3": "device", b"4": "device", b"6": "fifo"}
 _FORMATS = {

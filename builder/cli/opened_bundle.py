@@ -20,9 +20,9 @@ from builder.oci.documents import Platform
 from builder.spec.load import PROJECT_FILE
 
 if TYPE_CHECKING:
-    from builder.bundle.attach import Place
-    from builder.bundle.contents import Files
-    from builder.bundle.reader import Bundle
+    from builder.bundle.attached.attach import Place
+    from builder.bundle.reading.contents import Files
+    from builder.bundle.reading.reader import Bundle
     from builder.image.kept import Image
     from builder.image.workshop import Workshop
     from builder.lock.document import Lock
@@ -50,8 +50,8 @@ def _is_name(text: str) -> bool:
 
 
 def named_place(text: str, workshop: Workshop) -> Place:
-    """Where a bundle is, for `builder.bundle.attach`. Raises: EnvbuildError, if nothing can be there."""
-    from builder.bundle.attach import Remote
+    """Where a bundle is, for `builder.bundle.attached.attach`. Raises: EnvbuildError, if nothing can be there."""
+    from builder.bundle.attached.attach import Remote
 
     reference = reference_in(text)
     if reference is None:
@@ -65,7 +65,7 @@ def opened_bundle(text: str, workshop: Workshop, _: Output) -> Iterator[Bundle]:
 
     Raises: EnvbuildError, if there is none; DigestMismatchError.
     """
-    from builder.bundle.reader import open_bundle, read_bundle
+    from builder.bundle.reading.reader import open_bundle, read_bundle
 
     reference = reference_in(text)
     if reference is None:
@@ -94,7 +94,7 @@ def bundle_here(
 
     Raises: EnvbuildError, if there is none, or it cannot be had; DigestMismatchError; what `check` raises.
     """
-    from builder.bundle.reader import open_bundle
+    from builder.bundle.reading.reader import open_bundle
 
     platform, reference = host_platform(), reference_in(text)
     if reference is None:
@@ -113,7 +113,7 @@ def bundle_here(
 
 def _pulled(reference: Reference, platform: Platform, workshop: Workshop, output: Output) -> Bundle:
     from builder.bundle.pulled import with_name
-    from builder.bundle.reader import read_bundle
+    from builder.bundle.reading.reader import read_bundle
     from builder.oci.registry.pull import pull
 
     registries = make_registries(workshop.fetcher, offline=workshop.fetcher.offline)
@@ -158,7 +158,7 @@ platform_of_bundle_option = click.option(
 
 def opened_files(bundle: Bundle, platform: str | None, *, whole: bool) -> Files:
     """The files of the image that is meant. Raises: EnvbuildError, if there is none."""
-    from builder.bundle.contents import Files
+    from builder.bundle.reading.contents import Files
 
     return Files(bundle.layout, bundle.image(chosen_platform(bundle, platform)), whole=whole)
 

@@ -69,7 +69,7 @@ def _from_folder(label: str, folder: Path, output: Output) -> OpenedLock:
 
 
 def _from_bundle(label: str, path: Path, output: Output) -> OpenedLock:
-    from builder.bundle.reader import open_bundle, read_lock_files
+    from builder.bundle.reading.reader import open_bundle, read_lock_files
     from builder.lock.folder import parse_lock
 
     files = read_lock_files(open_bundle(path))

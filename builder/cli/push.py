@@ -109,8 +109,8 @@ def pushed_as_json(pushed: Pushed) -> dict[str, Any]:
 
 
 def _push_bundle(target: Path, destination: Reference, workshop: Workshop, output: Output) -> Pushed:
-    from builder.bundle.attach import attached_by_subject
-    from builder.bundle.reader import open_bundle
+    from builder.bundle.attached.attach import attached_by_subject
+    from builder.bundle.reading.reader import open_bundle
     from builder.oci.registry.push import Origin
 
     bundle = completed(open_bundle(target), workshop, output)

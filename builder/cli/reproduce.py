@@ -22,8 +22,8 @@ from builder.oci.documents import Platform
 
 if TYPE_CHECKING:
     from builder.bundle.build import Built
-    from builder.bundle.reader import Bundle
-    from builder.bundle.recreate import Recreated
+    from builder.bundle.inside.recreate import Recreated
+    from builder.bundle.reading.reader import Bundle
     from builder.image.workshop import Workshop
     from builder.run.reproduce.check import Check
     from builder.run.reproduce.rebuild import Rebuilt
@@ -85,7 +85,7 @@ def command(output: Output, /, target: str, **options: Any) -> int:
         report = _Reproduction(bundle, workshop, output, options).report()
     _write(report, options["reports"])
     if options["to_attach"]:
-        from builder.bundle.attach import attach
+        from builder.bundle.attached.attach import attach
 
         attach(named_place(target, workshop), bundle.top, [report.to_attachment()])
         output.say(f"attached the report to {target}")
@@ -106,7 +106,7 @@ class _Reproduction:
 
     def report(self) -> Report:
         """What came of it."""
-        from builder.bundle.reader import read_document
+        from builder.bundle.reading.reader import read_document
         from builder.image.rebuild import empty_workshop
         from builder.run.reproduce.rebuild import Tools, rebuild
         from builder.run.reproduce.report import Report
@@ -167,7 +167,7 @@ class _Runs:
 
     def checks(self, rebuilt: Rebuilt, records: list[dict[str, Any]]) -> list[Check]:
         """What came of repeating `records`, or else the run that is recorded inside."""
-        from builder.bundle.recorded import read_run
+        from builder.bundle.inside.recorded import read_run
         from builder.run.reproduce.check import Check
 
         if not records and rebuilt.run is not None:
@@ -218,7 +218,7 @@ class _Runs:
 
 
 def _read_record(path: Path) -> dict[str, Any]:
-    from builder.bundle.recorded import RECORD_LIMIT, read_run
+    from builder.bundle.inside.recorded import RECORD_LIMIT, read_run
 
     with open(path, "rb") as file:
         return read_run(file.read(RECORD_LIMIT + 1), f"`{path}`")

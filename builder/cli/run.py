@@ -35,7 +35,7 @@ from builder.spec.environment import ENVIRONMENT_FILE
 from builder.spec.load import PROJECT_FILE
 
 if TYPE_CHECKING:
-    from builder.bundle.data import Packing
+    from builder.bundle.parts.data import Packing
     from builder.image.workshop import Workshop
     from builder.run.interface import Engine, LocalImage, PortMapping, RunRequest
 
@@ -143,7 +143,7 @@ def _open(
     text: str, workshop: Workshop, output: Output, options: Mapping[str, Any]
 ) -> tuple[LocalImage, dict[str, Any], Path | None]:
     """The image for this machine, its `bundle.json`, and the project's folder where the target is a project."""
-    from builder.bundle.reader import read_document
+    from builder.bundle.reading.reader import read_document
     from builder.run.interface import LocalImage
 
     store, target = workshop.store, Path(text)

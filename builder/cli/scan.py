@@ -61,7 +61,7 @@ def _is_image(path: Path) -> bool:
 
 
 def _of_files(path: Path, workshop: Workshop) -> Report:
-    from builder.bundle.scan import scan_folder, scan_project
+    from builder.bundle.inside.scan import scan_folder, scan_project
     from builder.spec.load import load_project
 
     is_project = path.name == PROJECT_FILE or (path / PROJECT_FILE).is_file()
@@ -72,7 +72,7 @@ def _of_image(
     target: str, reference: Reference | None, workshop: Workshop, output: Output, *, all_layers: bool
 ) -> tuple[str, Report]:
     """The digest of what was scanned, and what came of it."""
-    from builder.bundle.scan_layers import scan_image
+    from builder.bundle.checking.scan_layers import scan_image
     from builder.records.scan.report import joined
 
     with opened_image(target, reference, output, workshop) as subject:
@@ -85,7 +85,7 @@ def _of_image(
 
 
 def _attach(target: str, digest: str, report: Report, workshop: Workshop, output: Output) -> None:
-    from builder.bundle.attach import Remote, attach
+    from builder.bundle.attached.attach import Remote, attach
     from builder.records.scan.statement import scan_attachment
 
     with opened_bundle(target, workshop, output) as bundle:

@@ -17,7 +17,7 @@ from builder.cli.passphrase import descriptor_option, passphrase
 from builder.errors import EnvbuildError
 
 if TYPE_CHECKING:
-    from builder.bundle.signing import Signed
+    from builder.bundle.attached.signing import Signed
     from builder.records.signing.signers import Signer
 
 
@@ -56,7 +56,7 @@ def command(
     it, the files of its model, and what is said of it in statements without a signature, as its provenance. Neither the
     bundle nor its digest changes. Check first what you sign: `envbuild verify`.
     """
-    from builder.bundle.signing import sign_bundle
+    from builder.bundle.attached.signing import sign_bundle
 
     if sum((key is not None, ssh_key is not None, keyless)) != 1:
         raise click.UsageError("One of `--key`, `--ssh-key` and `--keyless` says who signs.")
@@ -90,7 +90,7 @@ def _signer(key: Path | None, ssh_key: Path | None, descriptor: int | None) -> S
 
 
 def _write_model_signature(path: Path, signed: tuple[Signed, ...]) -> None:
-    from builder.bundle.signing import model_signature
+    from builder.bundle.attached.signing import model_signature
     from builder.oci.layout import write_atomically
 
     found = model_signature(signed)

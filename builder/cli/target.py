@@ -12,7 +12,7 @@ from builder.cli.wheels import ensure_built_wheels
 
 if TYPE_CHECKING:
     from builder.bundle.build import Built
-    from builder.bundle.data import Packing
+    from builder.bundle.parts.data import Packing
     from builder.image.workshop import Workshop
     from builder.lock.document import Lock
     from builder.oci.documents import Platform

@@ -16,8 +16,8 @@ from builder.cli.output import Output
 from builder.errors import CheckFailedError, DigestMismatchError, EnvbuildError
 
 if TYPE_CHECKING:
-    from builder.bundle.reader import Bundle
-    from builder.bundle.trust import Asked
+    from builder.bundle.checking.trust import Asked
+    from builder.bundle.reading.reader import Bundle
     from builder.image.workshop import Workshop
     from builder.oci.validate import Checked
     from builder.records.policy.outcome import Outcome
@@ -46,7 +46,7 @@ def trust_options(command: _Command) -> _Command:
 
 def asked_of(keys: Sequence[Path], allowed_signers: Path | None, policy: Path | None) -> Asked | None:
     """What is asked of a bundle; None if nothing is. Raises: EnvbuildError, if a policy cannot be read."""
-    from builder.bundle.trust import Asked, of_keys
+    from builder.bundle.checking.trust import Asked, of_keys
     from builder.records.policy.document import Policy, read_policy
 
     if not keys and allowed_signers is None and policy is None:
@@ -64,7 +64,7 @@ def require(bundle: Bundle, trusted: Path, workshop: Workshop, output: Output) -
 
     Raises: EnvbuildError, with the exit code of what is worst; DigestMismatchError.
     """
-    from builder.bundle.trust import Judge, asks_for_contents
+    from builder.bundle.checking.trust import Judge, asks_for_contents
 
     is_policy = trusted.suffix in _POLICIES
     asked = asked_of([] if is_policy else [trusted], None, trusted if is_policy else None)
@@ -88,8 +88,8 @@ def _refuse(bundle: Bundle, outcomes: Sequence[Outcome]) -> None:
 
 def _checked(bundle: Bundle, workshop: Workshop) -> tuple[Checked, ...]:
     """The images of a bundle, read whole. Raises: EnvbuildError, if they are not what they promise to be."""
-    from builder.bundle.check import check
-    from builder.bundle.subject import Subject
+    from builder.bundle.checking.check import check
+    from builder.bundle.checking.subject import Subject
     from builder.cli.verify_target import scans_of
     from builder.oci.registry.layout import RegistryLayout
 

@@ -13,7 +13,7 @@ from builder.cli.options import json_option
 from builder.cli.output import Output, count, print_json, size_text
 
 if TYPE_CHECKING:
-    from builder.bundle.unpack import Part, Unpacked
+    from builder.bundle.reading.unpack import Part, Unpacked
 
 _PARTS = ("model", "code", "data", "records", "environment", "root")
 _MOST_SHOWN = 10
@@ -43,7 +43,7 @@ def command(
     file system of the image without the other parts, `root` all of it. Every layer that is read is checked against its
     digests before the folder appears. Files belong to you, nothing runs as its owner, devices are left out.
     """
-    from builder.bundle.unpack import USUAL, check_target, unpack
+    from builder.bundle.reading.unpack import USUAL, check_target, unpack
 
     if "root" in parts and len(set(parts)) > 1:
         raise click.UsageError("`--only root` is all of it: name it alone.")

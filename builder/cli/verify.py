@@ -19,8 +19,8 @@ from builder.errors import CheckFailedError, DigestMismatchError, EnvbuildError
 from builder.oci.documents import Platform
 
 if TYPE_CHECKING:
-    from builder.bundle.check import Verdict
-    from builder.bundle.subject import Subject
+    from builder.bundle.checking.check import Verdict
+    from builder.bundle.checking.subject import Subject
     from builder.image.workshop import Workshop
     from builder.oci.problems import Problem
     from builder.records.policy.outcome import Outcome
@@ -120,7 +120,7 @@ class _Result:
 def _of_project(target: Target, rebuild: bool, workshop: Workshop, output: Output) -> _Result:
     """The image of a project or an environment, which is made where it is not in the store."""
     from builder.bundle.build import complete
-    from builder.bundle.subject import Subject
+    from builder.bundle.checking.subject import Subject
 
     built = target.build(workshop, output)
     complete(built, workshop)
@@ -130,7 +130,7 @@ def _of_project(target: Target, rebuild: bool, workshop: Workshop, output: Outpu
 
 
 def _check(subject: Subject, origin: Origin | None, workshop: Workshop) -> _Result:
-    from builder.bundle.check import check
+    from builder.bundle.checking.check import check
 
     verdict = check(subject, origin.lock if origin else None, scans_of(subject, workshop))
     return _Result(subject, workshop, verdict, subject.digest)

@@ -18,9 +18,9 @@ from builder.image.workshop import Workshop
 
 if TYPE_CHECKING:
     from builder.bundle.build import Built
-    from builder.bundle.check import Verdict
-    from builder.bundle.subject import Subject
-    from builder.bundle.trust import Asked
+    from builder.bundle.checking.check import Verdict
+    from builder.bundle.checking.subject import Subject
+    from builder.bundle.checking.trust import Asked
     from builder.image.kept import Image
     from builder.lock.document import Lock
     from builder.oci.documents import Platform
@@ -74,7 +74,7 @@ class Origin:
 
         Raises: EnvbuildError, if a bundle is to be made of a lock alone; DigestMismatchError.
         """
-        from builder.bundle.reader import is_bundle
+        from builder.bundle.reading.reader import is_bundle
 
         platforms = tuple(sorted({_locked_platform(image, self.lock) for image in images}))
         with_project = any(map(is_bundle, images))
@@ -93,8 +93,8 @@ class Origin:
 
     def packed_as(self, subject: Subject, images: Sequence[Image]) -> Origin:
         """One that packs the data that `images` have. Raises: EnvbuildError, DigestMismatchError."""
-        from builder.bundle.data import packing_of
-        from builder.bundle.reader import read_document
+        from builder.bundle.parts.data import packing_of
+        from builder.bundle.reading.reader import read_document
 
         if self.target is None or not images:
             return self
@@ -114,7 +114,7 @@ def open_origin(path: Path) -> Origin:
     if path.is_file() and path.name == LOCK_FILE:
         return Origin(read_lock(path.parent))
     if is_image(path):
-        from builder.bundle.reader import open_bundle, read_lock_files
+        from builder.bundle.reading.reader import open_bundle, read_lock_files
 
         return Origin(parse_lock(read_lock_files(open_bundle(path)), str(path)))
     target = open_target(path)
@@ -124,7 +124,7 @@ def open_origin(path: Path) -> Origin:
 @contextmanager
 def opened_image(text: str, reference: Reference | None, output: Output, workshop: Workshop) -> Iterator[Subject]:
     """The image in a file, a folder or a registry, which is read while this lasts."""
-    from builder.bundle.subject import open_file, open_reference
+    from builder.bundle.checking.subject import open_file, open_reference
 
     if reference is None:
         yield _whole(open_file(Path(text)), workshop, output)
@@ -140,7 +140,7 @@ def opened_image(text: str, reference: Reference | None, output: Output, worksho
 
 def _whole(subject: Subject, workshop: Workshop, output: Output) -> Subject:
     """With the layers that a thin bundle does without, made from the lock inside."""
-    from builder.bundle.reader import open_bundle
+    from builder.bundle.reading.reader import open_bundle
     from builder.bundle.thin import missing_layers
 
     try:
@@ -157,8 +157,8 @@ def judged(subject: Subject, verdict: Verdict, asked: Asked) -> tuple[Outcome, .
 
     Raises: EnvbuildError, if it is no bundle, or a key or a database cannot be read; DigestMismatchError.
     """
-    from builder.bundle.reader import open_bundle, read_bundle
-    from builder.bundle.trust import Judge
+    from builder.bundle.checking.trust import Judge
+    from builder.bundle.reading.reader import open_bundle, read_bundle
     from builder.oci.registry.layout import RegistryLayout
 
     if isinstance(subject.layout, RegistryLayout):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from builder.bundle.reader import read_data_lock_of
+from builder.bundle.reading.reader import read_data_lock_of
 from builder.errors import EnvbuildError
 from builder.fetch import Fetcher
 from builder.image.kept import read_image

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.bundle.reader import open_bundle
+from builder.bundle.reading.reader import open_bundle
 from builder.lock.folder import read_lock
 from builder.oci.documents import Platform
 from builder.oci.store import Store

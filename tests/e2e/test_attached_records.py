@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from builder.bundle.attach import attach, attached
-from builder.bundle.reader import open_bundle
+from builder.bundle.attached.attach import attach, attached
+from builder.bundle.reading.reader import open_bundle
 from builder.oci.attachments import ATTACHED, Attachment
 
 REVIEW = Attachment("application/vnd.team.review", "text/plain", b"approved\n", {"org.example.by": "somebody"})

@@ -21,7 +21,7 @@ from typing import IO
 
 import pytest
 
-from builder.bundle.reader import Bundle, open_bundle
+from builder.bundle.reading.reader import Bundle, open_bundle
 from builder.image.kept import Image
 from builder.oci.documents import Platform
 from builder.oci.store import Store

@@ -15,8 +15,8 @@ import pytest
 from docker_registry import LOGIN, SECRET, USER, Registry, certificates, login_at, run, serving
 from made_layouts import add_image, new_layout, noise
 
-from builder.bundle.attach import Remote, attach, attached
-from builder.bundle.reader import open_bundle
+from builder.bundle.attached.attach import Remote, attach, attached
+from builder.bundle.reading.reader import open_bundle
 from builder.cli.machine import host_platform
 from builder.fetch import Mirrors
 from builder.fetch.transport import Transport

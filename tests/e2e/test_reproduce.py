@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from builder.bundle.attach import attached
-from builder.bundle.reader import open_bundle
+from builder.bundle.attached.attach import attached
+from builder.bundle.reading.reader import open_bundle
 from builder.cli.machine import host_platform
 from builder.oci.canonical import canonical_json
 from builder.oci.documents import Descriptor, Index, Manifest

@@ -12,7 +12,7 @@ import pytest
 from docker_registry import Registry, certificates, login_at, serving
 from signed_bundles import attach_provenance, made_bundle, new_key
 
-from builder.bundle.reader import open_bundle
+from builder.bundle.reading.reader import open_bundle
 from builder.oci.digest import Digest
 
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"

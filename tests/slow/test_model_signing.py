@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from signed_bundles import MODEL, made_bundle, new_key
 
-from builder.bundle.reader import open_bundle
-from builder.bundle.signing import model_signature, sign_bundle
+from builder.bundle.attached.signing import model_signature, sign_bundle
+from builder.bundle.reading.reader import open_bundle
 
 
 @pytest.fixture(scope="module")

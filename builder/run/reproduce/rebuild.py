@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from builder.bundle.build import Built
-from builder.bundle.contents import Files
-from builder.bundle.reader import Bundle
-from builder.bundle.recreate import Recreated, recreate
+from builder.bundle.inside.recreate import Recreated, recreate
+from builder.bundle.reading.contents import Files
+from builder.bundle.reading.reader import Bundle
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.image.difference import Side, image_differences
 from builder.image.kept import Image

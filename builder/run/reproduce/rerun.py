@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from builder.bundle.recorded import RECORD_LIMIT, read_run
+from builder.bundle.inside.recorded import RECORD_LIMIT, read_run
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.fetch import Fetcher
 from builder.image.skeleton import MODEL

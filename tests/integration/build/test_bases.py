@@ -23,8 +23,8 @@ from simple_index import File, SimpleIndex, serve_index
 from source_packages import make_sdist, own_backend, packed
 from standalone_archive import HERE, installed, publish
 
-from builder.bundle.fetches import will_fetch
-from builder.bundle.reader import open_bundle
+from builder.bundle.reading.fetches import will_fetch
+from builder.bundle.reading.reader import open_bundle
 from builder.image.kept import Image, read_image
 from builder.lock.document import LOCK_FILE
 from builder.oci.digest import Digest

@@ -15,8 +15,8 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from huggingface_hub import ModelCard
 
-from builder.bundle.documents import DOCUMENTS_LAYER, TEXTS_LAYER
-from builder.bundle.reader import open_bundle
+from builder.bundle.inside.documents import DOCUMENTS_LAYER, TEXTS_LAYER
+from builder.bundle.reading.reader import open_bundle
 from builder.image.kept import Image
 from builder.layers.tar_reader import Stream, TarReader
 from builder.oci.digest import Digest

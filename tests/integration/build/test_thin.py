@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from docker_registry import Registry, login_at, serving
 
-from builder.bundle.fetches import Fetch, will_fetch
-from builder.bundle.reader import open_bundle
+from builder.bundle.reading.fetches import Fetch, will_fetch
+from builder.bundle.reading.reader import open_bundle
 
 PLATFORM = ("--platform", "linux/amd64")
 

@@ -14,12 +14,12 @@ import pytest
 from data_projects import DataProject
 
 from builder.bundle.build import Built, index_images
-from builder.bundle.code import below
-from builder.bundle.data import PackedData
-from builder.bundle.documents import TEXTS, Contents
-from builder.bundle.layers import MOST_WEIGHTS, files_layer, model_groups, own_layers
-from builder.bundle.model import packed_model
+from builder.bundle.inside.documents import TEXTS, Contents
 from builder.bundle.model_pack import Form, model_config, parameter_size, with_model
+from builder.bundle.parts.code import below
+from builder.bundle.parts.data import PackedData
+from builder.bundle.parts.layers import MOST_WEIGHTS, files_layer, model_groups, own_layers
+from builder.bundle.parts.model import packed_model
 from builder.image.config import LOCK_LABEL
 from builder.image.kept import write_image
 from builder.image.workshop import Workshop

@@ -9,7 +9,7 @@ from made_layouts import add_image, add_index
 
 from builder.bundle.build import index_images
 from builder.bundle.pulled import pulled_images, subjects, with_name
-from builder.bundle.reader import read_bundle
+from builder.bundle.reading.reader import read_bundle
 from builder.errors import EnvbuildError
 from builder.image.kept import Image, read_image, write_image
 from builder.oci.attachments import Attachment, write_attachment

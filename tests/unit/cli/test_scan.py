@@ -10,8 +10,8 @@ import pytest
 from made_bundles import bundle_of, write_file, write_folder
 from made_up_image import file, folder, layer
 
-from builder.bundle.attach import attached
-from builder.bundle.reader import open_bundle
+from builder.bundle.attached.attach import attached
+from builder.bundle.reading.reader import open_bundle
 from builder.records.scan.statement import stated_scan
 
 Envbuild = Callable[..., tuple[int, str, str]]

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from signed_bundles import attach_provenance, made_bundle, new_key, replayed, rewritten, sign, ssh_key, without_attached
 
-from builder.bundle.attach import attached
-from builder.bundle.reader import open_bundle
+from builder.bundle.attached.attach import attached
+from builder.bundle.reading.reader import open_bundle
 from builder.oci.layout import Layout
 from builder.records.signing.signers import SshSigner
 

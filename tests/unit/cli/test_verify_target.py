@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.bundle.check import Verdict
+from builder.bundle.checking.check import Verdict
 from builder.cli.target import is_image
 from builder.cli.verify import contents_of, shown
 from builder.cli.verify_target import reference_of

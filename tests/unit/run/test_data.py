@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from data_projects import DataProject
 
-from builder.bundle.documents import _data
+from builder.bundle.inside.documents import _data
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.lock.data.locking import entries
 from builder.run.data import data_path

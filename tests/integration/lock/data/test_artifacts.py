@@ -16,7 +16,7 @@ from data_projects import DataProject
 from docker_registry import SECRET, Registry, login_at, serving
 from registry_simulator import changes, running
 
-from builder.bundle.data import packed_data
+from builder.bundle.parts.data import packed_data
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.lock.data.entry import DataEntry, LockedFile
 from builder.lock.data.locking import entries

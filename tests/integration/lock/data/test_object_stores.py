@@ -11,7 +11,7 @@ from data_projects import DataProject
 from huggingface_hub import HfFileSystem
 from object_stores import COMMIT, MOVED, SECRET, ObjectStore
 
-from builder.bundle.documents import _data
+from builder.bundle.inside.documents import _data
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.fetch import Source
 from builder.fetch.remote import RemoteFile, public_reason

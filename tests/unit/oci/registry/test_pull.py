@@ -154,9 +154,8 @@ def test_what_is_not_what_its_digest_says_leaves_no_image_behind(
     good = contents(two_platforms[0])
     assert all(good.get(digest) == data for digest, data in contents(target).items())
     assert not any(b"schemaVersion" in data for data in contents(target).values())
-    for partial in target.temporary.iterdir():
-        name = f"sha256:{partial.name.removeprefix('partial-')}"
-        assert good[Digest.parse(name)].startswith(partial.read_bytes() or b"?")
+    begun = {f"sha256:{partial.name.removeprefix('partial-')}" for partial in target.temporary.iterdir()}
+    assert begun <= good.keys()  # of one that was stopped because another failed, nobody knows yet whether it is right
     filled.faults.clear()
     pulled()
     assert contents(target) == good

@@ -1,0 +1,1 @@
+"""What is attached to a bundle, since it names its digest: provenance, signatures, verdicts."""
