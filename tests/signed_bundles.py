@@ -21,10 +21,10 @@ from builder.oci.attachments import Attachment
 from builder.oci.digest import Digest
 from builder.oci.documents import MEDIA_TYPE_INDEX, Descriptor, Index, name_annotations, pinned_name
 from builder.oci.layout import Layout
-from builder.records.signing.dsse import IN_TOTO
+from builder.records.in_toto import IN_TOTO, PROVENANCE
 from builder.records.signing.keys import PublicKey, generate, read_private
 from builder.records.signing.signers import KeySigner, Signer
-from builder.records.signing.statement import PROVENANCE, Statement
+from builder.records.signing.statement import Statement
 
 NAME = "toy:1"
 MODEL = {"weights.bin": b"weights" * 100, "parts/a.bin": b"a" * 700, "parts-1.bin": b"b", "config.json": b"{}"}

@@ -11,17 +11,14 @@ from typing import Any
 
 from builder.fetch import Source
 from builder.lock.document import Lock
-from builder.oci.canonical import canonical_json
 from builder.oci.digest import Digest
 from builder.oci.documents import Platform
+from builder.records.in_toto import PROVENANCE, resource_digest, statement_document
 
-STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
-PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
 BUILD_TYPE = "https://envbuild.dev/build-types/bundle/v1"
 """What the parameters mean: docs/guides/attached-records.md, "Provenance"."""
 LOCAL_BUILDER = "https://envbuild.dev/builders/local"
 """The builder where none is named: some machine, of which nothing more is claimed."""
-MEDIA_TYPE = "application/vnd.in-toto+json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +74,10 @@ class Made:
     builder: Builder = field(default_factory=lambda: Builder(LOCAL_BUILDER, ""))
 
 
-def provenance(made: Made) -> bytes:
-    """The statement, as canonical JSON."""
-    return canonical_json(
-        {
-            "_type": STATEMENT_TYPE,
-            "subject": [
-                {"name": name, "digest": {"sha256": digest.hex}} for name, digest in sorted(made.subjects.items())
-            ],
-            "predicateType": PREDICATE_TYPE,
-            "predicate": {"buildDefinition": _definition(made), "runDetails": _run(made.builder)},
-        }
-    )
+def provenance(made: Made) -> dict[str, Any]:
+    """The statement."""
+    predicate = {"buildDefinition": _definition(made), "runDetails": _run(made.builder)}
+    return statement_document(sorted(made.subjects.items()), PROVENANCE, predicate)
 
 
 def _definition(made: Made) -> dict[str, Any]:
@@ -130,8 +119,7 @@ def _commit(checkout: Checkout | None) -> Iterator[dict[str, Any]]:
 
 
 def _descriptor(name: str, digest: Digest, url: str) -> dict[str, Any]:
-    """A resource descriptor (in-toto/attestation, spec/v1/resource_descriptor.md)."""
-    return {"name": name, **({"uri": url} if url else {}), "digest": {"sha256": digest.hex}}
+    return {"name": name, **({"uri": url} if url else {}), **resource_digest(digest)}
 
 
 def _locked(lock: Lock, platform: Platform) -> Iterator[Source]:

@@ -11,10 +11,11 @@ from builder.bundle.build import Built
 from builder.bundle.parts.code import code_files
 from builder.bundle.reading.reader import read_document
 from builder.lock.document import Lock
-from builder.oci.attachments import Attachment, write_attachment, write_list
+from builder.oci.attachments import write_attachment, write_list
 from builder.oci.digest import Digest
 from builder.oci.store import Store
-from builder.records.provenance import MEDIA_TYPE, PREDICATE_TYPE, Builder, Made, Material, provenance
+from builder.records.in_toto import unsigned
+from builder.records.provenance import Builder, Made, Material, provenance
 from builder.spec import LoadedProject
 
 
@@ -36,8 +37,8 @@ def with_provenance(built: Built, loaded: LoadedProject, lock: Lock, builder: Bu
         checkout_of(loaded.folder, packed),
         builder,
     )
-    record = Attachment(MEDIA_TYPE, MEDIA_TYPE, provenance(made), {"in-toto.io/predicate-type": PREDICATE_TYPE})
-    return replace(built, attached=write_list(store, [write_attachment(store, built.index, record)]))
+    record = write_attachment(store, built.index, unsigned(provenance(made)))
+    return replace(built, attached=write_list(store, [record]))
 
 
 def _listed(built: Built, store: Store) -> dict[str, Digest]:

@@ -16,7 +16,7 @@ from builder.oci.digest import Digest
 from builder.oci.documents import Descriptor
 from builder.oci.layer_index import Item
 from builder.oci.layer_rules import FILE, shown
-from builder.records.signing.dsse import IN_TOTO
+from builder.records.in_toto import IN_TOTO
 from builder.records.signing.model import model_statement
 from builder.records.signing.signers import Signer, SshSigner
 from builder.records.signing.statement import MODEL_SIGNATURE, SIGNED, Statement

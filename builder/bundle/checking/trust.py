@@ -22,6 +22,7 @@ from builder.oci.documents import Platform
 from builder.oci.layer_rules import FILE
 from builder.oci.registry.layout import RegistryLayout
 from builder.oci.validate import Checked
+from builder.records.in_toto import PROVENANCE, TEST_RESULT
 from builder.records.licenses.collection import LICENSES_FILE, LICENSES_FORMAT
 from builder.records.licenses.expression import NOASSERTION, spdx
 from builder.records.policy.document import Policy, Signers
@@ -37,10 +38,9 @@ from builder.records.policy.rules import (
     wanted,
 )
 from builder.records.policy.signatures import Read, check_model, check_signers, read_attached, verifiers, vouched
-from builder.records.scan.statement import PREDICATE_TYPE as TEST_RESULT
 from builder.records.scan.statement import SCAN_FILE, StatedScan, recorded_scan, stated_scan
 from builder.records.signing.model import model_statement
-from builder.records.signing.statement import PROVENANCE, Statement
+from builder.records.signing.statement import Statement
 from builder.records.vulnerabilities.lookup import look_up
 
 

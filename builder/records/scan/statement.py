@@ -12,17 +12,15 @@ from typing import Any
 
 from builder.errors import EnvbuildError
 from builder.oci.attachments import Attachment
-from builder.oci.canonical import canonical_json, parse_json, readable_json
+from builder.oci.canonical import parse_json, readable_json
 from builder.oci.digest import Digest
+from builder.records.in_toto import TEST_RESULT, statement_document, unsigned
 from builder.records.record import JSON, Record
 from builder.records.scan.finding import LEVELS, RULES
 from builder.records.scan.report import Report
 from builder.spec.project import Allowance
 
 SCAN_FILE = "scan.json"
-PREDICATE_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
-STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
-MEDIA_TYPE = "application/vnd.in-toto+json"
 SCANNER = "https://envbuild.dev/scan/v1"
 """What tells this test result from others: the name of its configuration."""
 _FORMAT = 1
@@ -60,20 +58,15 @@ def scan_attachment(report: Report, subjects: Mapping[str, Digest]) -> Attachmen
     rules = sorted({found.finding.rule for found in report.found if not found.reason})
     failed = sorted({found.finding.rule for found in report.stopping})
     passed = [name for name, _ in all_rules() if name not in rules]
-    statement = {
-        "_type": STATEMENT_TYPE,
-        "subject": [{"name": name, "digest": {"sha256": digest.hex}} for name, digest in sorted(subjects.items())],
-        "predicateType": PREDICATE_TYPE,
-        "predicate": {
-            "result": outcome,
-            "configuration": [{"name": SCANNER, "uri": SCANNER, "annotations": {"rules": RULES}}],
-            "passedTests": passed,
-            "warnedTests": [name for name in rules if name not in failed],
-            "failedTests": failed,
-            **report.to_dict(),
-        },
+    predicate = {
+        "result": outcome,
+        "configuration": [{"name": SCANNER, "uri": SCANNER, "annotations": {"rules": RULES}}],
+        "passedTests": passed,
+        "warnedTests": [name for name in rules if name not in failed],
+        "failedTests": failed,
+        **report.to_dict(),
     }
-    return Attachment(MEDIA_TYPE, MEDIA_TYPE, canonical_json(statement), {"predicateType": PREDICATE_TYPE})
+    return unsigned(statement_document(sorted(subjects.items()), TEST_RESULT, predicate))
 
 
 @dataclass(frozen=True, slots=True)

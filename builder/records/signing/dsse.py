@@ -9,8 +9,6 @@ from typing import Any
 
 from builder.errors import DigestMismatchError
 
-IN_TOTO = "application/vnd.in-toto+json"
-"""The payload type of in-toto statements."""
 _MOST_SIGNATURES = 16
 
 

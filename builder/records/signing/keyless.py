@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from builder.errors import EnvbuildError, NotMeasuredError
-from builder.records.signing.dsse import IN_TOTO, SignatureError
+from builder.records.in_toto import IN_TOTO
+from builder.records.signing.dsse import SignatureError
 from builder.records.signing.statement import Statement
 
 _HINT = "Install it: `pip install 'envbuild[sigstore]'`"

@@ -8,8 +8,9 @@ from typing import Protocol
 
 from builder.errors import EnvbuildError
 from builder.oci.attachments import Attachment
+from builder.records.in_toto import IN_TOTO
 from builder.records.signing import sigstore_bundle, ssh
-from builder.records.signing.dsse import IN_TOTO, Envelope, SignatureError
+from builder.records.signing.dsse import Envelope, SignatureError
 from builder.records.signing.keyless import KeylessIdentity
 from builder.records.signing.keys import PublicKey
 from builder.records.signing.statement import Statement

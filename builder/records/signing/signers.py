@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Protocol
 
 from builder.oci.attachments import Attachment
+from builder.records.in_toto import IN_TOTO
 from builder.records.signing import keyless, sigstore_bundle, ssh
-from builder.records.signing.dsse import IN_TOTO, Envelope, EnvelopeSignature, message
+from builder.records.signing.dsse import Envelope, EnvelopeSignature, message
 from builder.records.signing.keys import PrivateKey
 from builder.records.signing.statement import Statement
 

@@ -1,4 +1,4 @@
-"""in-toto statements, version 1: something said of digests (in-toto/attestation, spec/v1/statement.md). Pure."""
+"""Statements that are signed: to sign, and as they are read from what is signed. Pure."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from typing import Any
 from builder.errors import EnvbuildError
 from builder.oci.canonical import canonical_json, parse_json
 from builder.oci.digest import Digest
+from builder.records.in_toto import STATEMENT, statement_document
 from builder.records.signing.dsse import SignatureError
 
-STATEMENT = "https://in-toto.io/Statement/v1"
 SIGNED = "https://sigstore.dev/cosign/sign/v1"
 """The predicate that says nothing more than that the subject is signed, as cosign writes and reads it."""
-PROVENANCE = "https://slsa.dev/provenance/v1"
 MODEL_SIGNATURE = "https://model_signing/signature/v1.0"
 
 
@@ -34,16 +33,8 @@ class Statement:
         """The bytes that it was read from, else the canonical ones."""
         if self.data:
             return self.data
-        name = {"name": self.name} if self.name else {}
-        subjects = [{"digest": {"sha256": digest.hex}} | name for digest in self.subjects]
-        return canonical_json(
-            {
-                "_type": STATEMENT,
-                "subject": subjects,
-                "predicateType": self.predicate_type,
-                "predicate": dict(self.predicate),
-            }
-        )
+        subjects = [(self.name, digest) for digest in self.subjects]
+        return canonical_json(statement_document(subjects, self.predicate_type, self.predicate))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Statement:

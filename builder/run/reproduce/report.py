@@ -13,13 +13,10 @@ from typing import Any
 
 from builder.errors import ExitCode
 from builder.oci.attachments import Attachment
-from builder.oci.canonical import canonical_json
-from builder.records.signing.dsse import IN_TOTO
-from builder.records.signing.sigstore_bundle import PREDICATE_TYPE as SAYS_WHAT
-from builder.records.signing.statement import STATEMENT
+from builder.oci.digest import Digest
+from builder.records.in_toto import TEST_RESULT, resource_digest, statement_document, unsigned
 from builder.run.reproduce.check import Check, exit_code
 
-PREDICATE_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
 _RESULTS = {ExitCode.OK: "PASSED", ExitCode.NOT_MEASURED: "WARNED"}
 _MOST_VALUE = 60
 
@@ -49,31 +46,27 @@ class Report:
 
     def to_statement(self) -> dict[str, Any]:
         """The in-toto statement. What test results of others do not have is under `dev.envbuild.reproduction`."""
-        lock = [{"name": "lock", "digest": {"sha256": self.lock.removeprefix("sha256:")}}] if self.lock else []
-        return {
-            "_type": STATEMENT,
-            "subject": [{"name": self.name, "digest": {"sha256": self.digest}}],
-            "predicateType": PREDICATE_TYPE,
-            "predicate": {
-                "result": _RESULTS.get(self.exit_code, "FAILED"),
-                "configuration": lock,
-                "passedTests": _names(self.checks, "same"),
-                "warnedTests": _names(self.checks, "not measured") + _names(self.checks, "different", required=False),
-                "failedTests": _names(self.checks, "different", required=True),
-                "dev.envbuild.reproduction": {
-                    "format": 1,
-                    "envbuild": self.builder,
-                    "engine": self.engine,
-                    "machine": self.machine,
-                    "exit-code": int(self.exit_code),
-                    "checks": [check.to_dict() for check in self.checks],
-                },
+        lock = [{"name": "lock"} | resource_digest(Digest.parse(self.lock))] if self.lock else []
+        predicate = {
+            "result": _RESULTS.get(self.exit_code, "FAILED"),
+            "configuration": lock,
+            "passedTests": _names(self.checks, "same"),
+            "warnedTests": _names(self.checks, "not measured") + _names(self.checks, "different", required=False),
+            "failedTests": _names(self.checks, "different", required=True),
+            "dev.envbuild.reproduction": {
+                "format": 1,
+                "envbuild": self.builder,
+                "engine": self.engine,
+                "machine": self.machine,
+                "exit-code": int(self.exit_code),
+                "checks": [check.to_dict() for check in self.checks],
             },
         }
+        return statement_document([(self.name, Digest(self.digest))], TEST_RESULT, predicate)
 
     def to_attachment(self) -> Attachment:
         """The statement, as a record that is attached to the bundle."""
-        return Attachment(IN_TOTO, IN_TOTO, canonical_json(self.to_statement()), {SAYS_WHAT: PREDICATE_TYPE})
+        return unsigned(self.to_statement())
 
     def to_markdown(self) -> str:
         """For people."""

@@ -16,6 +16,7 @@ from made_locks import AMD64, ARM64, made_deb, made_lock, made_wheel
 
 from builder.lock.artifact import Build, Sdist
 from builder.oci.digest import Digest
+from builder.records.in_toto import unsigned
 from builder.records.provenance import LOCAL_BUILDER, Builder, Checkout, Made, Material, provenance
 from builder.spec import Environment
 
@@ -33,7 +34,7 @@ MADE = Made(
 
 
 def document(made: Made = MADE) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(provenance(made))
+    found: dict[str, Any] = json.loads(unsigned(provenance(made)).data)
     return found
 
 
@@ -49,7 +50,7 @@ SPARSE = replace(MADE, checkout=None, builder=Builder(LOCAL_BUILDER, "", "2026-0
 
 @pytest.mark.parametrize("made", [MADE, SPARSE], ids=["full", "sparse"])
 def test_in_totos_own_library_reads_it(made: Made) -> None:
-    data = provenance(made)
+    data = unsigned(provenance(made)).data
     Statement.copy_from_pb(Parse(data, StatementMessage())).validate()
     read = Parse(json.dumps(document(made)["predicate"]), Provenance())
     for one in read.build_definition.resolved_dependencies:
@@ -94,7 +95,7 @@ def test_of_a_wheel_that_was_built_its_source_is_told() -> None:
 
 def test_equal_builds_give_equal_bytes() -> None:
     turned = replace(MADE, platforms=(ARM64, AMD64), subjects=dict(reversed(list(MADE.subjects.items()))))
-    assert provenance(turned) == provenance(MADE)
+    assert unsigned(provenance(turned)) == unsigned(provenance(MADE))
     assert "metadata" not in document()["predicate"]["runDetails"]
 
 

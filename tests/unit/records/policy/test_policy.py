@@ -8,6 +8,7 @@ from datetime import date
 import pytest
 
 from builder.errors import EnvbuildError, ExitCode
+from builder.records.in_toto import PROVENANCE
 from builder.records.policy.document import BaseImage, Ignored, LicenseRule, ScanRule, Vulnerabilities, read_policy
 from builder.records.policy.outcome import Outcome, Result, failure
 from builder.records.policy.rules import (
@@ -22,7 +23,7 @@ from builder.records.policy.rules import (
     wanted,
 )
 from builder.records.scan.statement import StatedScan
-from builder.records.signing.statement import PROVENANCE, Statement
+from builder.records.signing.statement import Statement
 from builder.records.vulnerabilities.affected import Package
 from builder.records.vulnerabilities.lookup import Lookup, Vulnerability
 from builder.records.vulnerabilities.severity import Severity

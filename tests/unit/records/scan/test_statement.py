@@ -13,10 +13,10 @@ from in_toto_attestation.v1.statement import Statement
 
 from builder.errors import CheckFailedError, EnvbuildError
 from builder.oci.digest import Digest
+from builder.records.in_toto import TEST_RESULT
 from builder.records.scan.finding import MOST, FileVerdict, Finding, first
 from builder.records.scan.report import Report, joined, make_report
 from builder.records.scan.statement import (
-    PREDICATE_TYPE,
     recorded_allowances,
     recorded_scan,
     sarif,
@@ -76,7 +76,7 @@ def test_the_statement_is_an_in_toto_test_result() -> None:
     document = statement(report(ALLOWANCE))
     Statement.copy_from_pb(json_format.ParseDict(document, statement_pb2.Statement())).validate()
     assert document["subject"] == [{"name": "penguins:1", "digest": {"sha256": Digest.of(b"a").hex}}]
-    assert document["predicateType"] == PREDICATE_TYPE
+    assert document["predicateType"] == TEST_RESULT
     read = test_result_pb2.TestResult()
     json_format.ParseDict(document["predicate"], read, ignore_unknown_fields=True)
     assert (read.result, list(read.failed_tests), list(read.warned_tests)) == (

@@ -15,8 +15,9 @@ from signed_bundles import new_key
 from builder.errors import EnvbuildError
 from builder.oci.attachments import Attachment
 from builder.oci.digest import Digest
+from builder.records.in_toto import IN_TOTO
 from builder.records.signing import sigstore_bundle, ssh
-from builder.records.signing.dsse import IN_TOTO, Envelope, EnvelopeSignature, SignatureError, message
+from builder.records.signing.dsse import Envelope, EnvelopeSignature, SignatureError, message
 from builder.records.signing.keys import PrivateKey, PublicKey, read_private, read_public
 from builder.records.signing.signed import KeyVerifier, read_signed
 from builder.records.signing.signers import KeySigner

@@ -9,8 +9,9 @@ from in_toto_attestation.v1 import statement_pb2
 from in_toto_attestation.v1.statement import Statement
 
 from builder.errors import EnvbuildError
+from builder.records.in_toto import TEST_RESULT
 from builder.run.reproduce.check import Check
-from builder.run.reproduce.report import PREDICATE_TYPE, Report
+from builder.run.reproduce.report import Report
 from builder.run.reproduce.rerun import parameter_options
 
 CHECKS = (
@@ -29,7 +30,7 @@ def test_the_report_is_an_in_toto_test_result_of_the_bundle():
     statement = report(*CHECKS).to_statement()
     assert statement["_type"] == "https://in-toto.io/Statement/v1"
     assert statement["subject"] == [{"name": "penguins:1.0", "digest": {"sha256": "a" * 64}}]
-    assert statement["predicateType"] == PREDICATE_TYPE
+    assert statement["predicateType"] == TEST_RESULT
     predicate = statement["predicate"]
     assert predicate["result"] == "FAILED"
     assert predicate["configuration"] == [{"name": "lock", "digest": {"sha256": "b" * 64}}]
