@@ -130,7 +130,9 @@ def test_no_pickle_is_loaded(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"{}", b"\x00" * 100, b"hello", _torch({"a.txt": b"x"})], ids=str.__len__ and repr
+    "data",
+    [b"", b"{}", b"\x00" * 100, b"hello", _torch({"a.txt": b"x"})],
+    ids=["empty", "json", "zeros", "text", "zip"],  # the bytes of a zip tell the time
 )
 def test_what_is_not_recognised_is_of_an_unknown_format(data: bytes) -> None:
     found = told(data, "config.json")
