@@ -15,6 +15,8 @@ from builder.layers.files import check_path
 
 TOP = "recreated"
 """The folder that everything is in."""
+_OWN = (".git", ".gitignore")
+"""What is made there, so that nothing above it counts."""
 _PARTS = (CODE, MODEL, DATA, BUNDLE)
 _MOST_COPIES = 10_000
 _PACKING: Mapping[tuple[str, ...], Literal["default", "full", "thin"]] = {
@@ -95,8 +97,9 @@ def _source(text: Any) -> str:
 
 
 def _place(text: Any) -> str:
-    if not check_path(_text(text)).startswith(f"{TOP}/"):
-        raise ValueError(f"`{text[:100]}` is not below `{TOP}`")
+    path = check_path(_text(text))
+    if not path.startswith(f"{TOP}/") or path.split("/")[1] in _OWN:
+        raise ValueError(f"`{text[:100]}` is not a place below `{TOP}` for it")
     return str(text)
 
 

@@ -46,6 +46,7 @@ def recreate(bundle: Bundle, files: Files, document: Mapping[str, Any], folder: 
     parts = folder / "parts"
     unpack(bundle, files, tuple(_FOLDERS.values()), parts)
     placed = [pair for source, place in recipe.copies for pair in _moved(parts, source, folder, place)]
+    _check_links(folder / TOP)
     (folder / TOP / ".git").mkdir()  # no path of a spec, and no ignore file, counts above it
     code = {place for source, place in placed if source.startswith(f"{CODE}/")}
     others = sorted(place for _, place in placed if place not in code)
@@ -71,15 +72,38 @@ def _moved(parts: Path, source: str, folder: Path, place: str) -> Iterator[tuple
         raise EnvbuildError(f"the bundle has no `/{source}`", "which is needed to recreate it")
     for path in sorted(paths):
         target = folder / place / path if path else folder / place
-        target.parent.mkdir(parents=True, exist_ok=True)
         found = root / path if path else root
-        if not target.parent.resolve().is_relative_to(folder.resolve()):
-            raise EnvbuildError("the bundle cannot be recreated", f"a link leads `{place}` out of it")
+        _make_folder(target.parent, folder, place)
         if not os.path.lexists(target):
             os.rename(found, target)
         elif not _same_file(found, target):  # what is code and something else besides is there twice
             raise EnvbuildError("the bundle cannot be recreated", f"two things of it are to be `{place}`")
         yield f"{source}/{path}" if path else source, os.path.relpath(target, folder)
+
+
+def _make_folder(path: Path, inside: Path, place: str) -> None:
+    """Make a folder and those above it, none of them where a link leads out. Raises: EnvbuildError, if one would be."""
+    try:
+        if path.resolve().is_relative_to(inside.resolve()):
+            path.mkdir(parents=True, exist_ok=True)
+            return
+        why = f"a link leads `{place}` out of it"
+    except (OSError, RuntimeError) as error:  # something else stands there, or links lead in a circle
+        why = f"there is no place for `{place}`: {error}"
+    raise EnvbuildError("the bundle cannot be recreated", why)
+
+
+def _check_links(top: Path) -> None:
+    """Refuse a link that leads out of `top` from where it is now: building follows it. Raises: EnvbuildError."""
+    inside = top.resolve()
+    for where, name in _walk(top):
+        link = Path(where, name)
+        try:
+            leads_out = link.is_symlink() and not link.resolve().is_relative_to(inside)
+        except (OSError, RuntimeError):  # in a circle
+            leads_out = True
+        if leads_out:
+            raise EnvbuildError("the bundle cannot be recreated", f"`{link.relative_to(top)}` is a link that leads out")
 
 
 def _same_file(one: Path, other: Path) -> bool:

@@ -18,6 +18,13 @@ from builder.oci.store import Store
 SPEC = b'environment: {python: "3.11"}\n'
 COPIES = (("app", "recreated/p"), ("bundle/envbuild.yaml", "recreated/p/envbuild.yaml"))
 
+DEEP = (
+    *(folder("/".join(["app", *"12345"[:depth]])) for depth in range(1, 6)),
+    link("app/1/2/3/4/5/away", "../" * 4 + "x"),
+)
+"""A link that leads to `app/1/x`, and out of where it is laid out if that is less deep."""
+DEEP_FOLDER = (*DEEP[:-1], link("app/1/2/3/4/5/up", "../" * 2))
+
 
 def laid_out(root: Path, code: Sequence, copies: Sequence[tuple[str, str]] = COPIES) -> Path:
     """What becomes of a bundle with this code and recipe; the folder that it is laid out in."""
@@ -63,15 +70,25 @@ def test_what_is_no_code_is_ignored_where_globs_look_for_code(tmp_path):
         ((link("app/away", "/tmp"),), (*COPIES, ("bundle/bundle.json", "recreated/p/away/x"))),
         ((folder("app/p"), link("app/p/up", "..")), (*COPIES, ("bundle/bundle.json", "recreated/p/p/up/p/up/x/../y"))),
         ((file("app/../../etc/x"),), COPIES),
+        (DEEP, (("app/1/2/3/4/5", "recreated/p"), COPIES[1])),
+        (DEEP, (("app/1/2/3/4/5/away", "recreated/p/model.bin"), COPIES[1])),
+        (DEEP, (("app/1/2/3/4/5/away", "recreated/p"), COPIES[1])),
+        (DEEP, (*COPIES, ("app/1/2/3/4/5/away", "recreated/.gitignore"))),
+        ((file("app/a.py"),), (*COPIES, ("bundle/bundle.json", "recreated/.git/x"))),
+        ((link("app/a", "b"), link("app/b", "a")), COPIES),
+        (DEEP, (("app/1/2/3/4/5/away", "recreated/q"), ("bundle/bundle.json", "recreated/q/../new/x"), *COPIES)),
+        (DEEP_FOLDER, (("app/1/2/3/4/5/up", "recreated/q"), ("bundle/bundle.json", "recreated/q/new/x"), *COPIES)),
     ],
-    ids=range(9),
+    ids=range(17),
 )
 def test_what_is_contradictory_missing_or_leads_out_is_refused_and_nothing_is_outside(tmp_path, code, copies):
     before = set(tmp_path.parent.iterdir())
+    (tmp_path / "x").write_bytes(SPEC)
     with pytest.raises(EnvbuildError):
         laid_out(tmp_path, code, copies)
     assert set(tmp_path.parent.iterdir()) == before
-    assert {path.name for path in tmp_path.iterdir()} <= {"bundle", "store", "target"}
+    assert (tmp_path / "x").read_bytes() == SPEC
+    assert {path.name for path in tmp_path.iterdir()} <= {"bundle", "store", "target", "x"}
 
 
 def test_a_bundle_without_a_recipe_says_so(tmp_path):
