@@ -1,24 +1,16 @@
-"""Signatures of events by SSH keys, as git has them: made and verified by `ssh-keygen -Y` (PROTOCOL.sshsig).
-
-The program is used, and not a library, because a key may be held by an agent or a hardware token.
-"""
+"""Signatures of events by SSH keys, as git has them."""
 
 from __future__ import annotations
 
 import re
-import subprocess
-import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from builder.errors import EnvbuildError
+from builder.records import ssh_keygen
 from builder.records.audit.event import NAMESPACE, Event
 
-_PROGRAM = "ssh-keygen"
 _FINGERPRINT = re.compile(r"\b(SHA256:[A-Za-z0-9+/]{43})(?![A-Za-z0-9+/])")
-_TIMEOUT = 120.0
-"""Seconds; a person may have to touch a token, or to type a passphrase."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +23,15 @@ class SshKey:
     @property
     def fingerprint(self) -> str:
         """`SHA256:…`. Raises: EnvbuildError, if it is no key."""
-        done = _run(["-l", "-E", "sha256", "-f", str(self.path)])
+        done = ssh_keygen.run(["-l", "-E", "sha256", "-f", str(self.path.absolute())])
         found = _FINGERPRINT.search(done.stdout.decode(errors="replace"))
         if done.returncode or not found:
-            raise EnvbuildError(f"`{self.path}` is no SSH key", _message(done))
+            raise EnvbuildError(f"`{self.path}` is no SSH key", ssh_keygen.said(done))
         return found[1]
 
     def sign(self, data: bytes) -> bytes:
         """The signature of an event. Raises: EnvbuildError."""
-        done = _run(["-Y", "sign", "-q", "-n", NAMESPACE, "-f", str(self.path)], data)
-        if done.returncode or not done.stdout:
-            raise EnvbuildError(f"the event cannot be signed with `{self.path}`", _message(done))
-        return done.stdout
+        return ssh_keygen.sign(data, NAMESPACE, self.path)
 
 
 def verify_event(allowed_signers: Path | None, event: Event, data: bytes, signature: bytes) -> str | None:
@@ -51,19 +40,17 @@ def verify_event(allowed_signers: Path | None, event: Event, data: bytes, signat
     The key must be the one that the event names; with `allowed_signers` (ssh-keygen(1)) also one that its actor's
     email may sign with. Raises: EnvbuildError, if it cannot be checked.
     """
-    with tempfile.NamedTemporaryFile(prefix="envbuild-", suffix=".sig") as file:
-        file.write(signature)
-        file.flush()
-        options = ["-n", NAMESPACE, "-s", file.name]
+    with ssh_keygen.signature_file(signature) as of_file:
+        options = ["-n", NAMESPACE, *of_file]
         if allowed_signers is None:
-            done = _run(["-Y", "check-novalidate", *options], data)
+            done = ssh_keygen.run(["-Y", "check-novalidate", *options], data)
         else:
             person = ["-f", str(allowed_signers), "-I", event.actor.email or "nobody"]
-            done = _run(["-Y", "verify", *person, *options, f"-Overify-time={_moment(event.time)}"], data)
+            done = ssh_keygen.run(["-Y", "verify", *person, *options, f"-Overify-time={_moment(event.time)}"], data)
     found = _FINGERPRINT.search(done.stdout.decode(errors="replace"))
     if done.returncode or not found:
         whose = f" by {event.actor}" if allowed_signers else ""
-        return f"its signature{whose} is not valid: {_message(done)}"
+        return f"its signature{whose} is not valid: {ssh_keygen.said(done)}"
     if found[1] != event.actor.key:
         return f"it is signed with the key {found[1]}, and names {event.actor.key or 'none'}"
     return None
@@ -72,17 +59,3 @@ def verify_event(allowed_signers: Path | None, event: Event, data: bytes, signat
 def _moment(time: str) -> str:
     """A time as ssh-keygen takes it."""
     return re.sub(r"[-:T]", "", time)
-
-
-def _run(arguments: Sequence[str], data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    try:
-        return subprocess.run([_PROGRAM, *arguments], input=data, capture_output=True, timeout=_TIMEOUT, check=False)
-    except FileNotFoundError as error:
-        raise EnvbuildError(f"`{_PROGRAM}` is not there", hint="Install OpenSSH's client") from error
-    except subprocess.TimeoutExpired as error:
-        raise EnvbuildError(f"`{_PROGRAM}` did not answer within {_TIMEOUT:.0f} seconds") from error
-
-
-def _message(done: subprocess.CompletedProcess[bytes]) -> str:
-    lines = (done.stderr + done.stdout).decode(errors="replace").strip().splitlines()
-    return lines[0][:200] if lines else f"it ended with {done.returncode}"

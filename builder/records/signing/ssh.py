@@ -8,23 +8,21 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import subprocess
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from builder.errors import EnvbuildError, NotMeasuredError
+from builder.errors import EnvbuildError
 from builder.oci.attachments import Attachment
 from builder.oci.canonical import canonical_json, parse_json
+from builder.records import ssh_keygen
 from builder.records.signing.dsse import Envelope, SignatureError
 from builder.records.signing.sigstore_bundle import PREDICATE_TYPE
 
 MEDIA_TYPE = "application/vnd.envbuild.ssh-signature.v1+json"
 NAMESPACE = "envbuild"
 _BEGIN, _END = "-----BEGIN SSH SIGNATURE-----", "-----END SSH SIGNATURE-----"
-_PROGRAM = "ssh-keygen"
 
 
 def sign(message: bytes, key: Path) -> bytes:
@@ -34,11 +32,7 @@ def sign(message: bytes, key: Path) -> bytes:
 
     Raises: EnvbuildError, if it cannot be had.
     """
-    finished = _run(["-Y", "sign", "-q", "-n", NAMESPACE, "-f", str(key.absolute())], message)
-    if finished.returncode:
-        why = _said(finished) or "it is no SSH key, or its agent or device did not sign"
-        raise EnvbuildError(f"`{key}` cannot be used to sign", why, "`--key` takes keys in PEM")
-    return _binary(finished.stdout.decode("ascii", "replace"))
+    return _binary(ssh_keygen.sign(message, NAMESPACE, key).decode("ascii", "replace"))
 
 
 def as_attachment(envelope: Envelope, predicate_type: str) -> Attachment:
@@ -86,16 +80,13 @@ class AllowedSigners:
         Raises: SignatureError, if the signature does not hold, or the key may not or no longer sign;
         NotMeasuredError, if there is no `ssh-keygen`.
         """
-        with tempfile.NamedTemporaryFile(prefix="envbuild-", suffix=".sig") as file:
-            file.write(_armored(signature))
-            file.flush()
-            of_file = ["-s", file.name]
-            finished = _run(["-Y", "check-novalidate", "-n", NAMESPACE, *of_file], message)
+        with ssh_keygen.signature_file(_armored(signature)) as of_file:
+            finished = ssh_keygen.run(["-Y", "check-novalidate", "-n", NAMESPACE, *of_file], message)
             if finished.returncode:
-                raise SignatureError("an SSH signature does not hold", _said(finished))
-            found = _run(["-Y", "find-principals", *of_file, "-f", str(self.file)], b"")
+                raise SignatureError("an SSH signature does not hold", ssh_keygen.said(finished))
+            found = ssh_keygen.run(["-Y", "find-principals", *of_file, "-f", str(self.file)])
             if found.returncode:
-                self._refuse_if_expired(_said(found), signature)
+                self._refuse_if_expired(ssh_keygen.said(found), signature)
                 return None
             names = found.stdout.decode("utf-8", "replace").split()
             chosen = [name for name in names if any(fnmatchcase(name, glob) for glob in identities)]
@@ -103,10 +94,10 @@ class AllowedSigners:
 
     def _verified(self, name: str, of_file: Sequence[str], message: bytes) -> str:
         arguments = ["-Y", "verify", "-f", str(self.file), "-I", name, "-n", NAMESPACE, *of_file]
-        finished = _run(arguments, message)
+        finished = ssh_keygen.run(arguments, message)
         if finished.returncode:
-            raise SignatureError(f"{name} may not sign this, as `{self.file}` has it", _said(finished))
-        if self.revoked and _run([*arguments, "-r", str(self.revoked)], message).returncode:
+            raise SignatureError(f"{name} may not sign this, as `{self.file}` has it", ssh_keygen.said(finished))
+        if self.revoked and ssh_keygen.run([*arguments, "-r", str(self.revoked)], message).returncode:
             raise SignatureError(f"the key that {name} signed with is revoked", f"by `{self.revoked}`")
         return name
 
@@ -118,27 +109,12 @@ class AllowedSigners:
             raise EnvbuildError(f"`{self.file}` cannot be read as a list of allowed signers", said)
 
 
-def _run(arguments: Sequence[str], data: bytes) -> subprocess.CompletedProcess[bytes]:
-    try:
-        return subprocess.run([_PROGRAM, *arguments], input=data, capture_output=True, check=False)
-    except FileNotFoundError as error:
-        raise NotMeasuredError(
-            "SSH signatures cannot be made or checked here", f"`{_PROGRAM}` is not installed", "Install OpenSSH"
-        ) from error
-
-
-def _said(finished: subprocess.CompletedProcess[bytes]) -> str:
-    """What it wrote to standard error; that it reads from standard input is no news."""
-    lines = finished.stderr.decode("utf-8", "replace").strip().splitlines()
-    return "; ".join(line.strip() for line in lines if not line.startswith("Signing data on"))[:500]
-
-
 def _binary(armored: str) -> bytes:
     body = armored.strip().removeprefix(_BEGIN).removesuffix(_END)
     try:
         return base64.b64decode("".join(body.split()), validate=True)
     except (ValueError, binascii.Error) as error:
-        raise EnvbuildError(f"`{_PROGRAM}` gave no signature") from error
+        raise EnvbuildError(f"`{ssh_keygen.PROGRAM}` gave no signature") from error
 
 
 def _armored(signature: bytes) -> bytes:
