@@ -160,18 +160,23 @@ def _summary(trail: Trail, allowed_signers: Path | None) -> str:
 @click.option(
     "--audit", "path", type=click.Path(path_type=Path), default=Path(), help="A project, or the trail's folder."
 )
+@json_option
 @click.pass_obj
-def add_command(output: Output, action: str, target: str, note: str, path: Path) -> None:
+def add_command(output: Output, action: str, target: str, note: str, path: Path, as_json: bool) -> None:
     """Say that ACTION was done: `audit add approved penguins.tar --note "metrics checked"`.
 
-    What it is about is a bundle's file or folder, oci://HOST/NAME:TAG, or a digest. Prints the event's name.
+    What it is about is a bundle's file or folder, `oci://HOST/NAME:TAG`, or a digest. Prints the event's name.
     """
     from builder.records.audit.event import check_action
 
     check_action(action)
     folder = find_trail(path)
     name, digest = _subject(target, output)
-    click.echo(add(folder, action, name, digest, {"note": note} if note else {}))
+    event = add(folder, action, name, digest, {"note": note} if note else {})
+    if as_json:
+        print_json({"event": event, "action": action, "subject": {"name": name, "digest": digest}})
+    else:
+        click.echo(event)
 
 
 def _subject(target: str, output: Output) -> tuple[str, str]:

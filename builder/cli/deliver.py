@@ -55,7 +55,7 @@ def _destination(_: click.Context, __: click.Parameter, value: str | None) -> Re
 
 push_option = click.option(
     "--push",
-    metavar="REGISTRY/NAME[:TAG]",
+    metavar="HOST/NAME[:TAG]",
     callback=_destination,
     help="Also push to a registry; the reference there is what is printed.",
 )

@@ -15,6 +15,8 @@ from builder.errors import DigestMismatchError
 
 _MOST_FILES, _MOST_FETCHES = 20, 10
 """That are shown one by one, without `--json`."""
+_TEXT_ROLE = "license-text"
+"""Of a bundle's texts of licences, which are many: without `--json`, those that hold are told as one."""
 
 
 @click.command("inspect", short_help="Show what is in a bundle.")
@@ -126,9 +128,15 @@ def _fetch_lines(fetches: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def _record_lines(summary: dict[str, Any]) -> Iterator[str]:
+    texts = [one for one in summary.get("records", []) if one["role"] == _TEXT_ROLE and one["holds"]]
     for record in summary.get("records", []):
+        if record in texts:
+            continue
         size = size_text(record["size"]) if isinstance(record["size"], int) else ""
         holds = "" if record["holds"] else "  NOT as `bundle.json` says"
         yield f"record    {record['role']}  {record['path']}  {record['digest']}  {size}{holds}"
+    if texts:
+        sizes = size_text(sum(text["size"] for text in texts))
+        yield f"record    {_TEXT_ROLE}  {count(len(texts), 'text')}, {sizes}; `--json` lists all"
     for record in summary.get("attached", []):
         yield f"attached  {record['type']}  {record['digest']}  {size_text(record['size'])}, to {record['subject']}"

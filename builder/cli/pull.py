@@ -9,6 +9,7 @@ import click
 
 from builder.cli.interrupt import interruptible
 from builder.cli.machine import make_fetcher, make_registries, open_store
+from builder.cli.opened_bundle import REFERENCE
 from builder.cli.options import json_option, platform_option
 from builder.cli.output import Output, count, print_json, size_text
 
@@ -20,14 +21,14 @@ if TYPE_CHECKING:
 
 
 @click.command("pull", short_help="Pull images of a registry into the store, or into a bundle.")
-@click.argument("reference", metavar="REGISTRY/NAME[:TAG][@DIGEST]")
+@click.argument("reference", metavar="HOST/NAME[:TAG][@DIGEST]")
 @click.option("-o", "--output", "target", type=click.Path(path_type=Path), help="Also write FILE.tar, or a folder.")
 @platform_option
 @json_option
 @click.pass_obj
 @interruptible()
 def command(output: Output, reference: str, target: Path | None, platforms: tuple[str, ...], as_json: bool) -> None:
-    """Pull what REFERENCE names into the store, every byte checked against its digest; what is there is not fetched.
+    """Pull what is at HOST/NAME into the store, every byte checked against its digest; what is there is not fetched.
 
     With `-o`, also as a bundle, with the records that are attached to it: what was pushed from one gives the same
     bytes again. Prints one reference, by digest.
@@ -37,7 +38,7 @@ def command(output: Output, reference: str, target: Path | None, platforms: tupl
     from builder.oci.registry.pull import pull
     from builder.progress import Silent
 
-    named = Reference.parse(reference)
+    named = Reference.parse(reference.removeprefix(REFERENCE))
     if target:
         from builder.bundle.pack import check_target
 

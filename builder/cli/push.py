@@ -11,7 +11,7 @@ import click
 from builder.cli.audit_trail import record_event
 from builder.cli.interrupt import interruptible
 from builder.cli.machine import make_workshop
-from builder.cli.opened_bundle import completed
+from builder.cli.opened_bundle import REFERENCE, completed
 from builder.cli.options import Existing, json_option, offline_option, platform_option, workers_option
 from builder.cli.output import Output, print_json, size_text
 from builder.cli.target import is_image, open_target
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @click.command("push", short_help="Push the images of a project, an environment or a bundle to a registry.")
 @click.argument("target", type=Existing())
-@click.argument("reference", metavar="REGISTRY/NAME[:TAG]")
+@click.argument("reference", metavar="HOST/NAME[:TAG]")
 @platform_option
 @workers_option
 @offline_option
@@ -42,7 +42,7 @@ def command(
     offline: bool,
     as_json: bool,
 ) -> None:
-    """Push TARGET: the project or environment there, built from its lock first, or a bundle file or folder as it is.
+    """Push TARGET: the project or environment there, built from its lock first, or a bundle's file or folder as it is.
 
     What the registry has already is not sent again. Without TAG, two tags are set: the version, and the first 12
     digits of the digest. Logins are those of docker and podman. Prints one reference, by digest.
@@ -71,7 +71,7 @@ def parse_destination(text: str) -> Reference:
     """Where something is to be pushed. Raises: EnvbuildError."""
     from builder.oci.registry import Reference
 
-    reference = Reference.parse_place(text)
+    reference = Reference.parse_place(text.removeprefix(REFERENCE))
     if reference.digest:
         raise EnvbuildError(
             f"`{text}` cannot be pushed to", "a digest follows from what is pushed", "Leave it out, or name a tag"

@@ -46,10 +46,10 @@ if TYPE_CHECKING:
 @click.option("--data", multiple=True, metavar="NAME=PATH", help="Use this file as data NAME, if its bytes are right.")
 @click.option(
     "--network",
-    type=click.Choice(["none", "default", "host"]),
+    type=click.Choice(["default", "none", "host"]),
     default="none",
     show_default=True,
-    help="What the command can reach.",
+    help="What the command can reach: what the engine gives, nothing, or all that this machine can.",
 )
 @gpus_option
 @click.option("--shm-size", type=Size(), help="Size of /dev/shm.")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from builder.cli.machine import make_fetcher, make_registries
-from builder.cli.opened_bundle import completed
+from builder.cli.opened_bundle import REFERENCE, completed
 from builder.cli.output import Output
 from builder.cli.target import Target, is_image, open_target
 from builder.errors import DigestMismatchError, EnvbuildError
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from builder.oci.validate import Scans
     from builder.records.policy.outcome import Outcome
 
-_REFERENCE = "oci://"
-
 
 def reference_of(text: str) -> Reference | None:
     """The image in a registry that is meant, or None where a path is: what is there is a path.
@@ -40,8 +38,8 @@ def reference_of(text: str) -> Reference | None:
     """
     from builder.oci.registry import Reference
 
-    if text.startswith(_REFERENCE):
-        return Reference.parse(text.removeprefix(_REFERENCE))
+    if text.startswith(REFERENCE):
+        return Reference.parse(text.removeprefix(REFERENCE))
     if Path(text).exists():
         return None
     first, slash, _ = text.partition("/")
@@ -58,7 +56,7 @@ def _neither(text: str, why: Sequence[str]) -> EnvbuildError:
     return EnvbuildError(
         f"there is nothing at `{text}`, and it is not the name of an image in a registry",
         why,
-        f"Name a project, an environment or a bundle that is there, or an image as `{_REFERENCE}HOST/NAME:TAG`",
+        f"Name a project, an environment or a bundle that is there, or an image as `{REFERENCE}HOST/NAME:TAG`",
     )
 
 

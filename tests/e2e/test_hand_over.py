@@ -63,9 +63,9 @@ def test_a_bundle_goes_from_its_maker_to_a_stranger(way: Way, projects: Path, pr
     sender("scan", made, "--attach")
     sender("keys", "generate", tmp_path / "team")
     sender("sign", made, "--key", tmp_path / "team")
-    sender("push", made, reference.removeprefix("oci://"))
+    sender("push", made, reference)
 
-    assert receiver("pull", reference.removeprefix("oci://"), "-o", got).stdout.strip().endswith(digest)
+    assert receiver("pull", reference, "-o", got).stdout.strip().endswith(digest)
     assert got.read_bytes() == made.read_bytes()
     (tmp_path / "policy.yaml").write_text(POLICY)
     verified = receiver("verify", got, "--policy", tmp_path / "policy.yaml").stdout

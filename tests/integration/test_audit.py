@@ -79,7 +79,8 @@ def test_two_branches_merge_in_git_and_the_next_event_joins_them(audit, tmp_path
     signed, pushed = commit("one", "signed"), commit("other", "pushed")
     program(*git, "merge", "-q", "--no-edit", "one", folder=tmp_path)
     assert set(audit("verify").stdout.split()) == {signed, pushed}
-    audit("add", "approved", DIGEST, "--note", "both are there")
+    added = json.loads(audit("add", "approved", DIGEST, "--note", "both are there", "--json").stdout)
+    assert added["subject"]["digest"] == DIGEST
     events = json.loads(audit("log", "--json").stdout)
     assert [event["action"] for event in events[::3]] == ["bundled", "approved"]
     assert events[0]["actor"] == {"name": "Bo", "email": "bo@example.org", "key": ""}

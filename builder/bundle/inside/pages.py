@@ -21,7 +21,7 @@ _FOLDERS = {"code": CODE, "model": MODEL, "data": DATA, "bundle": BUNDLE, "outpu
 _MEANINGS = {
     "data-lock": "which bytes data and model are",
     "dataset": "the data, as Croissant",
-    "diagram": "a picture",
+    "diagram": "data, commands and layers, as a picture",
     "input": "a file that the environment's spec names",
     "launcher": "what starts the commands, and fetches data",
     "licenses": "the licences of all packages",
@@ -30,6 +30,7 @@ _MEANINGS = {
     "readme": "this page",
     "run": "the run that made the model",
     "sbom": "the bill of materials, as CycloneDX",
+    "scan": "what was found of secrets, unsafe pickles and personal data, and what was not looked at",
     "spec": "what it was made of, as a person wrote it",
 }
 """What records are, by their role."""
@@ -68,6 +69,7 @@ def pages(
         "has_licenses": any(one.role == "licenses" for one in records),
         "plain": plain,
         "code": code,
+        "files": _files,
         "places": lambda urls: ", ".join(map(code, urls)),
     }
     yield from drawn

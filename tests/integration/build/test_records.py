@@ -15,7 +15,7 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from huggingface_hub import ModelCard
 
-from builder.bundle.inside.documents import DOCUMENTS_LAYER, TEXTS_LAYER
+from builder.bundle.form import DOCUMENTS_LAYER, TEXTS_LAYER
 from builder.bundle.reading.reader import open_bundle
 from builder.image.kept import Image
 from builder.layers.tar_reader import Stream, TarReader
@@ -80,6 +80,13 @@ def spec_with(folder: Path, text: str) -> None:
     spec.write_text(spec.read_text("utf-8") + text, "utf-8")
 
 
+def changed_spec(folder: Path, old: str, new: str) -> None:
+    spec = folder / "envbuild.yaml"
+    text = spec.read_text("utf-8")
+    assert text.count(old) == 1
+    spec.write_text(text.replace(old, new), "utf-8")
+
+
 def test_bundle_json_names_every_document_with_its_digest(copy: Path, run: Any, tmp_path: Path) -> None:
     run("bundle", copy, HOST, "-o", tmp_path / "b.tar")
     found = opened(tmp_path / "b.tar")
@@ -90,6 +97,13 @@ def test_bundle_json_names_every_document_with_its_digest(copy: Path, run: Any, 
     assert {entry["role"] for entry in listed.values()} >= {
         "readme", "diagram", "launcher", "spec", "lock", "model-card", "dataset", "licenses", "license-text", "sbom",
     }  # fmt: skip
+    readme = found.files["README.md"].decode()
+    told = dict(re.findall(r"^\| `(\S+)` \| (.+) \|$", readme.partition("## Records")[2], re.MULTILINE))
+    assert told.keys() == {path for path, entry in listed.items() if entry["role"] != "license-text"}
+    assert [path for path, meaning in told.items() if meaning == listed[path]["role"]] == []
+    shown = run("inspect", tmp_path / "b.tar", "--records").stdout
+    assert all(f"  {path}  " in shown for path in told)
+    assert shown.count("license-text") == 1
 
 
 def test_records_are_what_other_tools_read(copy: Path, run: Any, tmp_path: Path) -> None:
@@ -180,7 +194,10 @@ def test_a_model_without_a_card_is_given_one(copy: Path, run: Any, tmp_path: Pat
 
 
 def test_licence_contacts_and_limits_are_told_to_people_and_engines(copy: Path, run: Any, tmp_path: Path) -> None:
-    spec_with(copy, "\nlicense: MIT\ncontacts: [a@example.com, The team]\nlimits: ['Not for <b>gulls</b>.']\n")
+    limits = "limits:\n  - Not for <b>gulls</b>."
+    changed_spec(copy, "license: Apache-2.0", "license: MIT")
+    changed_spec(copy, "[The maintainers of envbuild]", "[a@example.com, The team]")
+    changed_spec(copy, "limits:", limits)
     run("bundle", copy, HOST, "-o", tmp_path / "b.tar")
     found = opened(tmp_path / "b.tar")
     labels = found.image.config.labels

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from builder.cli import engines, invoke
+from builder.cli.push import parse_destination
 from builder.oci.documents import Platform
 
 ROOT = Path(__file__).parents[3]
@@ -73,3 +74,8 @@ def test_a_bundle_is_not_built_for_a_place_that_is_no_good(envbuild: Any) -> Non
     code, _, error = envbuild("bundle", str(ROOT / "examples/penguins"), "--offline", "-o", "none/x.tar")
     assert code == 1
     assert "`none` is not a folder" in error
+
+
+@pytest.mark.parametrize("prefix", ["", "oci://"])
+def test_a_name_in_a_registry_may_be_written_as_one_of_a_bundle(prefix: str) -> None:
+    assert str(parse_destination(f"{prefix}{UNREACHABLE}")) == UNREACHABLE
