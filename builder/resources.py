@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import jinja2
 
 _INSTALLED = Path(__file__).parent / "templates"
 _CHECKOUT = Path(__file__).parent.parent / "templates"
@@ -30,6 +34,12 @@ def files_below(name: str) -> Iterator[tuple[str, bytes]]:
 
 def render(name: str, values: Mapping[str, Any]) -> str:
     """A template filled in by Jinja; a name that is not given is an error. `quoted` makes a word for a shell."""
+    return _environment().get_template(name).render(values)
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    """It keeps the templates that it compiled."""
     import shlex
 
     import jinja2
@@ -43,4 +53,4 @@ def render(name: str, values: Mapping[str, Any]) -> str:
         autoescape=False,  # noqa: S701 - what is rendered is Markdown and shell, never HTML
     )
     environment.filters["quoted"] = shlex.quote
-    return environment.get_template(name).render(values)
+    return environment

@@ -13,10 +13,9 @@ import re
 import shutil
 import tarfile
 from collections.abc import Collection, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.oci.attachments import list_annotations
@@ -26,6 +25,9 @@ from builder.oci.documents import DOCUMENT_LIMIT, MEDIA_TYPE_INDEX, Descriptor, 
 from builder.oci.layout import CHUNK, Layout, copy_blob, open_regular, replacing, write_atomically
 from builder.oci.tar_entries import BLOCK, Entry, SeekingTarReader, TarError
 from builder.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future
 
 _MTIME = 315619200
 _COPIES = 2
@@ -87,6 +89,8 @@ def write_layout(
 
     Raises: EnvbuildError, DigestMismatchError.
     """
+    from concurrent.futures import ThreadPoolExecutor
+
     layout = Layout(folder)
     layout.create()
     wanted = [blob for blob in bundle_blobs(source, top, attached) if blob.digest not in left_out]
@@ -134,15 +138,18 @@ def stream_archive(
     progress: Progress | None = None,
 ) -> None:
     """Stream a tar of `documents` and `blobs`, in this order: equal input gives equal bytes."""
+    from concurrent.futures import ThreadPoolExecutor
+
     for name in sorted(documents):
         data = documents[name]
         file.write(archive_header(name, len(data)) + data + bytes(-len(data) % 512))
     blobs = list(blobs)
     (progress or Silent()).start("bundle", sum(blob.size for blob in blobs))
-    for blob in blobs:
-        file.write(archive_header(f"blobs/sha256/{blob.digest.hex}", blob.size))
-        _copy_blob(file, layout, blob, progress or Silent())
-        file.write(bytes(-blob.size % 512))
+    with ThreadPoolExecutor(1) as hasher:
+        for blob in blobs:
+            file.write(archive_header(f"blobs/sha256/{blob.digest.hex}", blob.size))
+            _copy_blob(file, layout, blob, progress or Silent(), hasher)
+            file.write(bytes(-blob.size % 512))
     file.write(bytes(2 * 512))
     (progress or Silent()).finish("bundle")
 
@@ -299,14 +306,20 @@ def archive_header(name: str, size: int) -> bytes:
     return entry.tobuf(tarfile.PAX_FORMAT)
 
 
-def _copy_blob(file: IO[bytes], layout: Layout, blob: Descriptor, progress: Progress) -> None:
+def _copy_blob(file: IO[bytes], layout: Layout, blob: Descriptor, progress: Progress, hasher: Executor) -> None:
+    """Write a blob. Each piece of it is hashed while it is written and the next one is read."""
     checksum, size = hashlib.sha256(), 0
     with layout.open(blob.digest) as source:
+        hashed: Future[None] | None = None
         while chunk := source.read(CHUNK):
-            checksum.update(chunk)
+            if hashed is not None:
+                hashed.result()
+            hashed = hasher.submit(checksum.update, chunk)
             size += len(chunk)
             file.write(chunk)
             progress.advance("bundle", len(chunk))
+        if hashed is not None:
+            hashed.result()
     if size != blob.size or checksum.hexdigest() != blob.digest.hex:
         layout.discard(blob.digest)
         raise DigestMismatchError(

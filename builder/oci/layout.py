@@ -14,6 +14,7 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedWriter
 from pathlib import Path
 from types import TracebackType
 from typing import IO, BinaryIO, Self
@@ -22,6 +23,7 @@ from builder.errors import DigestMismatchError, EnvbuildError
 from builder.oci.canonical import canonical_json
 from builder.oci.digest import Digest
 from builder.oci.documents import DOCUMENT_LIMIT, Descriptor, Index, Manifest
+from builder.oci.synced import SyncedFile
 
 CHUNK = 1 << 20
 """Bytes that are read or written at a time."""
@@ -205,10 +207,13 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     """A file to write that takes the place of `path` at the end, durably: a crash leaves the old one or the new."""
     draft = path.parent / f".{path.name}-{secrets.token_hex(4)}"
     try:
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
+        with (
+            SyncedFile(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)) as raw,
+            BufferedWriter(raw) as file,
+        ):
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            raw.sync()
         os.replace(draft, path)
     except BaseException:
         draft.unlink(missing_ok=True)

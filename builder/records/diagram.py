@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from xml.sax.saxutils import escape
+from html import escape
 
 from builder.records.record import Record
 
@@ -155,4 +155,5 @@ def _text(text: str, longest: int, *, quoted: bool = False) -> str:
     """Text for XML: one line, no longer than it fits, without characters that XML has no place for."""
     line = " ".join("".join(character if character.isprintable() else " " for character in text).split())
     short = line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
-    return escape(short, {'"': "&quot;"} if quoted else {})
+    text = escape(short, quote=False)
+    return text.replace('"', "&quot;") if quoted else text

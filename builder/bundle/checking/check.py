@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from builder.bundle.checking.subject import Subject
-from builder.bundle.inside.documents import BUNDLE_FILE, LOCK_PREFIX
+from builder.bundle.form import BUNDLE_FILE, LOCK_PREFIX
 from builder.bundle.parts.code import listing_digest
 from builder.errors import EnvbuildError
-from builder.image.contents import WANTED, compare, packages_of
-from builder.image.contents.layers import kinds_of
+from builder.image.contents.compare import compare
+from builder.image.contents.layers import kinds_of, packages_of
+from builder.image.contents.wanted import WANTED
 from builder.image.skeleton import CODE, DATA, MODEL
 from builder.lock.data.entry import LockedFile, manifest_digest
 from builder.lock.document import LOCK_FILE, Lock

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from builder.bundle.form import BUNDLE_FORMAT
 from builder.bundle.inside.pages import pages
 from builder.bundle.inside.recipe import Recipe, make_recipe
 from builder.bundle.inside.recorded import RUN_ROLE
@@ -20,24 +21,12 @@ from builder.lock.data.entry import DataEntry
 from builder.lock.document import Lock
 from builder.oci.canonical import readable_json
 from builder.oci.digest import Digest
-from builder.records.licenses.collection import TEXTS_FOLDER
 from builder.records.model_formats import ModelFile
 from builder.records.record import JSON, MARKDOWN, TEXT, YAML, Record
 from builder.resources import read_template
 from builder.spec import Command, Project
 from builder.spec.data_url import hub_web_url, is_path
 
-BUNDLE_FORMAT = 1
-BUNDLE_FILE = f"{BUNDLE}/bundle.json"
-DATA_LOCK_PATH = f"{BUNDLE}/{DATA_LOCK_FILE}"
-LOCK_PREFIX = f"{BUNDLE}/lock/"
-"""What the paths of the lock's files begin with."""
-DOCUMENTS_LAYER = "bundle documents"
-"""The history entry of the layer that holds them."""
-TEXTS = f"{BUNDLE}/{TEXTS_FOLDER}/"
-"""What the paths of licence texts begin with."""
-TEXTS_LAYER = "licence texts"
-"""The history entry of the layer that holds them: it stays as it is while code and documents change."""
 _LOCK_TYPES = {".json": JSON, ".toml": "application/toml", ".yml": YAML}
 
 

@@ -6,7 +6,8 @@ import heapq
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from builder.bundle.inside.documents import DOCUMENTS_LAYER, TEXTS, TEXTS_LAYER, Contents
+from builder.bundle.form import DOCUMENTS_LAYER, TEXTS, TEXTS_LAYER
+from builder.bundle.inside.documents import Contents
 from builder.bundle.parts.code import below, content_digest
 from builder.bundle.parts.data import MOST_LAYERS, PackedData, layer_groups
 from builder.errors import EnvbuildError

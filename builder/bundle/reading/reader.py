@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
-from builder.bundle.inside.documents import (
+from builder.bundle.form import (
     BUNDLE_FILE,
     BUNDLE_FORMAT,
     DATA_LOCK_PATH,
@@ -31,7 +31,6 @@ from builder.oci.documents import DOCUMENT_LIMIT, INDEXES, REF_NAME, Descriptor,
 from builder.oci.layout import Layout, copy_blob, open_regular
 from builder.oci.registry.layout import RegistryLayout
 from builder.oci.store import Store
-from builder.oci.validate import checked_stream
 
 _DOCUMENTS_LIMIT = 64 << 20
 """Bytes of the layer of documents at most, uncompressed."""
@@ -75,7 +74,7 @@ class Bundle:
         if not isinstance(self.layout, RegistryLayout):
             return self.attached
         subjects = [subject] if subject else [one.digest for one in self.subjects]
-        return tuple(entry for one in subjects for entry in self.layout.referrers(one))
+        return tuple(entry for one in subjects for entry in self.layout.referrers(one).entries)
 
     def image(self, platform: Platform) -> Image:
         """The image for a platform.
@@ -255,6 +254,8 @@ def _files(layout: Layout, image: Image, prefix: str, limit: int = _DOCUMENTS_LI
 
 
 def _files_of(layout: Layout, layer: Layer, prefix: str, limit: int) -> dict[str, bytes]:
+    from builder.oci.validate import checked_stream
+
     with checked_stream(layout, layer.descriptor, layer.diff_id, _DOCUMENTS_LIMIT) as stream:
         return _members(stream, prefix, limit)
 

@@ -8,9 +8,3 @@ along with it: that is found by building again. How it is used:
     for image in report.images:
         compare(image, lock)
 """
-
-from builder.image.contents.compare import Comparison, compare
-from builder.image.contents.layers import ADDED, packages_of
-from builder.image.contents.wanted import WANTED
-
-__all__ = ["ADDED", "WANTED", "Comparison", "compare", "packages_of"]

@@ -14,7 +14,8 @@ import pytest
 from data_projects import DataProject
 
 from builder.bundle.build import Built, index_images
-from builder.bundle.inside.documents import TEXTS, Contents
+from builder.bundle.form import TEXTS
+from builder.bundle.inside.documents import Contents
 from builder.bundle.model_pack import Form, model_config, parameter_size, with_model
 from builder.bundle.parts.code import below
 from builder.bundle.parts.data import PackedData

@@ -11,7 +11,7 @@ import pytest
 
 from builder.bundle.checking.check import NO_LOCK, check
 from builder.bundle.checking.subject import open_file
-from builder.bundle.inside.documents import DOCUMENTS_LAYER
+from builder.bundle.form import DOCUMENTS_LAYER
 from builder.bundle.parts.code import content_digest
 from builder.errors import EnvbuildError
 from builder.image.config import LOCK_LABEL

@@ -7,7 +7,7 @@ from made_layouts import new_layout
 from made_up_image import file, folder, image, layer
 
 from builder.bundle.checking.installed import installed_packages
-from builder.image.contents import WANTED
+from builder.image.contents.wanted import WANTED
 from builder.oci.validate import Checked, Question, validate
 from builder.records.vulnerabilities.affected import Package
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from builder.bundle.inside.documents import DOCUMENTS_LAYER, TEXTS_LAYER
+from builder.bundle.form import DOCUMENTS_LAYER, TEXTS_LAYER
 from builder.bundle.reading.reader import open_bundle, read_document, read_documents
 from builder.bundle.reading.summary import summarise
 from builder.errors import EnvbuildError

@@ -12,7 +12,9 @@ import pytest
 from made_locks import AMD64, INTERPRETER, made_deb, made_lock, made_wheel
 
 from builder.image.config import environment_config
-from builder.image.contents import WANTED, compare, packages_of
+from builder.image.contents.compare import compare
+from builder.image.contents.layers import packages_of
+from builder.image.contents.wanted import WANTED
 from builder.image.kept import write_image
 from builder.image.skeleton import environment_files
 from builder.layers.files import FileEntry, FileTree, parents
