@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import filecmp
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -104,6 +106,18 @@ def test_bundle_json_names_every_document_with_its_digest(copy: Path, run: Any, 
     shown = run("inspect", tmp_path / "b.tar", "--records").stdout
     assert all(f"  {path}  " in shown for path in told)
     assert shown.count("license-text") == 1
+
+
+def test_the_same_project_in_another_folder_at_another_time_is_the_same_file(
+    copy: Path, run: Any, tmp_path: Path
+) -> None:
+    run("bundle", copy, HOST, "-o", tmp_path / "one.tar")
+    other = shutil.copytree(tmp_path / "examples", tmp_path / "others/examples") / "penguins"
+    shutil.copytree(tmp_path / "environments", tmp_path / "others/environments")
+    for path in other.rglob("*"):
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    run("bundle", other, HOST, "-o", tmp_path / "two.tar")
+    assert filecmp.cmp(tmp_path / "one.tar", tmp_path / "two.tar", shallow=False)
 
 
 def test_records_are_what_other_tools_read(copy: Path, run: Any, tmp_path: Path) -> None:
