@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any
 
+MOST_TOLD = 20
+"""Reasons that one error tells."""
+
 
 class ExitCode(IntEnum):
     """What a process status means, in every command."""
@@ -70,6 +73,12 @@ class NotMeasuredError(EnvbuildError):
     """A check could not run, which is not a pass."""
 
     exit_code = ExitCode.NOT_MEASURED
+
+
+def shortened(reasons: Sequence[str], rest: str = "") -> list[str]:
+    """As many reasons as a person reads; of more, how many there are, and with `rest` where they are told."""
+    more = len(reasons) - MOST_TOLD
+    return [*reasons[:MOST_TOLD], f"and {more} more{rest}"] if more > 0 else list(reasons)
 
 
 def command_text(*words: object) -> str:

@@ -11,14 +11,13 @@ import click
 from builder.cli.audit_trail import FOLDER, VARIABLE, add, find_trail, trail_of
 from builder.cli.options import Existing, json_option
 from builder.cli.output import Output, count, print_json, printable
-from builder.errors import CheckFailedError, DigestMismatchError, EnvbuildError
+from builder.errors import CheckFailedError, DigestMismatchError, EnvbuildError, shortened
 
 if TYPE_CHECKING:
     from builder.records.audit.event import Event
     from builder.records.audit.trail import Finding, Trail
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-_MOST_SHOWN = 20
 
 path_argument = click.argument("path", type=click.Path(path_type=Path), default=Path())
 
@@ -122,8 +121,7 @@ def verify(
     wrong = [finding for finding in findings if finding.kind != "note"]
     if wrong:
         is_digest = any(finding.kind in ("digest", "signature") for finding in wrong)
-        more = [f"and {len(wrong) - _MOST_SHOWN} more; `--json` shows all"] if len(wrong) > _MOST_SHOWN else []
-        why = [*map(_text, wrong[:_MOST_SHOWN]), *more]
+        why = shortened([*map(_text, wrong)], "; `--json` shows all")
         raise (DigestMismatchError if is_digest else CheckFailedError)(f"the audit trail `{folder}` is not whole", why)
     output.say(_summary(trail, allowed_signers))
     if not as_json:

@@ -13,7 +13,7 @@ import click
 from builder.cli.opened_bundle import completed
 from builder.cli.options import Existing
 from builder.cli.output import Output
-from builder.errors import CheckFailedError, DigestMismatchError, EnvbuildError
+from builder.errors import EnvbuildError
 
 if TYPE_CHECKING:
     from builder.bundle.checking.trust import Asked
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _POLICIES = (".yaml", ".yml")
-_MOST_SHOWN = 20
 
 
 def trust_options(command: _Command) -> _Command:
@@ -91,15 +90,14 @@ def _checked(bundle: Bundle, workshop: Workshop) -> tuple[Checked, ...]:
     from builder.bundle.checking.check import check
     from builder.bundle.checking.subject import Subject
     from builder.cli.verify_target import scans_of
+    from builder.oci.problems import refusal
     from builder.oci.registry.layout import RegistryLayout
 
     forks = not isinstance(bundle.layout, RegistryLayout)
     subject = Subject(bundle.name, bundle.layout, (bundle.top,), forks)
     verdict = check(subject, None, scans_of(subject, workshop))
     if verdict.problems:
-        kind = DigestMismatchError if any(one.is_digest for one in verdict.problems) else CheckFailedError
-        told = [problem.message for problem in verdict.problems[:_MOST_SHOWN]]
-        raise kind(f"`{bundle.name}` is not what it promises to be", told)
+        raise refusal(bundle.name, verdict.problems)
     return verdict.images
 
 

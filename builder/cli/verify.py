@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,17 +14,15 @@ from builder.cli.output import Output, count, print_json
 from builder.cli.target import Target, is_image, open_target
 from builder.cli.trusted import asked_of, show_outcomes, trust_options
 from builder.cli.verify_target import Origin, judged, open_origin, opened_image, rebuilt, reference_of, scans_of
-from builder.errors import CheckFailedError, DigestMismatchError, EnvbuildError
+from builder.errors import EnvbuildError
 from builder.oci.documents import Platform
+from builder.oci.problems import Problem, refusal, told
 
 if TYPE_CHECKING:
     from builder.bundle.checking.check import Verdict
     from builder.bundle.checking.subject import Subject
     from builder.image.workshop import Workshop
-    from builder.oci.problems import Problem
     from builder.records.policy.outcome import Outcome
-
-_MOST_SHOWN = 20
 
 
 @click.command("verify", short_help="Check an image or a bundle against every digest that it promises.")
@@ -154,8 +151,7 @@ def _answer(target: str, result: _Result, output: Output, as_json: bool) -> None
         show_outcomes(result.outcomes, output)
         _raise_worst(target, result)
     if result.problems:
-        kind = DigestMismatchError if result.has_wrong_digest else CheckFailedError
-        raise kind(f"`{target}` is not what it promises to be", shown(result.problems))
+        raise refusal(target, result.problems)
     output.say("every digest, size and diff_id holds, and every layer is in order")
     if verdict.not_compared:
         output.say(f"contents were NOT compared with a lock: {verdict.not_compared}")
@@ -179,16 +175,9 @@ def _raise_worst(target: str, result: _Result) -> None:
     outcomes = list(result.outcomes or ())
     if result.problems:
         kind = Result.WRONG if result.has_wrong_digest else Result.FAILED
-        outcomes.insert(0, Outcome("image", kind, tuple(shown(result.problems))))
+        outcomes.insert(0, Outcome("image", kind, tuple(told(result.problems))))
     if error := failure(target, outcomes):
         raise error
-
-
-def shown(problems: Sequence[Problem]) -> list[str]:
-    """What is told of them on a terminal."""
-    more = len(problems) - _MOST_SHOWN
-    lines = [problem.message for problem in problems[:_MOST_SHOWN]]
-    return [*lines, f"and {more} more; `--json` shows all"] if more > 0 else lines
 
 
 def _document(result: _Result) -> dict[str, Any]:

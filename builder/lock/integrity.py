@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from builder.errors import EnvbuildError
+from builder.errors import EnvbuildError, shortened
 from builder.lock.graph import reach
 from builder.oci.canonical import canonical_json
 
@@ -23,8 +23,6 @@ _PACKAGES = {"debian": "debian-roots", "build-debian": "build-debian-roots"}
 """The lists of a platform's packages, and what says which of them are there for themselves."""
 _REFERENCES = ("pypi", "conda")
 """Name a sibling by its digest, which is compared with the file."""
-_TOLD = 20
-"""Reasons at most."""
 _CONFLICT = re.compile(rb"^(<<<<<<<|>>>>>>>)( |$)", re.MULTILINE)
 
 
@@ -80,11 +78,6 @@ def check_merged(data: bytes, file: str, lock: str) -> None:
             f"`{file}`, line {line}",
             "Take one side as a whole with `git checkout --ours` or `--theirs`, then run `envbuild lock`",
         )
-
-
-def shortened(reasons: Sequence[str]) -> list[str]:
-    """As many reasons as a person reads."""
-    return [*reasons[:_TOLD], *([f"and {len(reasons) - _TOLD} more"] if len(reasons) > _TOLD else [])]
 
 
 def _edits(document: Mapping[str, Any], spec_digest: str) -> Iterator[str]:

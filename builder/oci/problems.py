@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
+
+from builder.errors import CheckFailedError, DigestMismatchError, EnvbuildError, shortened
 
 Kind = Literal["digest", "document", "layer", "contents", "rebuild"]
 """`digest`: bytes are missing, or not what a digest, a size or a diff_id promises; `document`: an index, manifest or
@@ -35,6 +37,17 @@ class Problem:
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""
         return asdict(self)
+
+
+def refusal(name: str, problems: Sequence[Problem]) -> EnvbuildError:
+    """The error that an image has these problems."""
+    kind = DigestMismatchError if any(problem.is_digest for problem in problems) else CheckFailedError
+    return kind(f"`{name}` is not what it promises to be", told(problems))
+
+
+def told(problems: Iterable[Problem]) -> list[str]:
+    """What is told of them on a terminal."""
+    return shortened([problem.message for problem in problems], "; `--json` shows all")
 
 
 def first(problems: Iterable[Problem], most: int = MOST) -> tuple[Problem, ...]:

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from builder.errors import EnvbuildError
+from builder.errors import EnvbuildError, shortened
 from builder.lock.data.entry import DataEntry, manifest_digest
-from builder.lock.integrity import CHECK, TamperedLockError, check_merged, sealed, shortened
+from builder.lock.integrity import CHECK, TamperedLockError, check_merged, sealed
 from builder.oci.canonical import parse_json
 from builder.oci.layout import write_atomically
 

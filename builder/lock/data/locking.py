@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from builder.errors import DigestMismatchError, EnvbuildError, command_text
+from builder.errors import DigestMismatchError, EnvbuildError, command_text, shortened
 from builder.fetch import Fetcher
 from builder.lock.data.document import DataLock, read_data_lock
 from builder.lock.data.download import Downloader
@@ -19,7 +19,6 @@ from builder.lock.data.hashing import Hasher, shown
 from builder.lock.data.local import differences, local_path, read_local
 from builder.lock.data.pointed import PointerReader
 from builder.lock.folder import StaleLockError
-from builder.lock.integrity import shortened
 from builder.oci.digest import Digest
 from builder.progress import Progress
 from builder.spec import DataReference, LoadedProject

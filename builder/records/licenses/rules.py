@@ -6,12 +6,9 @@ import fnmatch
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from builder.errors import CheckFailedError, NotMeasuredError
+from builder.errors import CheckFailedError, NotMeasuredError, shortened
 from builder.records.licenses.expression import NOASSERTION, permits, terms
 from builder.records.packages.listing import Package
-
-_SHOWN = 20
-"""Packages that an error names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +86,11 @@ def enforce(rules: LicenseRules, verdicts: Sequence[LicenseVerdict]) -> tuple[st
             for one, where in sorted(refused.items())
         ]
         hint = "Replace it, or name it under `licenses.ignore` with the reason why it may be there"
-        raise CheckFailedError("the licence of a package is not accepted", _some(causes), hint)
+        raise CheckFailedError("the licence of a package is not accepted", shortened(causes), hint)
     if unknown and rules.allow:
         hint = "Read what they say in `/bundle/LICENSES.md`, and name those that may be there under `licenses.ignore`"
         causes = [f"{name} does not say it in SPDX's words" for name in unknown]
-        raise NotMeasuredError("it is not known whether the licence of a package is allowed", _some(causes), hint)
+        raise NotMeasuredError("it is not known whether the licence of a package is allowed", shortened(causes), hint)
     return unknown
 
 
@@ -102,11 +99,6 @@ def _matches(licence: str, patterns: Iterable[str]) -> bool:
     base = licence.partition(" WITH ")[0]
     names = {licence.lower(), base.lower(), base.removesuffix("+").lower()}
     return any(fnmatch.fnmatchcase(name, pattern.lower()) for pattern in patterns for name in names)
-
-
-def _some(causes: Sequence[str]) -> list[str]:
-    more = len(causes) - _SHOWN
-    return [*causes[:_SHOWN], *([f"and {more} more"] if more > 0 else [])]
 
 
 def _short(text: str) -> str:

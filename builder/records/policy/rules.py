@@ -8,6 +8,7 @@ from datetime import date
 from fnmatch import fnmatchcase
 from typing import Any
 
+from builder.errors import shortened
 from builder.records.licenses.expression import NOASSERTION, permits
 from builder.records.licenses.rules import LicenseRules
 from builder.records.policy.document import BaseImage, Ignored, LicenseRule, ScanRule, Vulnerabilities
@@ -19,7 +20,6 @@ from builder.records.vulnerabilities.lookup import Lookup, Vulnerability
 from builder.records.vulnerabilities.severity import Severity
 
 _SCAN_LEVELS = ("none", "low", "medium", "high")
-_MOST_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def check_licenses(rules: LicenseRule, packages: Sequence[Licensed] | None) -> O
     ]
     silent = [] if rules.unknown else [one for one in asked if one.license == NOASSERTION]
     unknown = [f"{one.package} {one.version} does not say its licence in SPDX's words" for one in silent]
-    return joined("licenses", _few(failed), _few(unknown), f"{len(asked)} packages have licences that may be")
+    return joined("licenses", shortened(failed), shortened(unknown), f"{len(asked)} packages have licences that may be")
 
 
 def check_scan(rule: ScanRule, scans: Sequence[StatedScan]) -> Outcome:
@@ -112,7 +112,7 @@ def check_scan(rule: ScanRule, scans: Sequence[StatedScan]) -> Outcome:
     found = [(level, text) for scan in scans for level, text in scan.findings]
     failed = [f"{level}: {text}" for level, text in found if level not in _SCAN_LEVELS[: most + 1]]
     not_measured = [reason for scan in scans for reason in scan.not_measured]
-    return joined("scan", _few(failed), _few(not_measured), f"nothing above {rule.at_most} was found")
+    return joined("scan", shortened(failed), shortened(not_measured), f"nothing above {rule.at_most} was found")
 
 
 def check_vulnerabilities(rule: Vulnerabilities, installed: InstalledPackages, lookup: Lookup, today: date) -> Outcome:
@@ -124,7 +124,7 @@ def check_vulnerabilities(rule: Vulnerabilities, installed: InstalledPackages, l
     unknown = [_told(one) for one in found if one.severity is None]
     passed = f"{len(installed.packages)} packages have no known vulnerability above {rule.at_most}"
     not_measured = [*unknown, *_not_covered(rule, installed, lookup)]
-    return joined("vulnerabilities", _few(failed), _few(not_measured), passed)
+    return joined("vulnerabilities", shortened(failed), shortened(not_measured), passed)
 
 
 def wanted(rule: Vulnerabilities, installed: InstalledPackages) -> frozenset[Package]:
@@ -152,11 +152,6 @@ def _told(one: Vulnerability) -> str:
         return f"{one.package}: {one.name}{also}: {one.why_unknown}"
     level = one.severity.word if one.severity is not None else "of unknown severity"
     return f"{one.package}: {one.name}{also} is {level}"
-
-
-def _few(reasons: Sequence[str]) -> list[str]:
-    more = len(reasons) - _MOST_SHOWN
-    return [*reasons[:_MOST_SHOWN], f"and {more} more"] if more > 0 else list(reasons)
 
 
 def _short(text: str) -> str:

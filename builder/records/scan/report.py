@@ -7,11 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from builder.errors import CheckFailedError
+from builder.errors import MOST_TOLD, CheckFailedError
 from builder.records.scan.finding import LEVELS, RULES, STOPS, FileVerdict, Finding
 from builder.spec.project import Allowance
-
-_MOST_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +76,7 @@ class Report:
             "notMeasured": [{"path": path, "reason": reason} for path, reason in self.not_measured],
         }
 
-    def check(self, what: str, most: int = _MOST_SHOWN) -> None:
+    def check(self, what: str, most: int = MOST_TOLD) -> None:
         """Raises: CheckFailedError, if something that was found stops `what`; it tells `most` findings."""
         if not self.stopping:
             return

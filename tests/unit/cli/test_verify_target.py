@@ -8,10 +8,10 @@ import pytest
 
 from builder.bundle.checking.check import Verdict
 from builder.cli.target import is_image
-from builder.cli.verify import contents_of, shown
+from builder.cli.verify import contents_of
 from builder.cli.verify_target import reference_of
 from builder.errors import EnvbuildError
-from builder.oci.problems import Problem
+from builder.oci.problems import Problem, told
 
 
 @pytest.mark.parametrize(
@@ -65,5 +65,5 @@ def test_contents_are_not_called_compared_where_a_wrong_digest_kept_them_from_be
 
 def test_of_many_problems_twenty_are_shown_and_the_others_counted() -> None:
     problems = [Problem("contents", str(number)) for number in range(23)]
-    assert shown(problems) == [*map(str, range(20)), "and 3 more; `--json` shows all"]
-    assert shown(problems[:20]) == [*map(str, range(20))]
+    assert told(problems) == [*map(str, range(20)), "and 3 more; `--json` shows all"]
+    assert told(problems[:20]) == [*map(str, range(20))]
