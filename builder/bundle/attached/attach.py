@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from builder.bundle.attached.listed import Found, found_in_registry
 from builder.bundle.reading.reader import Bundle, open_bundle
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.oci.archive import ArchiveReader, bundle_blobs, index_document, read_index, stream_archive
@@ -35,6 +36,7 @@ from builder.oci.attachments import (
 from builder.oci.digest import Digest
 from builder.oci.documents import MANIFESTS, Descriptor, Manifest
 from builder.oci.layout import Layout, copy_blob, replacing, write_atomically
+from builder.oci.registry.layout import RegistryLayout
 
 if TYPE_CHECKING:
     from builder.oci.registry import Reference, Registries
@@ -93,12 +95,21 @@ def attach_all(place: Place, groups: Sequence[tuple[Descriptor, Sequence[Attachm
 def attached(source: Bundle | Place, subject: Digest) -> list[tuple[Descriptor, Attachment]]:
     """What is attached to a digest, sorted by digest; each was checked to name it as its subject.
 
-    Raises: EnvbuildError, if a record cannot be read, is attached to something else, or they are too many or too
-    large; DigestMismatchError, if one is not what its digest says.
+    In a registry, what cannot be read is left out. Raises: as `found`.
     """
-    bundle = source if isinstance(source, Bundle) else _opened(source)
-    found = [(entry, manifest) for entry, manifest, about in _checked(bundle, subject) if about == subject]
-    records = [(entry, manifest.layers[0]) for entry, manifest in found if is_record(manifest)]
+    return list(found(source if isinstance(source, Bundle) else _opened(source), subject).records)
+
+
+def found(bundle: Bundle, subject: Digest) -> Found:
+    """What is attached to a digest of a bundle, and in a registry, where it is anybody's, what could not be read.
+
+    Raises: EnvbuildError, if in a file or a folder a record cannot be read, is attached to something else, or they are
+    too many or too large; DigestMismatchError, if one is not what its digest says.
+    """
+    if isinstance(bundle.layout, RegistryLayout):
+        return found_in_registry(bundle.layout, subject)
+    checked = [(entry, manifest) for entry, manifest, about in _checked(bundle) if about == subject]
+    records = [(entry, manifest.layers[0]) for entry, manifest in checked if is_record(manifest)]
     size = sum(blob.size for _, blob in records)
     if size > ALL_LIMIT:
         raise EnvbuildError(f"too much is attached to {subject}", f"it takes {size} bytes")
@@ -109,7 +120,7 @@ def attached(source: Bundle | Place, subject: Digest) -> list[tuple[Descriptor, 
         return entry, Attachment(entry.artifact_type or "", blob.media_type, data, entry.annotations)
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(read, sorted(records, key=lambda record: record[0].digest)))
+        return Found(tuple(pool.map(read, sorted(records, key=lambda record: record[0].digest))))
 
 
 def attached_by_subject(bundle: Bundle) -> dict[Digest, list[Descriptor]]:
@@ -117,17 +128,16 @@ def attached_by_subject(bundle: Bundle) -> dict[Digest, list[Descriptor]]:
 
     Raises: EnvbuildError, if something is attached to what is not in it; DigestMismatchError.
     """
-    found: dict[Digest, list[Descriptor]] = {}
+    by_subject: dict[Digest, list[Descriptor]] = {}
     for entry, _, about in _checked(bundle):
-        found.setdefault(about, []).append(entry)
-    return found
+        by_subject.setdefault(about, []).append(entry)
+    return by_subject
 
 
 def _opened(place: Place) -> Bundle:
     if not isinstance(place, Remote):
         return open_bundle(place)
     from builder.bundle.reading.reader import read_bundle
-    from builder.oci.registry.layout import RegistryLayout
 
     layout = RegistryLayout(place.registries, place.reference)
     return read_bundle(layout, layout.top)
@@ -141,8 +151,8 @@ def _subject(bundle: Bundle, subject: Descriptor) -> Descriptor:
     raise EnvbuildError(f"nothing can be attached to {subject.digest}", f"it is not in `{bundle.name}`")
 
 
-def _checked(bundle: Bundle, subject: Digest | None = None) -> list[tuple[Descriptor, Manifest, Digest]]:
-    """What is attached in a bundle, and to what; of one in a registry, what is attached to `subject`."""
+def _checked(bundle: Bundle) -> list[tuple[Descriptor, Manifest, Digest]]:
+    """What is attached in a bundle in a file or a folder, and to what."""
     subjects = {one.digest for one in bundle.subjects}
 
     def check(listed: Descriptor) -> tuple[Descriptor, Manifest, Digest]:
@@ -155,7 +165,7 @@ def _checked(bundle: Bundle, subject: Digest | None = None) -> list[tuple[Descri
         return attached_entry(listed, manifest), manifest, about
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(check, bundle.referrers(subject)))
+        return list(pool.map(check, bundle.attached))
 
 
 def _rewrite(archive: ArchiveReader, draft: Draft, blobs: Iterable[Descriptor], index: bytes) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-from builder.bundle.attached.attach import attached
+from builder.bundle.attached.attach import found
+from builder.bundle.attached.listed import Found
 from builder.bundle.checking.installed import installed_packages
 from builder.bundle.reading.reader import Bundle, read_documents, read_lock_files
 from builder.errors import DigestMismatchError, EnvbuildError
@@ -15,7 +16,7 @@ from builder.image.skeleton import MODEL
 from builder.lock.folder import parse_lock
 from builder.oci.archive import ArchiveReader, read_index
 from builder.oci.archive_form import check_form
-from builder.oci.attachments import Attachment, named_list
+from builder.oci.attachments import named_list
 from builder.oci.canonical import parse_json
 from builder.oci.digest import Digest
 from builder.oci.documents import Platform
@@ -108,13 +109,15 @@ class Judge:
         if policy.vulnerabilities:
             installed = installed_packages(images)
             places = [self._asked.folder / path for path in policy.vulnerabilities.places]
-            found = look_up(places, wanted(policy.vulnerabilities, installed))
-            outcomes.append(check_vulnerabilities(policy.vulnerabilities, installed, found, self._asked.today))
+            known = look_up(places, wanted(policy.vulnerabilities, installed))
+            outcomes.append(check_vulnerabilities(policy.vulnerabilities, installed, known, self._asked.today))
         return tuple(outcomes)
 
     def _read(self, subject: Digest) -> Read:
         if subject not in self._reads:
-            self._reads[subject] = read_attached(subject, _attached(self._bundle, subject))
+            there = _attached(self._bundle, subject)
+            attachments = (attachment for _, attachment in there.records)
+            self._reads[subject] = replace(read_attached(subject, attachments), unread=there.unread)
         return self._reads[subject]
 
     def _stated(self, subject: Digest, kind: str) -> list[Statement]:
@@ -130,13 +133,13 @@ class Judge:
 
     def _model(self, images: Sequence[Checked]) -> Iterator[Outcome]:
         """What comes of signatures of the model, which every image has."""
-        found: dict[Outcome, None] = {}
+        outcomes: dict[Outcome, None] = {}
         for image in images if self._trusted else ():
             files = dict(_model_files(image))
             model = model_statement("", files) if files else None
             if outcome := check_model(self._read(self._bundle.top.digest), self._everybody, model):
-                found[outcome] = None
-        yield from found
+                outcomes[outcome] = None
+        yield from outcomes
 
     def _scans(self) -> list[StatedScan]:
         """What the record inside each image says, and statements of who is trusted; empty where one is missing.
@@ -155,10 +158,10 @@ def asks_for_contents(policy: Policy) -> bool:
     return any((policy.bases, policy.licenses, policy.scan, policy.vulnerabilities))
 
 
-def _attached(bundle: Bundle, subject: Digest) -> list[Attachment]:
+def _attached(bundle: Bundle, subject: Digest) -> Found:
     """What is attached to a digest. Of a file or a folder, whatever is no record there was changed by somebody."""
     try:
-        return [attachment for _, attachment in attached(bundle, subject)]
+        return found(bundle, subject)
     except DigestMismatchError:
         raise
     except EnvbuildError as error:
@@ -204,7 +207,7 @@ def _bases(bundle: Bundle) -> list[Base] | None:
 
 def _licensed(bundle: Bundle) -> list[Licensed] | None:
     """What the records inside each image say of licences; None where one has none, or one that cannot be read."""
-    found: set[Licensed] = set()
+    licensed: set[Licensed] = set()
     for platform in bundle.images:
         data = _documents(bundle, platform).get(LICENSES_FILE)
         document = parse_json(data, f"`{LICENSES_FILE}`") if data is not None else None
@@ -219,5 +222,5 @@ def _licensed(bundle: Bundle) -> list[Licensed] | None:
             if not isinstance(entry, dict):
                 return None
             expression = spdx(str(entry.get("license"))) or NOASSERTION
-            found.add(Licensed(str(entry.get("name")), str(entry.get("version")), expression))
-    return sorted(found)
+            licensed.add(Licensed(str(entry.get("name")), str(entry.get("version")), expression))
+    return sorted(licensed)

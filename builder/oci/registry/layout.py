@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import IO, cast
+from typing import IO, TYPE_CHECKING, cast
 
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.oci.digest import Digest
@@ -11,6 +11,9 @@ from builder.oci.documents import DOCUMENT_LIMIT, INDEXES, MANIFESTS, Descriptor
 from builder.oci.layout import Layout
 from builder.oci.registry.client import Registries
 from builder.oci.registry.reference import Reference
+
+if TYPE_CHECKING:
+    from builder.oci.registry.referrers import Listed
 
 
 class RegistryLayout(Layout):
@@ -53,7 +56,7 @@ class RegistryLayout(Layout):
         self._learn(descriptor, data)
         return data
 
-    def referrers(self, subject: Digest) -> tuple[Descriptor, ...]:
+    def referrers(self, subject: Digest) -> Listed:
         """What the registry lists as attached to `subject`, unchecked. Raises: EnvbuildError."""
         from builder.oci.registry.referrers import Repository, referrers
 

@@ -127,7 +127,7 @@ class _Push:
         """What is attached and not listed, by subject; noted to be pushed."""
         found = {}
         for subject, attached in self.origin.attached.items():
-            listed = {entry.digest for entry in referrers(self._repository, subject)}
+            listed = {entry.digest for entry in referrers(self._repository, subject).entries}
             found[subject] = [one for one in attached if one.digest not in listed]
             for one in found[subject]:
                 self._add(one, depth=0)

@@ -2,6 +2,9 @@
 
 A registry that has the API keeps the list itself. Where there is none, the list is an index under a tag that is made of
 the subject's digest, which whoever attaches something has to keep ("Referrers Tag Schema").
+
+Whoever can push may attach, so what is listed is anybody's: what cannot be read of it is left where it is, and keeps
+nobody from the rest.
 """
 
 from __future__ import annotations
@@ -9,13 +12,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from builder.errors import DigestMismatchError, EnvbuildError
+from builder.errors import EnvbuildError
 from builder.oci.attachments import ALL_LIMIT, MOST_ATTACHED, attached_entry, is_record, subject_of
+from builder.oci.canonical import parse_json
 from builder.oci.digest import Digest
 from builder.oci.documents import DOCUMENT_LIMIT, MANIFESTS, MEDIA_TYPE_INDEX, Descriptor, Index, Manifest
 from builder.oci.registry.client import Registries
+from builder.oci.registry.failure import RefusedError
+from builder.oci.registry.patience import TransientError
 from builder.oci.registry.receive import receive
 from builder.oci.registry.reference import Reference
 from builder.oci.registry.session import Answer, Request, Session
@@ -44,18 +51,32 @@ class Repository:
         return self.registries.session(self.place, self.pushing)
 
 
-def referrers(repository: Repository, subject: Digest) -> tuple[Descriptor, ...]:
-    """What the registry says is attached to a digest, each once; none of it is checked yet.
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What a registry says is attached to a digest. None of it is checked yet."""
 
-    Raises: EnvbuildError, if it cannot be had, or is more than a bundle may have.
-    """
-    listed = _of_api(repository, subject)
+    entries: tuple[Descriptor, ...]
+    """Each once, and no more than a bundle may have."""
+    unread: tuple[str, ...] = ()
+    """Why others are not among them; a sentence each."""
+
+
+def referrers(repository: Repository, subject: Digest) -> Listed:
+    """What the registry says is attached to a digest. Raises: EnvbuildError, if there is no list that can be read."""
     found: dict[Digest, Descriptor] = {}
-    for entry in _of_tag(repository, subject) if listed is None else listed:
+    unread: dict[str, None] = {}
+    listed = _of_api(repository, subject)
+    for value in _of_tag(repository, subject) if listed is None else listed:
+        try:
+            entry = Descriptor.from_dict(value)
+        except EnvbuildError as error:
+            unread[f"something listed is no record: {error.what}"] = None
+            continue
+        if entry.digest not in found and len(found) == MOST_ATTACHED:
+            unread[f"more than {MOST_ATTACHED} records are attached"] = None
+            break
         found.setdefault(entry.digest, entry)
-        if len(found) > MOST_ATTACHED:
-            raise _too_many(repository, subject)
-    return tuple(found.values())
+    return Listed(tuple(found.values()), tuple(unread))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,50 +86,68 @@ class Records:
     entries: tuple[Descriptor, ...] = ()
     """As lists name them; they are in the store."""
     left: int = 0
-    """How many were left, as they are of another form: of several blobs, large, or no manifests."""
+    """How many were left: of another form, as of several blobs or large, malformed, missing, or of something else."""
     fetched: int = 0
     """Bytes of blobs that were received."""
 
 
 def pull_attached(repository: Repository, subjects: Iterable[Digest], store: Store) -> Records:
-    """Copy into the store what is attached to `subjects`.
+    """Copy into the store what is attached to `subjects`, as far as it can be read and a bundle may have it.
 
-    Raises: EnvbuildError, if it cannot be had, or is more than a bundle may have; DigestMismatchError, if something is
-    not what its digest says, or is attached to something else.
+    Raises: EnvbuildError, if the registry cannot be asked.
     """
     found: dict[Digest, Descriptor] = {}
     left = fetched = size = 0
     for subject in subjects:
-        for listed in referrers(repository, subject):
-            document = _document(repository, subject, listed, store) if listed.media_type in MANIFESTS else None
-            if document is None or not is_record(manifest := Manifest.from_bytes(document)):
+        listed = referrers(repository, subject)
+        left += len(listed.unread)
+        for entry in listed.entries:
+            try:
+                record = _read_record(repository, subject, entry, store)
+                size += record.size
+                if len(found) == MOST_ATTACHED or size > ALL_LIMIT:
+                    raise EnvbuildError("it is more than a bundle may have")
+                fetched += sum(_receive(repository, blob, store) for blob in record.blobs)
+            except (TransientError, RefusedError):
+                raise
+            except EnvbuildError:
                 left += 1
                 continue
-            blobs = (manifest.config, *manifest.layers)
-            size += sum(blob.size for blob in blobs)
-            found[listed.digest] = attached_entry(listed, manifest)
-            if len(found) > MOST_ATTACHED or size > ALL_LIMIT:
-                raise _too_many(repository, subject)
-            fetched += sum(_receive(repository, blob, store) for blob in blobs)
-            store.write(document)
+            store.write(record.document)
+            found[entry.digest] = attached_entry(entry, record.manifest)
     return Records(tuple(found.values()), left, fetched)
 
 
-def _document(repository: Repository, subject: Digest, listed: Descriptor, store: Store) -> bytes:
-    """The manifest that a list names, which has to be attached to `subject`."""
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """The manifest of a record."""
+
+    document: bytes
+    manifest: Manifest
+
+    @property
+    def blobs(self) -> tuple[Descriptor, ...]:
+        return self.manifest.config, *self.manifest.layers
+
+    @property
+    def size(self) -> int:
+        """Bytes of its blobs."""
+        return sum(blob.size for blob in self.blobs)
+
+
+def _read_record(repository: Repository, subject: Digest, listed: Descriptor, store: Store) -> _Record:
+    """What a list names. Raises: EnvbuildError, if it is not attached to `subject`, or of another form."""
+    if listed.media_type not in MANIFESTS:
+        raise EnvbuildError(f"{listed.digest} is no record")
     if store.has(listed.digest, listed.size):
         data = store.read(listed)
     else:
         data = repository.registries.manifest(replace(repository.place, tag=None, digest=listed.digest)).data
-    name = repository.session.name
-    if len(data) != listed.size:
-        why = f"it has {len(data)} bytes, not {listed.size}"
-        raise DigestMismatchError(f"the manifest {listed.digest} in `{name}` is not what is listed", why)
-    about = subject_of(listed, Manifest.from_bytes(data)).digest
-    if about != subject:
-        what = f"`{name}` lists {listed.digest} as attached to {subject}"
-        raise DigestMismatchError(what, f"it is attached to {about}")
-    return data
+    manifest = Manifest.from_bytes(data)
+    about = subject_of(listed, manifest).digest
+    if len(data) != listed.size or about != subject or not is_record(manifest):
+        raise EnvbuildError(f"{listed.digest} is no record of {subject}")
+    return _Record(data, manifest)
 
 
 def _receive(repository: Repository, blob: Descriptor, store: Store) -> int:
@@ -123,11 +162,11 @@ def keep_listed(repository: Repository, subject: Digest, attached: Sequence[Desc
     Raises: EnvbuildError, if the registry does not do it.
     """
     if attached:
-        listed = {entry.digest for entry in referrers(repository, subject)}
+        listed = {entry.digest for entry in referrers(repository, subject).entries}
         _add_to_tag(repository, subject, [one for one in attached if one.digest not in listed])
 
 
-def _of_api(repository: Repository, subject: Digest) -> Iterator[Descriptor] | None:
+def _of_api(repository: Repository, subject: Digest) -> Iterator[Any] | None:
     """The entries of all pages; None where the registry has no such API."""
     data, answer = _asked(repository, f"referrers/{subject}")
     kind = answer.headers.get("Content-Type", "").partition(";")[0].strip()
@@ -136,9 +175,9 @@ def _of_api(repository: Repository, subject: Digest) -> Iterator[Descriptor] | N
     return _pages(repository, subject, data, answer)
 
 
-def _pages(repository: Repository, subject: Digest, data: bytes, answer: Answer) -> Iterator[Descriptor]:
+def _pages(repository: Repository, subject: Digest, data: bytes, answer: Answer) -> Iterator[Any]:
     for _ in range(_MOST_PAGES):
-        yield from Index.from_bytes(data).manifests
+        yield from _entries(repository, subject, data)
         following = _NEXT.search(answer.headers.get("Link", ""))
         if following is None:
             return
@@ -160,14 +199,24 @@ def _tag(subject: Digest) -> str:
     return f"sha256-{subject.hex}"
 
 
-def _of_tag(repository: Repository, subject: Digest) -> tuple[Descriptor, ...]:
+def _of_tag(repository: Repository, subject: Digest) -> Sequence[Any]:
     request = Request("GET", f"manifests/{_tag(subject)}", {"Accept": MEDIA_TYPE_INDEX})
     data, answer = repository.session.answer(request, (200, 404), DOCUMENT_LIMIT)
+    return _entries(repository, subject, data) if answer.status == 200 else ()
+
+
+def _entries(repository: Repository, subject: Digest, data: bytes) -> list[Any]:
+    """What a list has, as JSON data: one entry that is none must not hide the others. Raises: EnvbuildError."""
     try:
-        return Index.from_bytes(data).manifests if answer.status == 200 else ()
+        document = parse_json(data, "a list")
     except EnvbuildError as error:
-        what = f"what is attached to {subject} in `{repository.session.name}` cannot be read"
-        raise EnvbuildError(what, (f"the tag `{_tag(subject)}` is no list of it", error.what)) from error
+        document, why = None, error.what
+    else:
+        why = "it is no image index"
+    entries = document.get("manifests") if isinstance(document, dict) else None
+    if not isinstance(entries, list):
+        raise EnvbuildError(f"what is attached to {subject} in `{repository.session.name}` cannot be read", why)
+    return entries
 
 
 def _add_to_tag(repository: Repository, subject: Digest, entries: Sequence[Descriptor]) -> None:
@@ -194,7 +243,7 @@ def _unlisted(
     repository: Repository, subject: Digest, entries: Sequence[Descriptor]
 ) -> tuple[tuple[Descriptor, ...], list[Descriptor]]:
     """The list under the tag, and those of `entries` that it lacks."""
-    known = _of_tag(repository, subject)
+    known = tuple(map(Descriptor.from_dict, _of_tag(repository, subject)))
     digests = {entry.digest for entry in known}
     return known, [entry for entry in entries if entry.digest not in digests]
 

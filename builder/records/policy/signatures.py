@@ -37,6 +37,8 @@ class Read:
     """Why others are none; a sentence each."""
     models: tuple[SignedStatement, ...] = ()
     """About the files of the model, whose digest is another."""
+    unread: tuple[str, ...] = ()
+    """What is attached besides and could not be read, in a registry where strangers can attach; a sentence each."""
 
     @property
     def signatures(self) -> tuple[SignedStatement, ...]:
@@ -89,7 +91,7 @@ def check_signers(rule: str, read: Read, trusted: Sequence[Verifier], threshold:
     """Whether as many of those who are trusted signed the digest.
 
     What others signed, or signed wrongly, is no fault as long as enough did. Where not enough did, it is one: a
-    signature that is there and holds for nobody is wrong, and where there is none, it is missing.
+    signature that is there and holds for nobody is wrong; of what cannot be read, nobody knows; else it is missing.
     """
     asked = _ask(read.signatures, trusted)
     if len(asked.by) >= threshold:
@@ -97,11 +99,11 @@ def check_signers(rule: str, read: Read, trusted: Sequence[Verifier], threshold:
     wrong = [*read.refused, *asked.wrong]
     if wrong:
         return Outcome(rule, Result.WRONG, tuple(wrong))
-    if asked.not_measured:
-        return Outcome(rule, Result.NOT_MEASURED, tuple(asked.not_measured))
+    if not_measured := (*asked.not_measured, *read.unread):
+        return Outcome(rule, Result.NOT_MEASURED, not_measured)
     names = ", ".join(verifier.name for verifier in trusted)
     had = f"{len(asked.by)} of {threshold} signed" if asked.by else "nobody signed"
-    return Outcome(rule, Result.MISSING, (f"{had} {read.subject}, of {names}",))
+    return Outcome(rule, Result.MISSING, (f"{had} {read.subject}, of these: {names}",))
 
 
 def check_model(read: Read, trusted: Sequence[Verifier], model: Statement | None) -> Outcome | None:
