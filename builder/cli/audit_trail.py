@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from builder.cli.machine import given_time, utc_text
 from builder.errors import EnvbuildError, command_text
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def add(folder: Path, action: str, name: str, digest: str | None, details: Mappi
     from builder.records.audit.folder import add_event
 
     key = _key()
-    event = Event(check_action(action), name, digest, _actor(key), _now(), (), dict(details))
+    event = Event(check_action(action), name, digest, _actor(key), given_time() or utc_text(), (), dict(details))
     return add_event(folder, event, key.sign if key else None)
 
 
@@ -108,11 +108,3 @@ def _login() -> str:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):
         return "unknown"
-
-
-def _now() -> str:
-    """The time in UTC: of the clock, or that of `SOURCE_DATE_EPOCH`."""
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    if epoch and not (epoch.isdecimal() and len(epoch) < 12):
-        raise EnvbuildError(f"`SOURCE_DATE_EPOCH` is `{epoch[:20]}`", "a number of seconds is expected")
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(int(epoch) if epoch else None))

@@ -100,7 +100,6 @@ def this_builder(name: str | None) -> Builder:
     Raises: EnvbuildError, if the name is no URI, or the time no number.
     """
     import re
-    import time
 
     from builder import __version__
     from builder.records.provenance import LOCAL_BUILDER, Builder
@@ -108,11 +107,25 @@ def this_builder(name: str | None) -> Builder:
     if name and not re.fullmatch(r"[a-z][a-z0-9+.-]*:[^\s@?\x00-\x1f]+", name):
         why = "a URI like `https://ci.example/runners/gpu` is expected, without a login and without a query"
         raise EnvbuildError("the builder cannot be called that", why, "Correct `--builder-id`")
+    return Builder(name or LOCAL_BUILDER, __version__, given_time())
+
+
+def given_time() -> str:
+    """The time that `SOURCE_DATE_EPOCH` gives, RFC 3339 in UTC; empty without one.
+
+    Raises: EnvbuildError, if it is no number.
+    """
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     if epoch and not (epoch.isdecimal() and len(epoch) < 12):
         raise EnvbuildError(f"`SOURCE_DATE_EPOCH` is `{epoch[:20]}`", "a number of seconds is expected")
-    finished = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(int(epoch))) if epoch else ""
-    return Builder(name or LOCAL_BUILDER, __version__, finished)
+    return utc_text(int(epoch)) if epoch else ""
+
+
+def utc_text(seconds: int | None = None) -> str:
+    """A time since the epoch as RFC 3339 has it, in UTC; now, without one."""
+    import time
+
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 class _Compiler:

@@ -9,8 +9,8 @@ import click
 
 from builder import __version__
 from builder.cli.audit_trail import record_event
-from builder.cli.machine import make_fetcher, make_registries, make_workshop
-from builder.cli.opened_bundle import opened_bundle, reference_in
+from builder.cli.machine import make_workshop
+from builder.cli.opened_bundle import named_place, opened_bundle
 from builder.cli.options import json_option
 from builder.cli.output import Output, count, print_json, printable
 from builder.cli.target import is_image
@@ -85,7 +85,7 @@ def _of_image(
 
 
 def _attach(target: str, digest: str, report: Report, workshop: Workshop, output: Output) -> None:
-    from builder.bundle.attached.attach import Remote, attach
+    from builder.bundle.attached.attach import attach
     from builder.records.scan.statement import scan_attachment
 
     with opened_bundle(target, workshop, output) as bundle:
@@ -94,9 +94,7 @@ def _attach(target: str, digest: str, report: Report, workshop: Workshop, output
         top = bundle.top
     if str(top.digest) != digest:
         raise EnvbuildError(f"`{target}` was replaced while it was scanned", hint="Scan it again")
-    reference = reference_in(target)
-    place = Remote(reference, make_registries(make_fetcher(workshop.store, output))) if reference else Path(target)
-    attach(place, top, [scan_attachment(report, subjects)])
+    attach(named_place(target, workshop), top, [scan_attachment(report, subjects)])
     output.say(f"attached to {top.digest}")
 
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from builder.cli.machine import make_fetcher, make_registries
+from builder.cli.machine import make_registries
 from builder.cli.opened_bundle import REFERENCE, completed
 from builder.cli.output import Output
 from builder.cli.target import Target, is_image, open_target
+from builder.cli.trusted import refuse
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.image.workshop import Workshop
 
@@ -120,14 +121,19 @@ def open_origin(path: Path) -> Origin:
 
 
 @contextmanager
-def opened_image(text: str, reference: Reference | None, output: Output, workshop: Workshop) -> Iterator[Subject]:
-    """The image in a file, a folder or a registry, which is read while this lasts."""
+def opened_image(
+    text: str, reference: Reference | None, output: Output, workshop: Workshop, asked: Asked | None = None
+) -> Iterator[Subject]:
+    """The image in a file, a folder or a registry, which is read while this lasts.
+
+    Of a thin one, nothing is made or fetched unless it is signed as is `asked`.
+    """
     from builder.bundle.checking.subject import open_file, open_reference
 
     if reference is None:
-        yield _whole(open_file(Path(text)), workshop, output)
+        yield _whole(open_file(Path(text)), workshop, output, asked)
         return
-    registries = make_registries(make_fetcher(workshop.store, output))
+    registries = make_registries(workshop.fetcher)
     label = f"reading {reference}"
     workshop.progress.start(label)
     try:
@@ -136,7 +142,7 @@ def opened_image(text: str, reference: Reference | None, output: Output, worksho
         workshop.progress.finish(label)
 
 
-def _whole(subject: Subject, workshop: Workshop, output: Output) -> Subject:
+def _whole(subject: Subject, workshop: Workshop, output: Output, asked: Asked | None) -> Subject:
     """With the layers that a thin bundle does without, made from the lock inside."""
     from builder.bundle.reading.reader import open_bundle
     from builder.bundle.thin import missing_layers
@@ -147,7 +153,12 @@ def _whole(subject: Subject, workshop: Workshop, output: Output) -> Subject:
         is_thin = False
     if not is_thin:
         return subject
-    return replace(subject, layout=completed(open_bundle(Path(subject.name)), workshop, output).layout)
+    bundle = open_bundle(Path(subject.name))
+    if asked:
+        from builder.bundle.checking.trust import Judge
+
+        refuse(bundle, Judge(bundle, asked).signatures())
+    return replace(subject, layout=completed(bundle, workshop, output).layout)
 
 
 def judged(subject: Subject, verdict: Verdict, asked: Asked) -> tuple[Outcome, ...]:
