@@ -251,5 +251,6 @@ def _lines(report: Report) -> Iterator[str]:
     for check in report.checks:
         outcome = check.outcome if check.required or check.outcome == "same" else f"{check.outcome} (not promised)"
         values = [short(check.recorded)] if check.outcome == "same" else [short(check.recorded), short(check.found)]
-        line = f"{check.name:<{width}}  {outcome:<12}  {', now '.join(values)}"
+        known = check.recorded is not None or check.found is not None
+        line = f"{check.name:<{width}}  {outcome:<12}" + (f"  {', now '.join(values)}" if known else "")
         yield line + (f"  ({check.reason})" if check.reason else "")
