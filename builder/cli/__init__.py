@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -16,7 +17,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run `envbuild` and exit with the documented status."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a locale that lacks a character is no reason to fail
-    sys.exit(invoke(sys.argv[1:] if arguments is None else arguments))
+    try:
+        code = invoke(sys.argv[1:] if arguments is None else arguments)
+    except KeyboardInterrupt:  # while modules are imported, so there is nothing yet that could say it better
+        sys.stderr.write("error: interrupted\n")
+        code = ExitCode.INTERRUPTED
+    sys.exit(code)
 
 
 def invoke(arguments: Sequence[str]) -> int:
@@ -47,6 +53,7 @@ def invoke(arguments: Sequence[str]) -> int:
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FULL_HINT = "Free some space where the output goes, or where the store is, which `ENVBUILD_CACHE` can put elsewhere"
+_PLACE_HINT = "Name a place that is there and can be written to"
 _USERS_ERRORS = _FULL | {
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP,
     errno.ENAMETOOLONG,
@@ -62,8 +69,17 @@ def _unexpected(error: Exception) -> EnvbuildError:
     )
 
 
+_DRAFT = re.compile(r"\.(.+)-[0-9a-z_]{8}")
+"""The name of what is written beside its place, and takes it when it is whole: `.NAME-1f2e3d4c`."""
+
+
 def _system_error(error: OSError) -> EnvbuildError:
     what = error.strerror or str(error)
+    folder, name = os.path.split(os.fspath(error.filename or ""))
+    draft = _DRAFT.fullmatch(os.fsdecode(name))
+    if draft and error.errno in _USERS_ERRORS - _FULL:
+        place = os.path.join(os.fsdecode(folder), draft[1])
+        return EnvbuildError(f"`{place}` cannot be written", what[:1].lower() + what[1:], _PLACE_HINT)
     place = f"`{error.filename}`" if error.filename else None
-    hint = _FULL_HINT if error.errno in _FULL else None
+    hint = _FULL_HINT if error.errno in _FULL else _PLACE_HINT if error.errno == errno.EROFS else None
     return EnvbuildError(what[:1].lower() + what[1:], (place,) if place else (), hint)

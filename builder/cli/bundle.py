@@ -17,6 +17,7 @@ from builder.cli.options import (
     offline_option,
     path_argument,
     platform_option,
+    thin_bundle_option,
     workers_option,
 )
 from builder.cli.output import Output, print_json
@@ -30,10 +31,6 @@ if TYPE_CHECKING:
     from builder.oci.digest import Digest
     from builder.oci.registry import Reference
     from builder.spec import LoadedProject
-
-thin_bundle_option = click.option(
-    "--thin", "packing", flag_value="thin", help="Leave out all data, and the layers that the lock gives again."
-)
 
 deny_option = click.option(
     "--deny-license",

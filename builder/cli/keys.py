@@ -38,6 +38,8 @@ def generate_command(
     """
     from builder.records.signing.keys import check_free, generate
 
+    if no_passphrase and descriptor is not None:
+        raise click.UsageError("`--no-passphrase` and `--password-fd` exclude each other.")
     check_free(path)
     password = None if no_passphrase else passphrase(path, descriptor, new=True)
     public = generate(path, algorithm, password)

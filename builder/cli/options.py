@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from builder.errors import EnvbuildError
 
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 path_argument = click.argument("path", type=click.Path(path_type=Path), default=Path())
 platform_option = click.option(
     "--platform", "platforms", multiple=True, metavar="OS/ARCH", help="Only this platform; may be repeated."
@@ -19,8 +21,21 @@ workers_option = click.option(
 )
 
 
-full_option = click.option("--full", "packing", flag_value="full", help="Put all data into the image.")
-thin_option = click.option("--thin", "packing", flag_value="thin", help="Put no data into the image.")
+def _set_packing(context: click.Context, parameter: click.Parameter, given: bool) -> None:
+    """`packing` is `full`, `thin` or None. Raises: click.UsageError, if both are asked for."""
+    if given and context.params.get("packing"):
+        raise click.UsageError("`--full` and `--thin` exclude each other.", context)
+    if given or "packing" not in context.params:
+        context.params["packing"] = parameter.name if given else None
+
+
+def _packing_option(name: str, text: str) -> Callable[[_Command], _Command]:
+    return click.option(name, is_flag=True, expose_value=False, callback=_set_packing, help=text)
+
+
+full_option = _packing_option("--full", "Put all data into the image.")
+thin_option = _packing_option("--thin", "Put no data into the image.")
+thin_bundle_option = _packing_option("--thin", "Leave out all data, and the layers that the lock gives again.")
 offline_option = click.option("--offline", is_flag=True, help="Fetch nothing; fail if something is not in the store.")
 
 

@@ -23,7 +23,7 @@ from builder.oci.canonical import canonical_json, parse_json
 from builder.oci.digest import Digest
 from builder.oci.documents import DOCUMENT_LIMIT, MEDIA_TYPE_INDEX, Descriptor, Index, Manifest
 from builder.oci.layout import CHUNK, Layout, copy_blob, open_regular, replacing, write_atomically
-from builder.oci.tar_entries import BLOCK, Entry, SeekingTarReader, TarError
+from builder.oci.tar_entries import Entry, SeekingTarReader, TarError, refusal
 from builder.progress import Progress, Silent
 
 if TYPE_CHECKING:
@@ -154,8 +154,6 @@ def stream_archive(
     (progress or Silent()).finish("bundle")
 
 
-_CUT_SHORT = "the archive ends inside"
-"""What is said of an archive whose end is missing."""
 _FILE, _FOLDER = b"0", b"5"
 """Kinds of entries."""
 
@@ -342,10 +340,7 @@ def _offsets(path: Path) -> dict[str, tuple[int, int]]:
                         raise EnvbuildError(f"`{path}` has {name[:100]} twice")
                     found[name] = (reader.position, entry.size)
     except TarError as error:
-        starts_badly = reader.position <= BLOCK and str(error).startswith("a header's")
-        why = "it is no tar archive" if starts_badly else str(error)
-        hint = "It was cut short: get it again" if why.startswith(_CUT_SHORT) else None
-        raise EnvbuildError(f"`{path}` cannot be read as a bundle", why, hint) from error
+        raise EnvbuildError(f"`{path}` cannot be read as a bundle", *refusal(error, reader)) from error
     except OSError as error:
         raise EnvbuildError(f"`{path}` cannot be read as a bundle", error.strerror or str(error)) from error
     return found

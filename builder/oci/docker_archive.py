@@ -31,7 +31,7 @@ from builder.oci.documents import (
 )
 from builder.oci.layer_rules import FILE, HARD_LINK, SYMBOLIC_LINK
 from builder.oci.layout import CHUNK, Layout, open_regular
-from builder.oci.tar_entries import SeekingTarReader
+from builder.oci.tar_entries import SeekingTarReader, TarError, refusal
 
 _MEMBER_LIMIT = 100_000
 _MOST_LINKS = 8
@@ -145,6 +145,8 @@ def archive_members(path: Path) -> dict[str, tuple[int, int]]:
                     links[name] = posixpath.normpath(posixpath.join(posixpath.dirname(name), link))
                 elif entry.kind == HARD_LINK:
                     links[name] = posixpath.normpath(link)
+    except TarError as error:
+        raise EnvbuildError(f"`{path}` cannot be read as an image", *refusal(error, reader)) from error
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise EnvbuildError(f"`{path}` cannot be read as an image", why) from error

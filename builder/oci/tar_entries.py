@@ -21,6 +21,8 @@ _OF_ONE_ENTRY = {b"path", b"linkpath", b"size"}
 _LARGEST_OCTAL = 8**11 - 1
 _LARGEST_TIME = 1 << 34
 _LARGEST = (1 << 63) - 1
+_CUT_SHORT = "the archive ends inside"
+"""What is said of an archive whose end is missing."""
 
 
 class TarError(ValueError):
@@ -92,7 +94,7 @@ class TarReader:
         while self._left:
             data = self._stream.read(min(self._left, size))
             if not data:
-                raise TarError("the archive ends inside a file")
+                raise TarError(f"{_CUT_SHORT} a file")
             self._left -= len(data)
             self.position += len(data)
             yield data
@@ -102,7 +104,7 @@ class TarReader:
         if not block or block == bytes(BLOCK):
             return None
         if len(block) != BLOCK:
-            raise TarError("the archive ends inside a header")
+            raise TarError(f"{_CUT_SHORT} a header")
         self.position += BLOCK
         return block
 
@@ -115,7 +117,7 @@ class TarReader:
         for _ in self.content():
             pass
         if self._padding and len(self._stream.read(self._padding)) != self._padding:
-            raise TarError("the archive ends inside a file")
+            raise TarError(f"{_CUT_SHORT} a file")
         self.position += self._padding
         self._padding = 0
 
@@ -131,9 +133,17 @@ class SeekingTarReader(TarReader):
     def _skip(self) -> None:
         end = self.position + self._left + self._padding
         if end > self._size:
-            raise TarError("the archive ends inside a file")
+            raise TarError(f"{_CUT_SHORT} a file")
         self._file.seek(end)
         self.position, self._left, self._padding = end, 0, 0
+
+
+def refusal(error: TarError, reader: TarReader) -> tuple[str, str | None]:
+    """Why a whole file cannot be read, for whoever named it, and what to do about that."""
+    why = str(error)
+    if reader.position < BLOCK or (reader.position == BLOCK and why.startswith("a header's")):
+        return "it is no tar archive", None
+    return why, "It was cut short: get it again" if why.startswith(_CUT_SHORT) else None
 
 
 def _entry(block: bytes, records: dict[bytes, bytes]) -> Entry:

@@ -34,6 +34,11 @@ _WORST = (
 )
 """The most serious first: of what nobody signed, nothing else needs to be believed."""
 
+_HINTS = {
+    Result.WRONG: "Do not use it; get it again from whoever answers for it",
+    Result.MISSING: "Ask whoever answers for it to sign it, with `envbuild sign`",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -55,7 +60,7 @@ def failure(name: str, outcomes: Sequence[Outcome]) -> EnvbuildError | None:
     for result, kind in _WORST:
         if any(outcome.result is result for outcome in outcomes):
             bad = [outcome for outcome in outcomes if outcome.result is not Result.PASSED]
-            return kind(f"`{name}` is not what is asked of it", tuple(_lines(bad)))
+            return kind(f"`{name}` is not what is asked of it", tuple(_lines(bad)), _HINTS.get(result))
     return None
 
 

@@ -104,7 +104,14 @@ def generate(path: Path, algorithm: Algorithm, password: bytes | None) -> Public
 
 
 def check_free(path: Path) -> Path:
-    """Where the public key belongs to a new private key at `path`. Raises: EnvbuildError, if either is there."""
+    """Where the public key belongs to a new private key at `path`.
+
+    Raises: EnvbuildError, if either is there, or the name is that of a public key, which is given away.
+    """
+    if path.suffix == ".pub":
+        raise EnvbuildError(
+            f"`{path}` is no name for a private key", "it is that of a public one", f"Name `{path.with_suffix('')}`"
+        )
     public_path = path.with_name(f"{path.name}.pub")
     for file in (path, public_path):
         if file.exists() or file.is_symlink():
@@ -126,7 +133,10 @@ def read_private(path: Path, password: Callable[[], bytes]) -> PrivateKey:
         return PrivateKey(_supported(load_pem_private_key(data, None), path))
     except (ValueError, TypeError) as error:
         why = "the passphrase is another, or it is damaged" if b"ENCRYPTED" in data else "it is no private key in PEM"
-        hint = "SSH keys are named with `--ssh-key`" if b"OPENSSH" in data or data.startswith(b"ssh-") else None
+        if b"OPENSSH" in data or data.startswith(b"ssh-"):
+            hint: str | None = "SSH keys are named with `--ssh-key`"
+        else:
+            hint = "Name the private key, which `KEY.pub` belongs to" if b"PUBLIC KEY" in data else None
         raise EnvbuildError(f"`{path}` cannot be used to sign", why, hint) from error
     except EnvbuildError:
         raise
