@@ -5,10 +5,10 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from builder.errors import CheckFailedError, NotMeasuredError, shortened
 from builder.records.licenses.expression import NOASSERTION, permits, terms
-from builder.records.packages.listing import Package
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +22,27 @@ class LicenseRules:
     ignore: Mapping[str, str] = field(default_factory=dict)
     """Packages that are not held to it, by name."""
 
-    def __bool__(self) -> bool:
-        """Whether there is any rule."""
-        return bool(self.deny or self.allow)
-
     def accepts(self, licence: str) -> bool:
         """Whether one licence of an expression, with its exception, may be."""
         if _matches(licence, self.deny):
             return False
         return not self.allow or _matches(licence, self.allow)
+
+
+class Licensed(Protocol):
+    """A package, and what it is licensed under."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def version(self) -> str:
+        """Its version."""
+
+    @property
+    def license(self) -> str:
+        """An SPDX expression, or `NOASSERTION`."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -54,10 +66,10 @@ class LicenseVerdict:
     """Packages of whose licence nothing is known: name and version."""
 
 
-def judge(rules: LicenseRules, platform: str, packages: Iterable[Package]) -> LicenseVerdict:
+def judge(rules: LicenseRules, platform: str, packages: Iterable[Licensed]) -> LicenseVerdict:
     """Hold the packages of one platform to the rules."""
     refused, unknown = [], []
-    for package in packages if rules else ():
+    for package in packages:
         if package.name in rules.ignore:
             continue
         named = f"{package.name} {package.version}"
@@ -82,7 +94,7 @@ def enforce(rules: LicenseRules, verdicts: Sequence[LicenseVerdict]) -> tuple[st
     unknown = tuple(sorted({name for verdict in verdicts for name in verdict.unknown}))
     if refused:
         causes = [
-            f"{one.package} on {', '.join(where)}: {_short(', '.join(one.because))}, in `{_short(one.license)}`"
+            f"{one.package} on {', '.join(where)}: {short(', '.join(one.because))}, in `{short(one.license)}`"
             for one, where in sorted(refused.items())
         ]
         hint = "Replace it, or name it under `licenses.ignore` with the reason why it may be there"
@@ -91,7 +103,7 @@ def enforce(rules: LicenseRules, verdicts: Sequence[LicenseVerdict]) -> tuple[st
         hint = "Read what they say in `/bundle/LICENSES.md`, and name those that may be there under `licenses.ignore`"
         causes = [f"{name} does not say it in SPDX's words" for name in unknown]
         raise NotMeasuredError("it is not known whether the licence of a package is allowed", shortened(causes), hint)
-    return unknown
+    return unknown if rules.deny else ()
 
 
 def _matches(licence: str, patterns: Iterable[str]) -> bool:
@@ -101,5 +113,6 @@ def _matches(licence: str, patterns: Iterable[str]) -> bool:
     return any(fnmatch.fnmatchcase(name, pattern.lower()) for pattern in patterns for name in names)
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """An expression in few characters."""
     return text if len(text) <= 200 else text[:199] + "…"

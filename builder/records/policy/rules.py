@@ -9,8 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from builder.errors import shortened
-from builder.records.licenses.expression import NOASSERTION, permits
-from builder.records.licenses.rules import LicenseRules
+from builder.records.licenses.rules import LicenseRules, judge, short
 from builder.records.policy.document import BaseImage, Ignored, LicenseRule, ScanRule, Vulnerabilities
 from builder.records.policy.outcome import Outcome, Result, joined
 from builder.records.scan.statement import StatedScan
@@ -35,7 +34,7 @@ class Base:
 class Licensed:
     """A package, and the SPDX expression of its licence."""
 
-    package: str
+    name: str
     version: str
     license: str
 
@@ -92,15 +91,11 @@ def check_licenses(rules: LicenseRule, packages: Sequence[Licensed] | None) -> O
     """
     if packages is None:
         return Outcome("licenses", Result.NOT_MEASURED, ("no record inside tells what packages are licensed under",))
-    accepted = LicenseRules(rules.deny, rules.allow, rules.ignore).accepts
-    asked = sorted(one for one in packages if one.package not in rules.ignore)
-    failed = [
-        f"{one.package} {one.version} is under {_short(one.license)}"
-        for one in asked
-        if one.license != NOASSERTION and not permits(one.license, accepted)
-    ]
-    silent = [] if rules.unknown else [one for one in asked if one.license == NOASSERTION]
-    unknown = [f"{one.package} {one.version} does not say its licence in SPDX's words" for one in silent]
+    asked = [one for one in packages if one.name not in rules.ignore]
+    verdict = judge(LicenseRules(rules.deny, rules.allow), "", asked)
+    failed = [f"{one.package} is under {short(one.license)}" for one in verdict.refused]
+    silent = () if rules.unknown else verdict.unknown
+    unknown = [f"{name} does not say its licence in SPDX's words" for name in silent]
     return joined("licenses", shortened(failed), shortened(unknown), f"{len(asked)} packages have licences that may be")
 
 
@@ -152,7 +147,3 @@ def _told(one: Vulnerability) -> str:
         return f"{one.package}: {one.name}{also}: {one.why_unknown}"
     level = one.severity.word if one.severity is not None else "of unknown severity"
     return f"{one.package}: {one.name}{also} is {level}"
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 200 else text[:199] + "…"
