@@ -16,6 +16,7 @@ from builder.cli.opened_bundle import bundle_argument, named_place, opened_bundl
 from builder.cli.options import Existing, Size, json_option, offline_option, platform_option, workers_option
 from builder.cli.output import Output, print_json, printable
 from builder.cli.running import check_gpus, engine_option, gpus_option, parse_gpus, parse_pairs
+from builder.cli.trusted import require, signature_option
 from builder.cli.wheels import ensure_built_wheels
 from builder.errors import EnvbuildError
 from builder.oci.documents import Platform
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     help="What the command can reach: what the engine gives, nothing, or all that this machine can.",
 )
 @gpus_option
+@signature_option
 @click.option("--shm-size", type=Size(), help="Size of /dev/shm.")
 @click.option(
     "--report",
@@ -82,6 +84,8 @@ def command(output: Output, /, target: str, **options: Any) -> int:
             raise EnvbuildError(f"no report can be written to `{path}`", hint="Name a file in a folder that is there")
     workshop = make_workshop(output, options["workers"], offline=options["offline"])
     with opened_bundle(target, workshop, output) as bundle:
+        if required := options["require_signature"]:
+            require(bundle, required, workshop, output)
         report = _Reproduction(bundle, workshop, output, options).report()
     _write(report, options["reports"])
     if options["to_attach"]:

@@ -29,7 +29,7 @@ from builder.cli.running import (
     read_env_file,
 )
 from builder.cli.target import open_target
-from builder.cli.trusted import require
+from builder.cli.trusted import require, signature_option
 from builder.errors import EnvbuildError
 from builder.spec.environment import ENVIRONMENT_FILE
 from builder.spec.load import PROJECT_FILE
@@ -62,12 +62,7 @@ if TYPE_CHECKING:
 @click.option("--read-only", is_flag=True, help="Give it a root that cannot be written to.")
 @click.option("--user", metavar="UID[:GID]", help="Run as this user [default: yours].")
 @click.option("--mount-code", is_flag=True, help="Use the working tree instead of the packed code.")
-@click.option(
-    "--require-signature",
-    type=Existing(),
-    metavar="FILE",
-    help="Run nothing but a bundle that this public key signed, or that a policy (.yaml) takes.",
-)
+@signature_option
 @full_option
 @thin_option
 @offline_option

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from builder.cli.running import (
     publish_option,
 )
 from builder.cli.target import is_image, open_target
+from builder.cli.trusted import require, signature_option
 from builder.errors import EnvbuildError
 from builder.spec.load import PROJECT_FILE
 
@@ -60,6 +62,7 @@ class _CommandBehindDashes(click.Command):
 @environment_option
 @network_option
 @gpus_option
+@signature_option
 @offline_option
 @click.pass_obj
 def command(output: Output, /, target: str, arguments: tuple[str, ...], **options: Any) -> int:
@@ -75,7 +78,13 @@ def command(output: Output, /, target: str, arguments: tuple[str, ...], **option
     gpus = parse_gpus(options["gpus"])
     engine = choose_engine(options["engine"], output)
     workshop = make_workshop(output, offline=options["offline"])
-    place = (_bundle if _is_bundle(target) else _project)(target, workshop, output)
+    required: Path | None = options["require_signature"]
+    if _is_bundle(target):
+        place = _bundle(target, workshop, output, required)
+    elif required:
+        raise EnvbuildError(f"`{target}` is not a bundle, and nothing else is signed", hint="Name a bundle")
+    else:
+        place = _project(target, workshop, output)
     workspace = Workspace(
         options["work"] or place.folder,
         parse_variables(options["environment"]),
@@ -122,13 +131,14 @@ def _project(target: str, workshop: Workshop, output: Output) -> _Place:
     return _Place(image, opened.name, shell, opened.folder if opened.project else Path())
 
 
-def _bundle(target: str, workshop: Workshop, output: Output) -> _Place:
-    """The image of a bundle; of a thin one, with the layers that it does without."""
+def _bundle(target: str, workshop: Workshop, output: Output, required: Path | None) -> _Place:
+    """The image of a bundle, if it is signed as `required`; of a thin one, with the layers that it does without."""
     from builder.bundle.thin import inner_lock
     from builder.run.interface import LocalImage
     from builder.run.workspace import shell_of
 
-    bundle, image = bundle_here(target, workshop, output)
+    check = partial(require, trusted=required, workshop=workshop, output=output) if required else None
+    bundle, image = bundle_here(target, workshop, output, check)
     try:
         shell = shell_of(inner_lock(bundle).document.platforms[host_platform()])
     except (EnvbuildError, KeyError):  # it is of another tool, or of another lock: what most images have

@@ -26,6 +26,12 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 _POLICIES = (".yaml", ".yml")
 
 
+signature_option = click.option(
+    "--require-signature", type=Existing(), metavar="FILE",
+    help="Run nothing but a bundle that this public key signed, or that a policy (.yaml) takes.",
+)  # fmt: skip
+
+
 def trust_options(command: _Command) -> _Command:
     """The options `--key`, `--allowed-signers` and `--policy`."""
     for option in (
@@ -72,13 +78,14 @@ def require(bundle: Bundle, trusted: Path, workshop: Workshop, output: Output) -
             f"`{trusted}` asks for no signature", hint="Name a public key, or a policy with `signatures`"
         )
     judge = Judge(bundle, asked)
-    _refuse(bundle, judge.signatures())
+    refuse(bundle, judge.signatures())
     if asks_for_contents(asked.policy):
-        _refuse(bundle, judge.contents(_checked(completed(bundle, workshop, output), workshop)))
+        refuse(bundle, judge.contents(_checked(completed(bundle, workshop, output), workshop)))
     output.say(f"{bundle.name} is signed as `{trusted}` asks: {bundle.top.digest}")
 
 
-def _refuse(bundle: Bundle, outcomes: Sequence[Outcome]) -> None:
+def refuse(bundle: Bundle, outcomes: Sequence[Outcome]) -> None:
+    """Raises: EnvbuildError, with the exit code of what is worst, unless all outcomes are passes."""
     from builder.records.policy.outcome import failure
 
     if error := failure(bundle.name, outcomes):

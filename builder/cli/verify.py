@@ -75,7 +75,7 @@ def command(
             raise EnvbuildError(
                 "an image cannot be rebuilt from itself", hint="Name the project that it is of: `--lock`"
             )
-        with opened_image(target, reference, output, workshop) as subject:
+        with opened_image(target, reference, output, workshop, asked) as subject:
             subject = subject.of_platforms({Platform.parse(name) for name in platforms})
             result = _check(subject, origin, workshop)
             if rebuild and origin:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from docker_registry import Registry, login_at, serving
+from signed_bundles import new_key
 
 from builder.bundle.reading.fetches import Fetch, will_fetch
 from builder.bundle.reading.reader import open_bundle
@@ -60,6 +61,17 @@ def test_a_thin_file_has_no_layer_of_the_environment_and_nothing_for_docker(file
     with tarfile.open(files / "thin.tar") as archive:
         assert "manifest.json" not in archive.getnames()
     assert "`docker load` cannot read it" in (files / "thin.tar.txt").read_text()
+
+
+def test_of_a_thin_bundle_that_is_not_signed_as_asked_nothing_is_made(
+    envbuild: Any, files: Path, workplace: Path
+) -> None:
+    new_key(workplace / "key")
+    for line in (("verify", files / "thin.tar", "--key"), ("reproduce", files / "thin.tar", "--require-signature")):
+        done = envbuild(*line, workplace / "key.pub", code=4)
+        assert "nobody signed" in done.stderr
+        assert "making the layers" not in done.stderr
+        assert "building" not in done.stderr
 
 
 def test_a_thin_bundle_is_verified_once_its_layers_were_made(envbuild: Any, files: Path) -> None:

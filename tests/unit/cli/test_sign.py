@@ -153,13 +153,14 @@ def test_rules_are_told_as_json(envbuild, work, keys):
     assert [(one["rule"], one["result"]) for one in rules] == [("signatures[0]", "passed"), ("model", "passed")]
 
 
-def test_run_unpacks_nothing_that_is_not_signed(envbuild, work, keys, tmp_path):
+@pytest.mark.parametrize("line", [("run", "toy.tar", "train"), ("shell", "toy.tar"), ("reproduce", "toy.tar")])
+def test_nothing_is_unpacked_that_is_not_signed(line, envbuild, work, keys, tmp_path):
     bundle = made_bundle(work / "toy.tar")
-    code, _, err = envbuild("run", "toy.tar", "train", "--require-signature", "a.pub", "--engine", "embedded")
+    code, _, err = envbuild(*line, "--require-signature", "a.pub", "--engine", "embedded")
     assert code == 4, err
     assert "nobody signed" in err
     sign(bundle, keys[1])
-    code, _, err = envbuild("run", "toy.tar", "train", "--require-signature", "a.pub", "--engine", "embedded")
+    code, _, err = envbuild(*line, "--require-signature", "a.pub", "--engine", "embedded")
     assert code == 5, err
     stored = {file.name for file in (tmp_path / "cache" / "blobs").rglob("*") if file.is_file()}
     layers = {layer.digest.hex for image in open_bundle(bundle).images.values() for layer in image.manifest.layers}
@@ -170,6 +171,8 @@ def test_run_takes_no_project_and_no_policy_that_asks_for_no_signature(envbuild,
     (work / "envbuild.yaml").write_text("environment: {}\n")
     code, _, err = envbuild("run", ".", "train", "--require-signature", "a.pub", "--engine", "embedded")
     assert (code, "which nobody signs" in err) == (1, True)
+    code, _, err = envbuild("shell", ".", "--require-signature", "a.pub", "--engine", "embedded")
+    assert (code, "is not a bundle" in err) == (1, True)
     made_bundle(work / "toy.tar")
     (work / "policy.yaml").write_text("bases: [{name: '*'}]\n")
     code, _, err = envbuild("run", "toy.tar", "train", "--require-signature", "policy.yaml", "--engine", "embedded")
@@ -206,6 +209,7 @@ def test_ssh_signatures_need_a_signer_who_is_allowed_now(envbuild, work):
         ('valid-before="20200101"', "key has expired"),
         ('valid-after="20990101"', "not yet valid"),
         ('namespaces="git"', "may not sign this"),
+        ('namespaces="envbuild" valid-before="20990101"', "is in no line of `others` that can be read"),
     ):
         (work / "others").write_text(f"alice@example.org {options} {key}")
         code, _, err = envbuild("verify", "toy.tar", "--allowed-signers", "others")
