@@ -12,7 +12,7 @@ from builder.cli.audit_trail import record_event
 from builder.cli.machine import make_workshop
 from builder.cli.opened_bundle import named_place, opened_bundle
 from builder.cli.options import json_option
-from builder.cli.output import Output, count, print_json, printable
+from builder.cli.output import Output, count, print_json, printable, size_text
 from builder.cli.target import is_image
 from builder.cli.verify_target import opened_image, reference_of
 from builder.errors import EnvbuildError
@@ -119,7 +119,7 @@ def _show(report: Report, output: Output) -> None:
     for path, reason in report.not_measured:
         output.detail(f"not looked at: {path}: {reason}")
     files, size = (sum(each) for each in zip(*report.scanned.values(), (0, 0), strict=False))
-    output.say(f"{count(files, 'file')} ({size} bytes) looked at, {count(len(report.found), 'finding')}")
+    output.say(f"{count(files, 'file')} ({size_text(size)}) looked at, {count(len(report.found), 'finding')}")
     if report.not_measured and not output.verbose:
         output.say(f"{count(len(report.not_measured), 'file')} NOT looked at in full, shown with `--verbose`")
     for one in report.unused:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -23,6 +24,8 @@ from builder.records.signing.sigstore_bundle import PREDICATE_TYPE
 MEDIA_TYPE = "application/vnd.envbuild.ssh-signature.v1+json"
 NAMESPACE = "envbuild"
 _BEGIN, _END = "-----BEGIN SSH SIGNATURE-----", "-----END SSH SIGNATURE-----"
+_NO_LINE = re.compile(r":\d+: (?:invalid key|bad options)")
+"""What is said of a line of a list of signers that cannot be read."""
 
 
 def sign(message: bytes, key: Path) -> bytes:
@@ -86,7 +89,7 @@ class AllowedSigners:
                 raise SignatureError("an SSH signature does not hold", ssh_keygen.said(finished))
             found = ssh_keygen.run(["-Y", "find-principals", *of_file, "-f", str(self.file)])
             if found.returncode:
-                self._refuse_if_expired(ssh_keygen.said(found), signature)
+                self._refuse_if_unclear(ssh_keygen.said(found), signature)
                 return None
             names = found.stdout.decode("utf-8", "replace").split()
             chosen = [name for name in names if any(fnmatchcase(name, glob) for glob in identities)]
@@ -101,10 +104,13 @@ class AllowedSigners:
             raise SignatureError(f"the key that {name} signed with is revoked", f"by `{self.revoked}`")
         return name
 
-    def _refuse_if_expired(self, said: str, signature: bytes) -> None:
-        """A key that is listed, but not for now, is told; other lines of the file may be expired too."""
+    def _refuse_if_unclear(self, said: str, signature: bytes) -> None:
+        """A key that is listed, but not for now, is told, and so is a line that is none: it may have meant this key."""
         if "has expired" in said or "not yet valid" in said:
             raise SignatureError(f"the key {fingerprint(signature)} may not sign now", said)
+        if _NO_LINE.search(said):
+            what = f"the key {fingerprint(signature)} is in no line of `{self.file.name}` that can be read"
+            raise SignatureError(what, said)
         if "No principal matched" not in said and said:
             raise EnvbuildError(f"`{self.file}` cannot be read as a list of allowed signers", said)
 
