@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -172,25 +172,21 @@ class _Runs:
     def checks(self, rebuilt: Rebuilt, records: list[dict[str, Any]]) -> list[Check]:
         """What came of repeating `records`, or else the run that is recorded inside."""
         from builder.bundle.inside.recorded import read_run
-        from builder.run.reproduce.check import Check
+        from builder.run.reproduce.chosen import chosen_runs, not_repeated
 
         if not records and rebuilt.run is not None:
             records = [read_run(rebuilt.run, "the record of a run inside")]
-        wanted = self._of.options["commands"]
-        chosen = [record for record in records if not wanted or record["command"] in wanted]
-        missing = [name for name in wanted if not any(record["command"] == name for record in chosen)]
-        checks = [Check(f"run {name}", "not measured", "there is no record of a run of it") for name in missing]
-        if not chosen and not missing:
-            why = "no run is recorded inside: name the record of one with `--against`"
-            return [Check("run", "not measured", why)]
+        chosen, checks = chosen_runs(records, self._of.options["commands"])
+        if not chosen:
+            return checks
         if rebuilt.built is None:
-            return [*checks, *(Check(f"run {record['command']}", "not measured", "no image") for record in chosen)]
+            return [*checks, *not_repeated(chosen, "no image")]
         return checks + self._repeated(rebuilt.built, chosen)
 
-    def _repeated(self, built: Built, records: list[dict[str, Any]]) -> list[Check]:
+    def _repeated(self, built: Built, records: Sequence[Mapping[str, Any]]) -> list[Check]:
         from builder.cli.engines import choose_engine
         from builder.run.interface import LocalImage
-        from builder.run.reproduce.check import Check
+        from builder.run.reproduce.chosen import not_repeated
         from builder.run.reproduce.rerun import Rerunner
 
         of, here = self._of, host_platform()
@@ -203,11 +199,10 @@ class _Runs:
             gpus = parse_gpus(of.options["gpus"])
             check_gpus(engine, local, gpus, of.output)
         except EnvbuildError as error:
-            why = ": ".join((error.what, *error.why))
-            return [Check(f"run {record['command']}", "not measured", why) for record in records]
+            return not_repeated(records, ": ".join((error.what, *error.why)))
         self.engine = engine.name
         rerunner = Rerunner(engine, local, self._document, of.workshop.fetcher, self._conditions())
-        checks = []
+        checks: list[Check] = []
         for number, record in enumerate(records):
             of.output.say(f"running `{record['command']}` again on the {engine.name} engine")
             checks += rerunner.checks(record, self._folder / f"out-{number}")
