@@ -32,6 +32,9 @@ CHUNK = 1 << 20
 class Layout:
     """The blobs of an OCI layout folder. Many processes may read and write it at once."""
 
+    is_remote = False
+    """Whether each blob is received when it is opened."""
+
     def __init__(self, root: Path) -> None:
         self.root = root
         self._blobs = root / "blobs" / "sha256"

@@ -18,7 +18,6 @@ from builder.oci.documents import MOST_LAYERS
 from builder.oci.layer_index import IMPLIED, Item, LayerIndex, layer_stream, names_of, pieces, read_index
 from builder.oci.layer_rules import DIRECTORY, FILE, SYMBOLIC_LINK, described, shown
 from builder.oci.layout import CHUNK, Layout
-from builder.oci.registry.layout import RegistryLayout
 
 _MOST_ENTRIES = 1_000_000
 """Paths of all layers of an image at most that are kept in memory."""
@@ -51,7 +50,7 @@ class Files:
             told = f"its manifest has {counts[0]} layers and its config {counts[1]}"
             raise EnvbuildError("the image is inconsistent, or has more layers than are read", told)
         self._layout = layout
-        self._whole = whole or isinstance(layout, RegistryLayout)
+        self._whole = whole or layout.is_remote
         self._indexes: dict[int, LayerIndex] = {}
         self._room = _MOST_ENTRIES
         self._missing_layers = {layer.digest for layer in missing_layers(layout, image)}

@@ -7,7 +7,7 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from builder.bundle.form import (
     BUNDLE_FILE,
@@ -29,8 +29,10 @@ from builder.oci.canonical import parse_json
 from builder.oci.digest import Digest
 from builder.oci.documents import DOCUMENT_LIMIT, INDEXES, REF_NAME, Descriptor, Platform
 from builder.oci.layout import Layout, copy_blob, open_regular
-from builder.oci.registry.layout import RegistryLayout
 from builder.oci.store import Store
+
+if TYPE_CHECKING:
+    from builder.oci.registry.layout import RegistryLayout
 
 _DOCUMENTS_LIMIT = 64 << 20
 """Bytes of the layer of documents at most, uncompressed."""
@@ -71,10 +73,11 @@ class Bundle:
 
         None of it is checked yet. Raises: EnvbuildError.
         """
-        if not isinstance(self.layout, RegistryLayout):
+        if not self.layout.is_remote:
             return self.attached
+        layout = cast("RegistryLayout", self.layout)
         subjects = [subject] if subject else [one.digest for one in self.subjects]
-        return tuple(entry for one in subjects for entry in self.layout.referrers(one).entries)
+        return tuple(entry for one in subjects for entry in layout.referrers(one).entries)
 
     def image(self, platform: Platform) -> Image:
         """The image for a platform.

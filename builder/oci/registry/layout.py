@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 class RegistryLayout(Layout):
     """Reads what a reference names. Blobs are known once the documents that name them were read."""
 
+    is_remote = True
+
     def __init__(
         self, registries: Registries, reference: Reference, observe: Callable[[int], None] = lambda _: None
     ) -> None:

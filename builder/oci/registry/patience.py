@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 from builder.errors import EnvbuildError
 
@@ -47,6 +46,8 @@ def retry_after(header: str | None) -> float:
     text = (header or "").strip()
     if text.isdecimal():
         return float(text[:9])
+    from email.utils import parsedate_to_datetime
+
     try:
         return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
     except (ValueError, TypeError, OverflowError):
