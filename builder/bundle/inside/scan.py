@@ -160,7 +160,8 @@ def _of_entry(entry: FileEntry, role: Role, folder: str = "") -> ScannedFile | N
 
 def _on_disk(name: str, path: Path, role: Role, size: int | None = None, sha256: str = "") -> ScannedFile:
     length = path.stat().st_size if size is None else size
-    return ScannedFile(name, role, length, lambda: open(path, "rb"), path, sha256)
+    text = os.fsencode(name).decode(errors="backslashreplace")  # a name on disk may be no text
+    return ScannedFile(text, role, length, lambda: open(path, "rb"), path, sha256)
 
 
 def _documents(contents: Contents, loaded: LoadedProject) -> Iterator[ScannedFile]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,6 +31,15 @@ def test_a_finding_is_one_line_and_the_exit_code_is_3(leak: Path, envbuild: Envb
     assert (code, out) == (3, "high   github-token  a.py:2: a token of GitHub\n")
     assert "1 of the levels high and medium" in err
     assert TOKEN not in out + err
+
+
+def test_a_name_that_is_no_text_hides_nothing(leak: Path, envbuild: Envbuild) -> None:
+    os.rename(os.fsencode(leak / "a.py"), os.fsencode(leak) + b"/\xff\x1b[2J.py")
+    code, out, err = envbuild("scan", "src", "--json")
+    assert code == 3, err
+    assert [one["rule"] for one in json.loads(out)["findings"]] == ["github-token"]
+    code, out, err = envbuild("scan", "src")
+    assert (code, "\x1b" in out + err) == (3, False)
 
 
 def test_json_and_sarif_are_written_whether_it_stops_or_not(leak: Path, work: Path, envbuild: Envbuild) -> None:
