@@ -19,7 +19,9 @@ import size_cases
 import wheels_to_layers
 from cases_interface import Line, Setting, timed
 from engine import engine
-from measuring import Sample, rounds
+from measuring import Sample, median, rounds
+
+from builder.cli.commands import COMMANDS
 
 
 def start_up(setting: Setting) -> Iterator[Line]:
@@ -35,6 +37,11 @@ def start_up(setting: Setting) -> Iterator[Line]:
     measured = rounds({name: subject for name, (_, subject) in subjects.items()}, setting.runs)
     for name, (goal, _) in subjects.items():
         yield timed(name, measured[name], goal)
+    helps = {name: partial(space.envbuild, name, "--help") for name in COMMANDS}
+    for subject in helps.values():
+        subject()
+    slowest, samples = max(rounds(helps, setting.runs).items(), key=lambda one: median(one[1]))
+    yield timed(f"`--help` of the slowest command of {len(helps)}, `{slowest}`", samples, 0.15)
 
 
 def edit(setting: Setting) -> Iterator[Line]:

@@ -1,4 +1,4 @@
-"""Bundles with large weights: packing them against hashing and copying them, and verifying against hashing."""
+"""Bundles with large weights: packing them against hashing and copying them, verifying against hashing, reading."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ with tarfile.open(sys.argv[1]) as archive:
 
 
 def weights(setting: Setting, size: int = 2_000_000_000) -> Iterator[Line]:
-    """Packing a model, whose bytes are others each time, against `sha256sum` and one copy that is on the disk too."""
+    """Packing a model, whose bytes are others each time, against `sha256sum` and one copy that is on the disk too.
+
+    Then reading and verifying what was packed, and packing the example, a small bundle, with a line of code edited.
+    """
     space = setting.space
     project = space.write_project(space.wheels, "weights")
     file, bundle, copy = project / "out/model/weights.bin", space.folder / "w.tar", space.folder / "w.bin"
@@ -52,9 +55,28 @@ def weights(setting: Setting, size: int = 2_000_000_000) -> Iterator[Line]:
     yield _ratio(f"`bundle` with a model of {size / 1e9:.1f} GB", measured["bundle"], measured["sha256sum and cp"], 1.3)
     peak = max(sample.peak for sample in measured["bundle"])
     yield Line("the memory that it takes", f"{peak / 1e6:.0f} MB", f"under {_MEMORY / 1e6:.0f} MB", peak < _MEMORY)
-    yield from _verified(setting, bundle)
-    for path in (file, bundle, copy):
+    copy.unlink()
+    before = space.folder / "before.tar"
+    bundle.rename(before)
+    _pack(space, project, bundle, file)
+    yield from _read(setting, before, bundle)
+    for path in (file, before):
         path.unlink()
+    yield from _verified(setting, bundle)
+    bundle.unlink()
+
+
+def _read(setting: Setting, before: Path, bundle: Path) -> Iterator[Line]:
+    """What reads documents alone, of two bundles with other weights."""
+    space = setting.space
+    subjects: dict[str, Callable[[], Sample]] = {
+        f"`inspect` of that bundle ({_size(bundle)})": partial(space.envbuild, "inspect", str(bundle)),
+        "`diff` of two such bundles": partial(space.envbuild, "diff", str(before), str(bundle)),
+    }
+    for subject in subjects.values():
+        subject()
+    for what, samples in rounds(subjects, setting.runs).items():
+        yield timed(what, samples, 0.5)
 
 
 def _verified(setting: Setting, bundle: Path) -> Iterator[Line]:
