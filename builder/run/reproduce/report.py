@@ -15,6 +15,7 @@ from builder.errors import ExitCode
 from builder.oci.attachments import Attachment
 from builder.oci.digest import Digest
 from builder.records.in_toto import TEST_RESULT, resource_digest, statement_document, unsigned
+from builder.records.markdown import plain
 from builder.run.reproduce.check import Check, exit_code
 
 _RESULTS = {ExitCode.OK: "PASSED", ExitCode.NOT_MEASURED: "WARNED"}
@@ -72,14 +73,14 @@ class Report:
         """For people."""
         where = f", run on {self.engine} ({self.machine})" if self.engine else ""
         lines = [
-            f"# {_cell(self.name)}: {verdict(self.checks)}",
+            f"# {plain(self.name)}: {verdict(self.checks)}",
             "",
             f"Bundle `sha256:{self.digest}`, compared by envbuild {self.builder}{where}.",
             "",
             "| what | is | was | is now | why |",
             "|---|---|---|---|---|",
         ]
-        lines += [f"| {' | '.join(map(_cell, _row(check)))} |" for check in self.checks]
+        lines += [f"| {' | '.join(map(plain, _row(check)))} |" for check in self.checks]
         return "\n".join(lines) + "\n"
 
 
@@ -105,12 +106,6 @@ def short(value: Any) -> str:
 def _row(check: Check) -> tuple[str, ...]:
     outcome = check.outcome if check.outcome == "same" else check.outcome.upper() if check.required else "different"
     return check.name, outcome, short(check.recorded), short(check.found), check.reason or " "
-
-
-def _cell(text: str) -> str:
-    """A text that stays in its cell, whatever it holds."""
-    plain = "".join(character if character.isprintable() else "�" for character in text)
-    return plain.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
 
 
 def _names(checks: Sequence[Check], outcome: str, required: bool | None = None) -> list[str]:

@@ -16,7 +16,7 @@ from builder.run.reproduce.rerun import parameter_options
 
 CHECKS = (
     Check("image linux/amd64", "same", "", "sha256:" + "1" * 64, "sha256:" + "1" * 64),
-    Check("metric accuracy", "different", "it | differs\x1b[2J<b>", 0.9, 0.5),
+    Check("metric accuracy", "different", "it | differs\x1b[2J<b>![x](https://h/i.png)", 0.9, 0.5),
     Check("output model", "different", "not claimed", "a", "b", required=False),
     Check("metric loss", "not measured", "nobody wrote it"),
 )
@@ -58,10 +58,10 @@ def test_the_same_result_gives_the_same_bytes():
     assert report(*CHECKS).to_attachment() == report(*CHECKS).to_attachment()
 
 
-def test_markdown_is_one_table_whatever_the_reasons_hold():
+def test_markdown_is_one_table_without_markup_whatever_the_reasons_hold():
     text = report(*CHECKS).to_markdown()
     assert text.startswith("# penguins:1.0: the results are NOT reproduced\n")
-    assert "| metric accuracy | DIFFERENT | 0.9 | 0.5 | it \\| differs�[2J&lt;b> |" in text
+    assert "| metric accuracy | DIFFERENT | 0.9 | 0.5 | it \\| differs \\[2J\\<b\\>!\\[x\\](https://h/i.png) |" in text
     assert "| output model | different | a | b |" in text
     assert "\x1b" not in text
 
