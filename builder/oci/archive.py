@@ -223,11 +223,6 @@ def only_image(entries: Sequence[Descriptor], place: str) -> Descriptor:
     return images[0]
 
 
-def index_entries(index: bytes, place: str) -> tuple[Descriptor, ...]:
-    """The descriptors of the bytes of an `index.json`. Raises: EnvbuildError, which names the place it is in."""
-    return read_index(index, place).manifests
-
-
 def read_index(index: bytes, place: str) -> Index:
     """The bytes of an `index.json`. Raises: EnvbuildError, which names the place it is in."""
     try:

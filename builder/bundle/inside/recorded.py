@@ -14,8 +14,7 @@ from typing import Any
 
 from builder.errors import EnvbuildError
 from builder.layers.files import FileEntry, Kind
-from builder.oci.canonical import canonical_json, parse_json, readable_json
-from builder.oci.digest import Digest
+from builder.oci.canonical import parse_json, readable_json
 from builder.records.record import JSON, Record
 from builder.spec import LoadedProject
 
@@ -71,11 +70,6 @@ def rows_below(output: Mapping[str, Any], name: str, model: str) -> list[Row] | 
     if any(row[0] == inner for row in rows):
         return [(posixpath.basename(inner), *row[1:]) for row in rows if row[0] == inner]
     return [(row[0].removeprefix(f"{inner}/"), *row[1:]) for row in rows if row[0].startswith(f"{inner}/")]
-
-
-def output_digest(rows: Sequence[Row]) -> str:
-    """The digest of an output, as the launcher has it (docs/reference/launcher.md)."""
-    return str(Digest.of(canonical_json([list(row) for row in rows])))
 
 
 def read_run(data: bytes, what: str) -> dict[str, Any]:

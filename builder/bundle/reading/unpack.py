@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from builder.bundle.attached.attach import attached
 from builder.bundle.reading.contents import Files, Placed
@@ -25,7 +25,6 @@ from builder.oci.layer_rules import DIRECTORY, FILE, SYMBOLIC_LINK, shown
 from builder.oci.store import remove_tree
 
 Part = Literal["model", "code", "data", "records", "environment", "root"]
-PARTS: tuple[Part, ...] = get_args(Part)
 USUAL: tuple[Part, ...] = ("model", "code", "data", "records")
 """Those that are written where none is named."""
 

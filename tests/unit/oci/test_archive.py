@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from builder.errors import DigestMismatchError, EnvbuildError
-from builder.oci.archive import ArchiveReader, DockerEntry, index_entries, only_image, write_archive, write_layout
+from builder.oci.archive import ArchiveReader, DockerEntry, only_image, read_index, write_archive, write_layout
 from builder.oci.documents import Descriptor
 from builder.oci.layout import Layout
 from builder.oci.store import Store
@@ -30,7 +30,7 @@ def members(path: Path) -> list[str]:
 
 
 def _top(reader: ArchiveReader) -> Descriptor:
-    return only_image(index_entries(reader.index_json(), str(reader.file_path)), str(reader.file_path))
+    return only_image(read_index(reader.index_json(), str(reader.file_path)).manifests, str(reader.file_path))
 
 
 def rewrite(path: Path, change: Any) -> Path:
@@ -199,7 +199,7 @@ def test_an_archive_that_was_cut_short_is_to_be_got_again(tmp_path: Path) -> Non
 
 def test_a_damaged_index_names_its_file() -> None:
     with pytest.raises(EnvbuildError, match=r"the `index\.json` of `some\.tar` cannot be read"):
-        index_entries(b'{"manifests": [', "some.tar")
+        read_index(b'{"manifests": [', "some.tar")
 
 
 def test_an_extended_header_as_large_as_the_file_is_refused_before_it_is_read(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from builder.errors import DigestMismatchError
-from builder.oci.archive import index_entries, only_image, reachable, write_layout
+from builder.oci.archive import only_image, reachable, read_index, write_layout
 from builder.oci.documents import (
     MEDIA_TYPE_CONFIG,
     MEDIA_TYPE_INDEX,
@@ -47,7 +47,7 @@ def test_a_layout_folder_holds_what_is_reachable_and_nothing_else(
     write_layout(tmp_path / "layout", store, top)
     layout = Layout(tmp_path / "layout")
     assert set(layout.blobs()) == {blob.digest for blob in reachable(store, top)}
-    assert only_image(index_entries((tmp_path / "layout/index.json").read_bytes(), "layout"), "layout") == top
+    assert only_image(read_index((tmp_path / "layout/index.json").read_bytes(), "layout").manifests, "layout") == top
     assert sorted(path.name for path in (tmp_path / "layout").iterdir()) == ["blobs", "index.json", "oci-layout"]
 
 

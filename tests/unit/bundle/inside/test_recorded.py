@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from builder.bundle.inside.recorded import RECORD_LIMIT, output_digest, read_run, run_of_model
+from builder.bundle.inside.recorded import RECORD_LIMIT, read_run, run_of_model
 from builder.bundle.parts.code import model_files
 from builder.errors import EnvbuildError
+from builder.oci.canonical import canonical_json
+from builder.oci.digest import Digest
 from builder.spec.load import load_project
 
 SPEC = """\
@@ -26,7 +28,7 @@ def sha256(data: bytes) -> str:
 
 def record(files: dict[str, bytes], **values: Any) -> dict[str, Any]:
     rows = [[path, sha256(data), len(data)] for path, data in sorted(files.items())]
-    outputs = {"model": {"digest": output_digest([tuple(row) for row in rows]), "size": 1, "files": rows}}
+    outputs = {"model": {"digest": str(Digest.of(canonical_json(rows))), "size": 1, "files": rows}}
     return {
         "format": 1, "state": "finished", "exit_code": 0, "command": "train", "arguments": [], "params": {"a": 1},
         "seed": 7, "data": {"x": {"sha256": "a" * 64, "size": 1, "source": "fetched"}}, "lock": "sha256:1",
