@@ -346,6 +346,52 @@ def bundle(pack: Callable[[Path, Path], Bundle], projects: Path, tmp_path_factor
     return pack(projects / "examples/penguins", tmp_path_factory.mktemp("bundle"))
 
 
+@dataclass(frozen=True)
+class Released(Bundle):
+    """A bundle as it is handed over: with its trained model, scanned and signed."""
+
+    folder: Path
+    """Where it, the project, and the key and the model's signature are."""
+
+    @property
+    def project(self) -> Path:
+        """What it was packed from."""
+        return self.folder / "projects/examples/penguins"
+
+
+@pytest.fixture(scope="session")
+def released(envbuild: Envbuild, projects: Path, shared: Path) -> Released:
+    """The example's, with large files beside its model, and of a version of its own. Made once for all processes."""
+    folder = shared / "released"
+    with open(shared / "released.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            draft = shared / "released-draft"
+            shutil.rmtree(draft, ignore_errors=True)
+            shutil.copytree(projects, draft / "projects")
+            _release(replace(envbuild, cwd=str(draft)), draft / "projects/examples/penguins")
+            draft.rename(folder)
+    shown = json.loads(envbuild("inspect", folder / "bundle.tar", "--json").stdout)
+    return Released(folder / "bundle.tar", shown["name"], shown["digest"], folder)
+
+
+def _release(envbuild: Envbuild, project: Path) -> None:
+    spec = (project / "envbuild.yaml").read_text()
+    (project / "envbuild.yaml").write_text(spec.replace('version: "1.0"', 'version: "released"'))
+    envbuild("run", project, "train", "--engine", "embedded")
+    model = project / "out/model"
+    (model / "shards").mkdir()
+    for number, name in enumerate(("model.safetensors", "shards/b.bin")):
+        header = json.dumps({"w": {"dtype": "U8", "shape": [2 << 20], "data_offsets": [0, 2 << 20]}}).encode()
+        weights = struct.pack("<Q", len(header)) + header + bytes([number + 1]) * (2 << 20)
+        (model / name).write_bytes(weights)
+    envbuild("bundle", project, "-o", "bundle.tar")
+    envbuild("scan", "bundle.tar", "--attach")
+    given = replace(envbuild, environment={"ENVBUILD_KEY_PASSWORD": "a secret"})
+    given("keys", "generate", "key")
+    given("sign", "bundle.tar", "--key", "key", "--model-signature", "model.sig")
+
+
 @pytest.fixture(scope="session")
 def image(docker: Docker, bundle: Bundle) -> str:
     """The example's image in the engine, which got it by `docker load`."""

@@ -6,9 +6,7 @@ import gzip
 import hashlib
 import json
 import os
-import shutil
 import stat
-import struct
 import subprocess
 import tarfile
 import tempfile
@@ -31,8 +29,6 @@ MADE_BY_ENGINES = {".dockerenv", "etc/hosts", "etc/hostname", "etc/resolv.conf",
 """Paths that a container gets from its engine."""
 PODMAN = ["--runtime", "runc", "--cgroup-manager", "cgroupfs", "--events-backend", "file"]
 LIMITS = ["--ulimit", "nofile=4096:4096", "--ulimit", "nproc=4096:4096"]
-
-MODEL_FILES = "config.json 2\nmodel.safetensors 2097232\nshards/b.bin 2097232\n"
 
 Tree = dict[str, tuple[object, ...]]
 
@@ -57,21 +53,17 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def bundle(pack, projects, folder: Path):
-    """The example's bundle with a model of large and small files, and of a version of its own."""
-    copied = shutil.copytree(projects, folder / "projects")
-    project = copied / "examples/penguins"
-    spec = (project / "envbuild.yaml").read_text()
-    (project / "envbuild.yaml").write_text(spec.replace('version: "1.0"', 'version: "with-weights"'))
-    model = project / "out/model"
-    shutil.rmtree(model, ignore_errors=True)
-    (model / "shards").mkdir(parents=True)
-    for number, name in enumerate(("model.safetensors", "shards/b.bin")):
-        header = json.dumps({"w": {"dtype": "U8", "shape": [2 << 20], "data_offsets": [0, 2 << 20]}}).encode()
-        weights = struct.pack("<Q", len(header)) + header + bytes([number + 1]) * (2 << 20)
-        (model / name).write_bytes(weights)
-    (model / "config.json").write_text("{}")
-    return pack(project, folder)
+def bundle(released):
+    """The example's bundle with a model of large and small files, scanned and signed."""
+    return released
+
+
+@pytest.fixture(scope="module")
+def model_files(released) -> str:
+    """Its model, as `read_model` lists it."""
+    model = released.project / "out/model"
+    files = sorted(path for path in model.rglob("*") if path.is_file())
+    return "".join(f"{path.relative_to(model)} {path.stat().st_size}\n" for path in files)
 
 
 @pytest.fixture(scope="module")
@@ -274,7 +266,7 @@ def test_skopeo_copies_both_platforms(bundle, folder, program):
 
 @pytest.mark.parametrize("form", ["raw", "none"])
 def test_images_do_not_depend_on_how_the_model_is_listed(form, envbuild, bundle, opened, folder, program):
-    project, file = folder / "projects/examples/penguins", folder / f"{form}.tar"
+    project, file = bundle.project, folder / f"{form}.tar"
     envbuild("bundle", project, "-o", file, "--modelpack", form)
     other = open_bundle(file)
     assert {one: image.descriptor for one, image in other.images.items()} == {
@@ -361,30 +353,30 @@ def test_a_registry_serves_the_model_with_the_layers_of_the_image(opened, pushed
     assert weights <= {str(layer.digest) for layer in opened.image.manifest.layers}
 
 
-def test_docker_pulls_the_image_and_not_the_model(docker, bundle, image, pushed):
+def test_docker_pulls_the_image_and_not_the_model(docker, bundle, image, pushed, model_files):
     """An engine that keeps images itself has the image under its config's digest, pulled or loaded."""
     docker("rmi", "--force", image)
     docker("pull", pushed)
     assert docker.identity(pushed) == image
-    assert docker("run", "--rm", *read_model(pushed)).stdout == MODEL_FILES
+    assert docker("run", "--rm", *read_model(pushed)).stdout == model_files
     docker("tag", pushed, bundle.name)
 
 
-def test_an_engine_with_containerd_loads_and_pulls_the_bundle(containerd_docker, bundle, pushed):
+def test_an_engine_with_containerd_loads_and_pulls_the_bundle(containerd_docker, bundle, pushed, model_files):
     loaded = containerd_docker("load", "-i", bundle.file).stdout
     assert bundle.name in loaded
-    assert containerd_docker("run", "--rm", *read_model(bundle.name)).stdout == MODEL_FILES
+    assert containerd_docker("run", "--rm", *read_model(bundle.name)).stdout == model_files
     containerd_docker("pull", pushed)
-    assert containerd_docker("run", "--rm", *read_model(pushed)).stdout == MODEL_FILES
+    assert containerd_docker("run", "--rm", *read_model(pushed)).stdout == model_files
 
 
-def test_podman_pulls_the_image_and_not_the_model(pushed, folder, program):
+def test_podman_pulls_the_image_and_not_the_model(pushed, model_files, folder, program):
     podman = program("podman")
     places = ["--root", folder / "podman", "--runroot", folder / "podman-run", "--tmpdir", folder / "podman-tmp"]
     line = [*places, *PODMAN]
     try:
         podman(*line, "pull", "--tls-verify=false", pushed)
         options = ["--rm", "--network", "none", *LIMITS]
-        assert podman(*line, "run", *options, *read_model(pushed)).stdout == MODEL_FILES
+        assert podman(*line, "run", *options, *read_model(pushed)).stdout == model_files
     finally:
         podman(*line, "system", "reset", "--force")
