@@ -15,6 +15,7 @@ import pytest
 
 UNPRIVILEGED = 47111
 TABLE = "a,b\n1,2\n"
+NOTES = "notes.txt"
 PROJECT = """
 name: probe
 version: "2"
@@ -96,11 +97,18 @@ def write_probe(projects: Path, port: int) -> Path:
     (folder / "envbuild.yaml").write_text(PROJECT.replace("PORT", str(port)).replace("DIGEST", digest))
     (folder / "params.yaml").write_text("rate: 0.5\nmodel: {depth: 3}\n")
     (folder / "src/probe.py").write_text(PROBE)
+    (folder / NOTES).write_text("not a part of the code")
     return folder
 
 
 USERS = ["caller", "unprivileged"] if os.geteuid() == 0 else ["caller"]
 ENGINES = [("docker", user) for user in USERS] + [("embedded", user) for user in USERS] + [("podman", "caller")]
+
+
+few = pytest.mark.parametrize("runner", [ENGINES[0], ENGINES[-2]], ids="-".join, indirect=True)
+"""For what is the same for every engine but where it mounts files."""
+one = pytest.mark.parametrize("runner", [("embedded", "caller")], ids="-".join, indirect=True)
+"""For what no engine has a part in."""
 
 
 @pytest.fixture(params=ENGINES, ids="-".join)
@@ -128,6 +136,7 @@ def test_parameters_seed_data_and_the_digest_arrive(runner, tmp_path):
     built = runner.envbuild("build", runner.project, "--platform", "linux/amd64").stdout.strip()
     assert report["parameters"] == {"rate": 0.25, "model": {"depth": 9}}
     assert report["data"] == "a,b\n1,2\n"
+    assert NOTES not in report["code"]
     assert report["environment"]["ENVBUILD_SEED"] == "42"
     assert report["environment"]["ENVBUILD_PARAM_MODEL_DEPTH"] == "9"
     assert report["uid"] == runner.user
@@ -159,18 +168,14 @@ def test_variables_come_from_options_and_files_and_from_nowhere_else(runner):
     assert probed == {"PROBE_FILE": "from the file", "PROBE_BOTH": "option", "PROBE_HERE": "inherited"}
 
 
-def test_without_network_there_is_loopback_alone(runner):
-    assert runner.report("--network", "none")["interfaces"] == ["lo"]
+def test_network_shared_memory_and_root_are_as_they_were_asked_for(runner):
+    report = runner.report("--network", "none", "--shm-size", "96m", "--read-only")
+    assert report["interfaces"] == ["lo"]
+    assert report["shared memory"] == 96 << 20
+    assert report["writable"] == ["/tmp", "/out"]
 
 
-def test_shared_memory_has_the_size_that_was_asked_for(runner):
-    assert runner.report("--shm-size", "96m")["shared memory"] == 96 << 20
-
-
-def test_a_read_only_root_leaves_out_and_tmp(runner):
-    assert runner.report("--read-only")["writable"] == ["/tmp", "/out"]
-
-
+@few
 def test_another_file_for_data_is_verified_too(runner):
     other, same = runner.project / "other.csv", runner.project / "same.csv"
     other.write_text("a,b\n3,4\n")
@@ -179,6 +184,7 @@ def test_another_file_for_data_is_verified_too(runner):
     assert "the data `table` is another" in runner("probe", "--data", f"table={other}", code=5).stderr
 
 
+@few
 def test_outputs_go_where_they_are_asked_to(runner):
     runner("probe", "--out", runner.project / "elsewhere/deep")
     assert (runner.project / "elsewhere/deep/report.json").exists()
@@ -186,9 +192,7 @@ def test_outputs_go_where_they_are_asked_to(runner):
 
 
 def test_mounted_code_is_the_working_tree(runner):
-    (runner.project / "notes.txt").write_text("not a part of the code")
-    assert "notes.txt" not in runner.report()["code"]
-    assert "notes.txt" in runner.report("--mount-code")["code"]
+    assert NOTES in runner.report("--mount-code")["code"]
 
 
 def test_memory_is_limited_or_the_command_is_not_started(runner):
@@ -215,6 +219,7 @@ def test_a_published_port_is_reached_and_a_signal_ends_the_server(runner, read_u
     assert server.returncode == 143
 
 
+@few
 def test_a_bundle_runs_like_its_project(runner, tmp_path):
     bundle = runner.project / "probe.tar"
     runner.envbuild("bundle", runner.project, "-o", bundle, "--platform", "linux/amd64")
@@ -223,12 +228,14 @@ def test_a_bundle_runs_like_its_project(runner, tmp_path):
     assert runner.record()["exit_code"] == 0
 
 
+@one
 def test_commands_are_listed(runner):
     listed = runner().stdout
     for text in ("probe 2", "rate=0.5", "/data/table", "/out/report.json"):
         assert text in listed
 
 
+@one
 def test_an_unknown_command_starts_nothing(runner):
     assert "Did you mean `probe`?" in runner("prob", code=1).stderr
     assert not (runner.project / "out").exists()
