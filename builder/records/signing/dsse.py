@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from builder.errors import DigestMismatchError
+from builder.errors import DigestMismatchError, EnvbuildError
 
 _MOST_SIGNATURES = 16
 
 
 class SignatureError(DigestMismatchError):
     """A signature is not one, is of something else, or does not hold."""
+
+
+@contextmanager
+def signature_errors() -> Iterator[None]:
+    """Whatever cannot be read while this lasts is no signature. Raises: SignatureError instead of EnvbuildError."""
+    try:
+        yield
+    except SignatureError:
+        raise
+    except EnvbuildError as error:
+        raise SignatureError(error.what, error.why) from error
 
 
 @dataclass(frozen=True, slots=True)

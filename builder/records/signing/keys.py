@@ -5,6 +5,7 @@ A key has one algorithm, which nothing that is signed can choose: SHA-256 and DE
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
 from collections.abc import Callable
@@ -44,6 +45,15 @@ class PublicKey:
     def hint(self) -> str:
         """What names it: the SHA-256 of `pem` in hexadecimal, as OpenSSF Model Signing has it."""
         return hashlib.sha256(self.pem).hexdigest()
+
+    @property
+    def fingerprint(self) -> str:
+        """As OpenSSH has it of the same key: what tells that two forms are of one."""
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+        line = self.key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+        checksum = hashlib.sha256(base64.b64decode(line.split()[1])).digest()
+        return "SHA256:" + base64.b64encode(checksum).decode().rstrip("=")
 
     def verify(self, signature: bytes, message: bytes) -> None:
         """Raises: SignatureError, if the key did not sign this."""

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from builder.errors import EnvbuildError
 from builder.oci.attachments import Attachment
 from builder.records.in_toto import IN_TOTO
 from builder.records.signing import sigstore_bundle, ssh
-from builder.records.signing.dsse import Envelope, SignatureError
+from builder.records.signing.dsse import Envelope, SignatureError, signature_errors
 from builder.records.signing.keyless import KeylessIdentity
 from builder.records.signing.keys import PublicKey
 from builder.records.signing.statement import Statement
@@ -52,7 +51,7 @@ def read_signed(attachment: Attachment) -> SignedStatement | None:
         return None
     if attachment.media_type != attachment.artifact_type:
         raise SignatureError("an attached record is of one type, and its blob of another", attachment.media_type[:100])
-    try:
+    with signature_errors():
         if attachment.media_type == ssh.MEDIA_TYPE:
             envelope = ssh.parse_envelope(attachment.data)
             hint, is_keyless = ssh.fingerprint(envelope.signatures[0].value), False
@@ -62,10 +61,6 @@ def read_signed(attachment: Attachment) -> SignedStatement | None:
         if envelope.payload_type != IN_TOTO:
             raise SignatureError("a signed payload is not an in-toto statement", envelope.payload_type[:100])
         statement = Statement.from_bytes(envelope.payload)
-    except SignatureError:
-        raise
-    except EnvbuildError as error:
-        raise SignatureError(error.what, error.why) from error
     return SignedStatement(statement, envelope, attachment.media_type, attachment.data, hint, is_keyless)
 
 

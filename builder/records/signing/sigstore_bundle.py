@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from builder.errors import EnvbuildError
 from builder.oci.attachments import Attachment
 from builder.oci.canonical import canonical_json, parse_json
-from builder.records.signing.dsse import Envelope, SignatureError, exactly
+from builder.records.signing.dsse import Envelope, SignatureError, exactly, signature_errors
 
 MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 CONTENT = "dev.sigstore.bundle.content"
@@ -36,10 +35,8 @@ def bundle_bytes(envelope: Envelope, hint: str) -> bytes:
 
 def parse_bundle(data: bytes) -> SigstoreBundle:
     """The bundle in some bytes. Raises: SignatureError, if it is none of version 0.3, or could be read in two ways."""
-    try:
+    with signature_errors():
         document = parse_json(data, "a signature")
-    except EnvbuildError as error:
-        raise SignatureError(error.what, error.why) from error
     media_type, material, envelope = exactly(
         document, "a Sigstore bundle", "mediaType", "verificationMaterial", "dsseEnvelope"
     )

@@ -18,7 +18,7 @@ from builder.errors import EnvbuildError
 from builder.oci.attachments import Attachment
 from builder.oci.canonical import canonical_json, parse_json
 from builder.records import ssh_keygen
-from builder.records.signing.dsse import Envelope, SignatureError
+from builder.records.signing.dsse import Envelope, SignatureError, signature_errors
 from builder.records.signing.sigstore_bundle import PREDICATE_TYPE
 
 MEDIA_TYPE = "application/vnd.envbuild.ssh-signature.v1+json"
@@ -46,12 +46,8 @@ def as_attachment(envelope: Envelope, predicate_type: str) -> Attachment:
 
 def parse_envelope(data: bytes) -> Envelope:
     """The envelope in some bytes. Raises: SignatureError."""
-    try:
+    with signature_errors():
         envelope = Envelope.from_dict(parse_json(data, "a signature"))
-    except SignatureError:
-        raise
-    except EnvbuildError as error:
-        raise SignatureError(error.what, error.why) from error
     if len(envelope.signatures) != 1:
         raise SignatureError("an SSH signature's envelope has more than one signature")
     return envelope

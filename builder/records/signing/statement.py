@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from builder.errors import EnvbuildError
 from builder.oci.canonical import canonical_json, parse_json
 from builder.oci.digest import Digest
 from builder.records.in_toto import STATEMENT, statement_document
-from builder.records.signing.dsse import SignatureError
+from builder.records.signing.dsse import SignatureError, signature_errors
 
 SIGNED = "https://sigstore.dev/cosign/sign/v1"
 """The predicate that says nothing more than that the subject is signed, as cosign writes and reads it."""
@@ -39,12 +38,8 @@ class Statement:
     @classmethod
     def from_bytes(cls, data: bytes) -> Statement:
         """From JSON. Raises: SignatureError, if it is no statement, or a key stands twice in it."""
-        try:
+        with signature_errors():
             return _read(parse_json(data, "a statement"), data)
-        except SignatureError:
-            raise
-        except EnvbuildError as error:
-            raise SignatureError(error.what, error.why) from error
 
 
 def _read(document: Any, data: bytes) -> Statement:
