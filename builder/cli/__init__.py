@@ -80,6 +80,6 @@ def _system_error(error: OSError) -> EnvbuildError:
     if draft and error.errno in _USERS_ERRORS - _FULL:
         place = os.path.join(os.fsdecode(folder), draft[1])
         return EnvbuildError(f"`{place}` cannot be written", what[:1].lower() + what[1:], _PLACE_HINT)
-    place = f"`{error.filename}`" if error.filename else None
+    named = (f"`{error.filename}`",) if error.filename else ()
     hint = _FULL_HINT if error.errno in _FULL else _PLACE_HINT if error.errno == errno.EROFS else None
-    return EnvbuildError(what[:1].lower() + what[1:], (place,) if place else (), hint)
+    return EnvbuildError(what[:1].lower() + what[1:], named, hint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -80,7 +81,8 @@ def command(output: Output, /, target: str, **options: Any) -> int:
     Exits 5 if a digest differs, 3 if metrics or outputs do, 6 if something could not be measured.
     """
     for path in options["reports"]:
-        if path.is_dir() or not path.absolute().parent.is_dir():
+        folder = path.absolute().parent
+        if path.is_dir() or not (folder.is_dir() and os.access(folder, os.W_OK)):
             raise EnvbuildError(f"no report can be written to `{path}`", hint="Name a file in a folder that is there")
     workshop = make_workshop(output, options["workers"], offline=options["offline"])
     with opened_bundle(target, workshop, output) as bundle:
@@ -112,6 +114,7 @@ class _Reproduction:
         """What came of it."""
         from builder.bundle.reading.reader import read_document
         from builder.image.rebuild import empty_workshop
+        from builder.run.prepare import declared_command
         from builder.run.reproduce.rebuild import Tools, rebuild
         from builder.run.reproduce.report import Report
 
@@ -119,6 +122,8 @@ class _Reproduction:
         document = read_document(self.bundle.layout, self.bundle.image(platforms[0]))
         if not document:
             raise EnvbuildError(f"`{self.bundle.name}` is an image, not a bundle", hint="`envbuild verify` checks it")
+        for name in self.options["commands"]:
+            declared_command(name, document)
         records = [_read_record(path) for path in self.options["against"]]
         self.output.say(f"building {self.bundle.name} again from what is inside, in an empty store")
         with empty_workshop(self.workshop) as scratch, scratch.store.scratch() as folder:

@@ -50,7 +50,7 @@ def prepare(wish: Wish, image: LocalImage, document: Mapping[str, Any], folder: 
 
     Raises: EnvbuildError, if the command is unknown to the bundle, or its data cannot be had.
     """
-    command = _command(wish.command, document)
+    command = declared_command(wish.command, document)
     mounts = _data_mounts(wish, image, document, command, folder, fetcher)
     if wish.output and wish.command:
         wish.output.mkdir(parents=True, exist_ok=True)
@@ -77,7 +77,8 @@ def _told(wish: Wish, image: LocalImage) -> dict[str, str]:
     return {"ENVBUILD_IMAGE_DIGEST": str(image.descriptor.digest), "ENVBUILD_RUN": "1", **mounted}
 
 
-def _command(name: str | None, document: Mapping[str, Any]) -> Mapping[str, Any]:
+def declared_command(name: str | None, document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The command of this name, empty for None. Raises: EnvbuildError, if the bundle declares none."""
     from builder.spec.reader import nearest
 
     commands: Mapping[str, Any] = document.get("commands", {})
