@@ -27,7 +27,7 @@ from builder.records.in_toto import PROVENANCE, TEST_RESULT
 from builder.records.licenses.collection import LICENSES_FILE, LICENSES_FORMAT
 from builder.records.licenses.expression import NOASSERTION, spdx
 from builder.records.policy.document import Policy, Signers
-from builder.records.policy.outcome import Outcome
+from builder.records.policy.outcome import Outcome, Result
 from builder.records.policy.rules import (
     Base,
     Licensed,
@@ -132,12 +132,17 @@ class Judge:
         return [self._stated(image.descriptor.digest, PROVENANCE) for image in self._bundle.images.values()]
 
     def _model(self, images: Sequence[Checked]) -> Iterator[Outcome]:
-        """What comes of signatures of the model, which every image has."""
+        """What comes of signatures of the model, which every image has.
+
+        In a registry, anybody can attach what a signer once signed of another model: that says nothing of this one.
+        """
+        in_registry = isinstance(self._bundle.layout, RegistryLayout)
         outcomes: dict[Outcome, None] = {}
         for image in images if self._trusted else ():
             files = dict(_model_files(image))
             model = model_statement("", files) if files else None
-            if outcome := check_model(self._read(self._bundle.top.digest), self._everybody, model):
+            outcome = check_model(self._read(self._bundle.top.digest), self._everybody, model)
+            if outcome and (outcome.result is Result.PASSED or not in_registry):
                 outcomes[outcome] = None
         yield from outcomes
 

@@ -83,6 +83,8 @@ class _Asked:
     """What verifiers said of signatures."""
 
     by: set[str]
+    keys: set[str]
+    """Of those who signed; one who has several names, or forms of signatures, is still one."""
     wrong: list[str]
     not_measured: list[str]
 
@@ -94,7 +96,8 @@ def check_signers(rule: str, read: Read, trusted: Sequence[Verifier], threshold:
     signature that is there and holds for nobody is wrong; of what cannot be read, nobody knows; else it is missing.
     """
     asked = _ask(read.signatures, trusted)
-    if len(asked.by) >= threshold:
+    signers = min(len(asked.by), len(asked.keys))
+    if signers >= threshold:
         return Outcome(rule, Result.PASSED, (f"{read.subject} is signed by {', '.join(sorted(asked.by))}",))
     wrong = [*read.refused, *asked.wrong]
     if wrong:
@@ -102,7 +105,7 @@ def check_signers(rule: str, read: Read, trusted: Sequence[Verifier], threshold:
     if not_measured := (*asked.not_measured, *read.unread):
         return Outcome(rule, Result.NOT_MEASURED, not_measured)
     names = ", ".join(verifier.name for verifier in trusted)
-    had = f"{len(asked.by)} of {threshold} signed" if asked.by else "nobody signed"
+    had = f"{signers} of {threshold} signed" if asked.by else "nobody signed"
     return Outcome(rule, Result.MISSING, (f"{had} {read.subject}, of these: {names}",))
 
 
@@ -115,7 +118,7 @@ def check_model(read: Read, trusted: Sequence[Verifier], model: Statement | None
     if not signed:
         return None
     roots = {one.statement.subjects for one in signed}
-    if model is not None and roots == {model.subjects}:
+    if model is not None and model.subjects in roots:
         return Outcome("model", Result.PASSED, ("the model is signed, file by file",))
     return Outcome("model", Result.WRONG, ("the model that is signed is not the model that is there",))
 
@@ -126,10 +129,11 @@ def vouched(statements: Iterable[SignedStatement], trusted: Sequence[Verifier]) 
 
 
 def _ask(signatures: Sequence[SignedStatement], trusted: Sequence[Verifier]) -> _Asked:
-    asked = _Asked(set(), [], [])
+    asked = _Asked(set(), set(), [], [])
     for signed in signatures:
         by, wrong, not_measured = _vouchers(signed, trusted)
-        asked.by |= by
+        asked.by |= by.keys()
+        asked.keys |= set(by.values())
         if not by:
             asked.not_measured += not_measured
             unknown = f"a signature is by {signed.by}, which is not trusted"
@@ -137,12 +141,14 @@ def _ask(signatures: Sequence[SignedStatement], trusted: Sequence[Verifier]) -> 
     return asked
 
 
-def _vouchers(signed: SignedStatement, trusted: Sequence[Verifier]) -> tuple[set[str], list[str], list[str]]:
-    by, wrong, not_measured = set(), [], []
+def _vouchers(signed: SignedStatement, trusted: Sequence[Verifier]) -> tuple[dict[str, str], list[str], list[str]]:
+    """Who signed, with their keys; why others are wrong; why others could not be asked."""
+    by: dict[str, str] = {}
+    wrong, not_measured = [], []
     for verifier in trusted:
         try:
             if name := verifier.vouch(signed):
-                by.add(name)
+                by[name] = verifier.key.fingerprint if isinstance(verifier, KeyVerifier) else signed.hint or name
         except SignatureError as error:
             wrong.append(_sentence(error))
         except NotMeasuredError as error:

@@ -12,7 +12,8 @@ from signed_bundles import attach_provenance, made_bundle, new_key, replayed, re
 from builder.bundle.attached.attach import attached
 from builder.bundle.reading.reader import open_bundle
 from builder.oci.layout import Layout
-from builder.records.signing.signers import SshSigner
+from builder.records.signing.keys import read_private
+from builder.records.signing.signers import KeySigner, SshSigner
 
 
 @pytest.fixture
@@ -233,6 +234,22 @@ def test_an_ssh_key_signs_once_for_all_digests(work):
     found = {record.data for one in bundle.subjects for _, record in attached(bundle, one.digest)}
     assert len(bundle.subjects) == 3
     assert len(found) == 1
+
+
+def test_one_key_that_signs_in_two_forms_is_one_signer(envbuild, work):
+    from cryptography.hazmat.primitives import serialization as forms
+
+    ssh_key(work / "ssh")
+    key = forms.load_ssh_private_key((work / "ssh").read_bytes(), None)
+    private = key.private_bytes(forms.Encoding.PEM, forms.PrivateFormat.PKCS8, forms.NoEncryption())
+    (work / "pem").write_bytes(private)
+    public = key.public_key().public_bytes(forms.Encoding.PEM, forms.PublicFormat.SubjectPublicKeyInfo)
+    (work / "pem.pub").write_bytes(public)
+    bundle = sign(made_bundle(work / "toy.tar"), SshSigner(work / "ssh"))
+    sign(bundle, KeySigner(read_private(work / "pem", lambda: b"")))
+    (work / "policy.yaml").write_text("signatures: [{keys: [pem.pub], allowed-signers: ssh.signers, threshold: 2}]\n")
+    code, _, err = envbuild("verify", "toy.tar", "--policy", "policy.yaml")
+    assert (code, "1 of 2 signed" in err) == (4, True), err
 
 
 def test_as_many_as_the_threshold_must_have_signed(envbuild, work, keys):

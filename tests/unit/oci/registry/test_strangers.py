@@ -15,12 +15,18 @@ from signed_bundles import made_bundle, new_key, sign
 from builder.bundle.attached.attach import attached
 from builder.bundle.checking.trust import Asked, Judge, of_keys
 from builder.bundle.reading.reader import open_bundle, read_bundle
+from builder.image.contents import WANTED
 from builder.oci.attachments import ATTACHMENT_LIMIT, MOST_ATTACHED, Attachment, Draft, write_attachment
+from builder.oci.digest import Digest
 from builder.oci.documents import MEDIA_TYPE_EMPTY, MEDIA_TYPE_MANIFEST, Descriptor, Manifest
 from builder.oci.registry import Reference
 from builder.oci.registry.layout import RegistryLayout
+from builder.oci.validate import Question, validate
 from builder.records.policy.outcome import Result
 from builder.records.signing import sigstore_bundle
+from builder.records.signing.keys import read_private
+from builder.records.signing.model import model_statement
+from builder.records.signing.signers import KeySigner
 
 KIND = sigstore_bundle.MEDIA_TYPE
 
@@ -123,6 +129,17 @@ def test_a_malformed_signature_blocks_none_that_holds_and_is_wrong_by_itself(pla
     bad = [place.attach(b"{"), place.attach(b"{}", "application/vnd.envbuild.ssh-signature.v1+json")]
     assert place.judged([*bad, *place.signatures()]) is Result.PASSED
     assert place.judged(bad) is Result.WRONG
+
+
+def test_a_models_signature_that_is_replayed_blocks_nothing(place: Place, tmp_path: Path) -> None:
+    signer = KeySigner(read_private(tmp_path / "key", lambda: b""))
+    other = model_statement("toy", {"weights.bin": Digest.of(b"other")})
+    replayed = place.attach(signer.sign(other).data)
+    layout = place.listing([replayed, *place.signatures()])
+    bundle = read_bundle(layout, layout.top)
+    judge = Judge(bundle, Asked(of_keys([tmp_path / "key.pub"], None)))
+    images = validate(place.bundle.layout, place.bundle.top, Question(WANTED)).images
+    assert [outcome.result for outcome in (*judge.signatures(), *judge.contents(images))] == [Result.PASSED] * 2
 
 
 def test_more_than_is_read_behind_the_signatures_does_not_hide_them(place: Place) -> None:
