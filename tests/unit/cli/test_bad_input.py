@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from made_bundles import bundle_of, write_file
 from signed_bundles import made_bundle, new_key
 
 from builder.cli import _system_error
@@ -97,3 +98,20 @@ def test_where_nothing_can_be_written_is_told_by_its_own_name(number):
 def test_what_the_system_says_of_other_files_stays_as_it_is():
     error = _system_error(OSError(errno.ENOENT, "No such file or directory", "/to/.hidden"))
     assert (error.what, error.why, error.hint) == ("no such file or directory", ("`/to/.hidden`",), None)
+
+
+def test_a_command_that_is_not_there_is_told_before_anything_is_built_for_it(envbuild, work):
+    write_file(work / "toy.tar", bundle_of({}))
+    code, _, err = envbuild("reproduce", "toy.tar", "--command", "nosuch")
+    assert code == 1
+    assert "error: the bundle has no command `nosuch`" in err
+    assert "building" not in err
+
+
+def test_a_report_that_cannot_be_written_is_told_before_anything_is_built_for_it(envbuild, work):
+    made_bundle(work / "toy.tar")
+    (work / "file").touch()
+    for place in ("none/x.md", "file/x.md"):
+        code, _, err = envbuild("reproduce", "toy.tar", "--report", place)
+        assert code == 1
+        assert f"no report can be written to `{place}`" in err
