@@ -11,19 +11,17 @@ import os
 import shutil
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from builder.bundle.attached.listed import Found, found_in_registry
+from builder.bundle.attached.listed import Found, found_in_registry, read_record
 from builder.bundle.reading.reader import Bundle, open_bundle
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.oci.archive import ArchiveReader, bundle_blobs, index_document, read_index, stream_archive
 from builder.oci.attachments import (
     ALL_LIMIT,
-    ATTACHMENT_LIMIT,
     Attachment,
     Draft,
     attached_entry,
@@ -40,8 +38,6 @@ from builder.oci.registry.layout import RegistryLayout
 
 if TYPE_CHECKING:
     from builder.oci.registry import Reference, Registries
-
-_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +109,8 @@ def found(bundle: Bundle, subject: Digest) -> Found:
     size = sum(blob.size for _, blob in records)
     if size > ALL_LIMIT:
         raise EnvbuildError(f"too much is attached to {subject}", f"it takes {size} bytes")
-
-    def read(record: tuple[Descriptor, Descriptor]) -> tuple[Descriptor, Attachment]:
-        entry, blob = record
-        data = bundle.layout.read(blob, ATTACHMENT_LIMIT)
-        return entry, Attachment(entry.artifact_type or "", blob.media_type, data, entry.annotations)
-
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return Found(tuple(pool.map(read, sorted(records, key=lambda record: record[0].digest))))
+    ordered = sorted(records, key=lambda record: record[0].digest)
+    return Found(tuple((entry, read_record(bundle.layout, entry, blob)) for entry, blob in ordered))
 
 
 def attached_by_subject(bundle: Bundle) -> dict[Digest, list[Descriptor]]:
@@ -151,21 +141,17 @@ def _subject(bundle: Bundle, subject: Descriptor) -> Descriptor:
     raise EnvbuildError(f"nothing can be attached to {subject.digest}", f"it is not in `{bundle.name}`")
 
 
-def _checked(bundle: Bundle) -> list[tuple[Descriptor, Manifest, Digest]]:
+def _checked(bundle: Bundle) -> Iterator[tuple[Descriptor, Manifest, Digest]]:
     """What is attached in a bundle in a file or a folder, and to what."""
     subjects = {one.digest for one in bundle.subjects}
-
-    def check(listed: Descriptor) -> tuple[Descriptor, Manifest, Digest]:
+    for listed in bundle.attached:
         if listed.media_type not in MANIFESTS:
             raise EnvbuildError(f"{listed.digest} is no record", f"it is of the type {listed.media_type[:100]!r}")
         manifest = bundle.layout.manifest(listed)
         about = subject_of(listed, manifest).digest
         if about not in subjects:
             raise DigestMismatchError(f"{listed.digest} is attached to something else", f"its subject is {about}")
-        return attached_entry(listed, manifest), manifest, about
-
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(pool.map(check, bundle.attached))
+        yield attached_entry(listed, manifest), manifest, about
 
 
 def _rewrite(archive: ArchiveReader, draft: Draft, blobs: Iterable[Descriptor], index: bytes) -> None:

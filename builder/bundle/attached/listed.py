@@ -14,6 +14,7 @@ from builder.errors import EnvbuildError
 from builder.oci.attachments import ALL_LIMIT, ATTACHMENT_LIMIT, Attachment, attached_entry, is_record, subject_of
 from builder.oci.digest import Digest
 from builder.oci.documents import MANIFESTS, Descriptor
+from builder.oci.layout import Layout
 from builder.oci.registry.failure import RefusedError
 from builder.oci.registry.layout import RegistryLayout
 from builder.oci.registry.patience import TransientError
@@ -50,9 +51,7 @@ def found_in_registry(layout: RegistryLayout, subject: Digest) -> Found:
         return (attached_entry(entry, manifest), manifest.layers[0]) if is_record(manifest) else None
 
     def read(record: tuple[Descriptor, Descriptor]) -> tuple[Descriptor, Attachment]:
-        entry, blob = record
-        data = layout.read(blob, ATTACHMENT_LIMIT)
-        return entry, Attachment(entry.artifact_type or "", blob.media_type, data, entry.annotations)
+        return record[0], read_record(layout, *record)
 
     records = [record for record in _each(described, listed.entries, unread) if record]
     affordable, size = [], 0
@@ -64,6 +63,15 @@ def found_in_registry(layout: RegistryLayout, subject: Digest) -> Found:
         affordable.append(record)
     done = sorted(_each(read, affordable, unread), key=lambda record: record[0].digest)
     return Found(tuple(done), tuple(unread))
+
+
+def read_record(layout: Layout, entry: Descriptor, blob: Descriptor) -> Attachment:
+    """What a list names as `entry`, with its one blob.
+
+    Raises: EnvbuildError, if it is too large; DigestMismatchError.
+    """
+    data = layout.read(blob, ATTACHMENT_LIMIT)
+    return Attachment(entry.artifact_type or "", blob.media_type, data, entry.annotations)
 
 
 def _each(ask: Callable[[_A], _B], things: Sequence[_A], unread: list[str]) -> Iterator[_B]:
