@@ -15,7 +15,7 @@ from signed_bundles import made_bundle, new_key, sign
 from builder.bundle.attached.attach import attached
 from builder.bundle.checking.trust import Asked, Judge, of_keys
 from builder.bundle.reading.reader import open_bundle, read_bundle
-from builder.image.contents import WANTED
+from builder.image.contents.wanted import WANTED
 from builder.oci.attachments import ATTACHMENT_LIMIT, MOST_ATTACHED, Attachment, Draft, write_attachment
 from builder.oci.digest import Digest
 from builder.oci.documents import MEDIA_TYPE_EMPTY, MEDIA_TYPE_MANIFEST, Descriptor, Manifest
