@@ -15,6 +15,8 @@ from builder.errors import DigestMismatchError
 
 _MOST_FILES, _MOST_FETCHES = 20, 10
 """That are shown one by one, without `--json`."""
+_SAYS = (".predicateType", "/predicate-type")
+"""The ends of the annotations that tell what a statement says: of a signed one, of an unsigned one."""
 _TEXT_ROLE = "license-text"
 """Of a bundle's texts of licences, which are many: without `--json`, those that hold are told as one."""
 
@@ -139,4 +141,6 @@ def _record_lines(summary: dict[str, Any]) -> Iterator[str]:
         sizes = size_text(sum(text["size"] for text in texts))
         yield f"record    {_TEXT_ROLE}  {count(len(texts), 'text')}, {sizes}; `--json` lists all"
     for record in summary.get("attached", []):
-        yield f"attached  {record['type']}  {record['digest']}  {size_text(record['size'])}, to {record['subject']}"
+        says = [value for key, value in sorted(record["annotations"].items()) if key.endswith(_SAYS)]
+        size = ", ".join([*says, size_text(record["size"])])
+        yield f"attached  {record['type']}  {record['digest']}  {size}, to {record['subject']}"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from made_bundles import bundle_of, write_file
-from signed_bundles import made_bundle, new_key
+from signed_bundles import attach_provenance, made_bundle, new_key
 
 from builder.cli import _system_error
 
@@ -115,3 +115,16 @@ def test_a_report_that_cannot_be_written_is_told_before_anything_is_built_for_it
         code, _, err = envbuild("reproduce", "toy.tar", "--report", place)
         assert code == 1
         assert f"no report can be written to `{place}`" in err
+
+
+def test_what_each_attached_record_says_is_shown(envbuild, work):
+    made_bundle(work / "toy.tar")
+    attach_provenance(work / "toy.tar", "https://ci.example/1")
+    new_key(work / "a")
+    envbuild("sign", "toy.tar", "--key", "a")
+    code, out, _ = envbuild("inspect", "toy.tar", "--records")
+    attached = [line for line in out.splitlines() if line.startswith("attached")]
+    assert code == 0
+    assert any("vnd.in-toto" in line for line in attached)
+    assert any("https://model_signing/signature/v1.0, " in line for line in attached)
+    assert all("https://" in line for line in attached)
