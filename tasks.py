@@ -116,7 +116,8 @@ def test(arguments: list[str]) -> None:
         run("ruff", "format", "--check")
         run("mypy")
         run("lint-imports")
-    run("pytest", *(arguments or ["-n", "auto", "--dist", "loadfile", "--durations=60", "--durations-min=4"]))
+    spread = ["-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder"]
+    run("pytest", *(arguments or [*spread, "--durations=60", "--durations-min=4"]))
 
 
 def slow(arguments: list[str]) -> None:
