@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 from made_bundles import bundle_of, write_file
-from signed_bundles import attach_provenance, made_bundle, new_key
+from signed_bundles import made_bundle, new_key
 
+from builder.bundle.attached.attach import attach
+from builder.bundle.reading.reader import open_bundle
 from builder.cli import _system_error
+from builder.records.in_toto import statement_document, unsigned
 
 ROOT = Path(__file__).parents[3]
 
@@ -118,13 +121,14 @@ def test_a_report_that_cannot_be_written_is_told_before_anything_is_built_for_it
 
 
 def test_what_each_attached_record_says_is_shown(envbuild, work):
-    made_bundle(work / "toy.tar")
-    attach_provenance(work / "toy.tar", "https://ci.example/1")
+    top = open_bundle(made_bundle(work / "toy.tar")).top
+    statement = statement_document([("", top.digest)], "https://envbuild.dev/toy/v1", {})
+    attach(work / "toy.tar", top, [unsigned(statement)])
     new_key(work / "a")
-    envbuild("sign", "toy.tar", "--key", "a")
+    assert envbuild("sign", "toy.tar", "--key", "a")[0] == 0
     code, out, _ = envbuild("inspect", "toy.tar", "--records")
     attached = [line for line in out.splitlines() if line.startswith("attached")]
     assert code == 0
-    assert any("vnd.in-toto" in line for line in attached)
+    assert any("https://envbuild.dev/toy/v1, " in line for line in attached)
     assert any("https://model_signing/signature/v1.0, " in line for line in attached)
     assert all("https://" in line for line in attached)
