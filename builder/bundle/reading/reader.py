@@ -133,8 +133,12 @@ def read_bundle(layout: Layout, top: Descriptor, attached: Sequence[Descriptor] 
     images = [read_image(layout, manifest) for manifest in manifests if not manifest.is_artifact]
     if not images:
         raise EnvbuildError(f"`{top.annotations.get(REF_NAME) or top.digest}` holds no image")
+    by_platform = {image.config.platform: image for image in images}
+    if len(by_platform) != len(images):
+        what = f"`{top.annotations.get(REF_NAME) or top.digest}` lists several images for one platform"
+        raise EnvbuildError(what, "which of them is run would be left to who runs it")
     artifacts = tuple(manifest for manifest in manifests if manifest.is_artifact)
-    return Bundle(layout, top, {image.config.platform: image for image in images}, artifacts, tuple(attached))
+    return Bundle(layout, top, by_platform, artifacts, tuple(attached))
 
 
 def is_bundle(image: Image) -> bool:

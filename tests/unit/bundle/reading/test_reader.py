@@ -61,6 +61,12 @@ def test_a_bundle_without_images_is_refused(store: Store) -> None:
         open_bundle(make_bundle(store, [], image))
 
 
+def test_two_images_for_one_platform_are_refused(store: Store) -> None:
+    images = [make_image(store, b"{}"), make_image(store, b"{ }")]
+    with pytest.raises(EnvbuildError, match="several images for one platform"):
+        open_bundle(make_bundle(store, images, images[0]))
+
+
 def test_a_document_of_data_is_read(store: Store) -> None:
     document = DOCUMENT | {"data": {"a": DATA_ENTRY}, "commands": {"a": COMMAND | {"inputs": ["a"]}}}
     assert read_document(store, make_image(store, json.dumps(document).encode())) == document
