@@ -116,14 +116,17 @@ def test(arguments: list[str]) -> None:
         run("ruff", "format", "--check")
         run("mypy")
         run("lint-imports")
-    spread = ["-n", "auto", "--dist", "loadfile", "--no-loadscope-reorder"]
-    run("pytest", *(arguments or [*spread, "--durations=60", "--durations-min=4"]))
+    workers = str((os.cpu_count() or 1) + 1)  # engines and registries are waited for half of the time
+    spread = ["-n", workers, "--dist", "loadfile", "--no-loadscope-reorder"]
+    run("pytest", *(arguments or ["-m", "not slow", *spread, "--durations=60", "--durations-min=4"]))
 
 
 def slow(arguments: list[str]) -> None:
     """Heavy checks."""
     install("test")
     run("pytest", *(arguments or ["tests/slow"]))
+    if not arguments:
+        run("pytest", "-m", "slow", "tests/e2e")
 
 
 def reproduce(_: list[str]) -> None:

@@ -18,6 +18,7 @@ from builder.oci.documents import Platform
 from builder.oci.store import Store
 from builder.run.unpack import unpack_image
 
+pytestmark = pytest.mark.slow
 ARM = Platform("arm64")
 ELF_MACHINE_ARM64 = 183
 """e_machine of AArch64 (elf.h)."""

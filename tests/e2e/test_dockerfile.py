@@ -210,6 +210,7 @@ def test_scripts_that_a_native_build_refuses_are_run(envbuild, classic, write, s
     assert run(identity, "/opt/env/bin/python", "-c", "import os; print(os.listdir('/etc/sgml'))") == "['catalog']\n"
 
 
+@pytest.mark.slow
 def test_what_a_base_has_newer_becomes_the_locked_version(classic, write, docker, debian_base, debian_packages) -> None:
     """The base has two libraries in a version that Debian never had."""
     steps = (
@@ -240,6 +241,7 @@ def test_what_a_base_has_newer_becomes_the_locked_version(classic, write, docker
     assert {name: installed[name] for name in wanted} == wanted
 
 
+@pytest.mark.slow
 def test_conda_packages_and_wheels_are_linked_by_another_image(
     classic, write, linker, conda_channel, store, run, pure_wheels
 ) -> None:
@@ -263,6 +265,7 @@ def test_an_image_that_has_an_environment_already_does_not_link(
     assert "another image has to link" in classic(folder, "--build-arg", f"LINKER={made}", code=1)
 
 
+@pytest.mark.slow
 def test_conda_packages_beside_debians_python_need_no_other_image(
     buildkit, write, conda_channel, debian_packages, pure_wheels, run
 ) -> None:
@@ -276,6 +279,7 @@ def test_conda_packages_beside_debians_python_need_no_other_image(
     assert "conda-meta" in run(identity, "ls", "/opt/env")
 
 
+@pytest.mark.slow
 def test_a_standalone_interpreter_is_unpacked(classic, write, store, run, pure_wheels, tmp_path: Path) -> None:
     lock = standalone_lock({AMD64: base(store, AMD64)}, tmp_path, pure_wheels)
     identity = classic(write(lock))
