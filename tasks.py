@@ -126,7 +126,7 @@ def slow(arguments: list[str]) -> None:
     install("test")
     run("pytest", *(arguments or ["tests/slow"]))
     if not arguments:
-        run("pytest", "-m", "slow", "tests/e2e")
+        run("pytest", "-m", "slow", "tests/e2e", "tests/integration")
 
 
 def reproduce(_: list[str]) -> None:

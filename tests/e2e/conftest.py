@@ -145,25 +145,34 @@ def _unpack_newer_docker(dpkg_deb: Program, store: Path, folder: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def podman(program: Callable[[str], Program], podman_settings: Callable[[Path], dict[str, str]]) -> Iterator[Program]:
+def podman(
+    program: Callable[[str], Program],
+    podman_settings: Callable[[Path], dict[str, str]],
+    reset_podman: Callable[..., None],
+) -> Iterator[Program]:
     """Podman as root, with folders of its own, and with the runtime that runs on every kind of control groups."""
     if os.geteuid() != 0:
         unavailable("only root can give Podman folders of its own")
     with tempfile.TemporaryDirectory(prefix="envbuild-podman-") as folder:
         found = Program(program("podman").name, podman_settings(Path(folder)))
         yield found
-        _reset(found)
+        reset_podman(found)
 
 
-def _reset(podman: Program) -> None:
-    """Remove everything. What a container that ended just now still writes about itself makes that fail once."""
-    for attempt in range(3):
-        try:
-            podman("system", "reset", "--force")
-            return
-        except AssertionError:
-            if attempt == 2:
-                raise
+@pytest.fixture(scope="session")
+def reset_podman() -> Callable[..., None]:
+    """Removes everything. What a container that ended just now still writes about itself makes that fail once."""
+
+    def reset(podman: Program, *options: str | Path) -> None:
+        for attempt in range(3):
+            try:
+                podman(*options, "system", "reset", "--force")
+                return
+            except AssertionError:
+                if attempt == 2:
+                    raise
+
+    return reset
 
 
 @pytest.fixture(scope="session")

@@ -34,7 +34,10 @@ commands: {{tell: {{run: python tell.py}}}}
 """
 TELL = "import os, sys; print(sys.prefix, sys.base_prefix, sys.version.split()[0], os.getcwd())\n"
 
-pytestmark = pytest.mark.skipif(host_platform() != Platform("amd64"), reason="the base is for amd64")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(host_platform() != Platform("amd64"), reason="the base is for amd64"),
+]
 
 
 @pytest.fixture(scope="module")

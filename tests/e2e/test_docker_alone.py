@@ -82,12 +82,14 @@ def test_trains_without_network(trained, bundle, image):
     assert record["params"] == {"test_share": 0.25, "regularisation": 1.0, "iterations": 1000}
 
 
+@pytest.mark.slow
 def test_two_trainings_give_the_same_model(docker, image, trained, data, out):
     mounts = ["-v", f"{out}:/out", "-v", f"{data}:/data/penguins:ro"]
     docker("run", "--rm", "--network", "none", *mounts, "--user", ME, image, "train")
     assert (out / "model/model.joblib").read_bytes() == (trained / "model/model.joblib").read_bytes()
 
 
+@pytest.mark.slow
 def test_trains_with_a_root_that_cannot_be_written_to(docker, image, data, out):
     mounts = ["-v", f"{out}:/out", "-v", f"{data}:/data/penguins:ro"]
     docker("run", "--rm", "--read-only", "--network", "none", *mounts, "--user", ME, image, "train")
@@ -146,6 +148,7 @@ def test_serves_the_model_that_was_trained(serving, image, trained):
     assert sum(answer["output"]["probabilities"].values()) == pytest.approx(1, abs=0.001)
 
 
+@pytest.mark.slow
 def test_serves_with_a_root_that_cannot_be_written_to_under_any_user(serving, image, trained):
     trained.chmod(0o755)
     options = ["--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"]

@@ -19,6 +19,7 @@ from builder.errors import EnvbuildError
 from builder.oci.documents import Platform
 from builder.run.embedded.diagnosis import check_platform
 
+pytestmark = pytest.mark.slow
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 NAMES = ["docker", "buildkit"]
 

@@ -200,6 +200,7 @@ def test_a_file_that_was_tampered_with_stops_the_build(builder, kind: str, rende
     assert "FAILED" in said or "THESE PACKAGES DO NOT MATCH THE HASHES" in said
 
 
+@pytest.mark.slow
 def test_scripts_that_a_native_build_refuses_are_run(envbuild, classic, write, store, run, debian_packages) -> None:
     more = [package for package in base(store, AMD64, "bookworm", REFUSED) if package.name == REFUSED]
     lock = debian_lock([*debian_packages, *more])
@@ -256,6 +257,7 @@ def test_conda_packages_and_wheels_are_linked_by_another_image(
     assert (record["url"], record["channel"], record["sha256"]) == (locked.url, locked.channel, locked.digest.hex)
 
 
+@pytest.mark.slow
 def test_an_image_that_has_an_environment_already_does_not_link(
     classic, write, rendered, docker, conda_channel, store
 ) -> None:

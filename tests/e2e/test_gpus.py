@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
 ENVIRONMENT = 'python: "3.11"\ncuda: "12.8"\n'
 
 

@@ -83,6 +83,7 @@ def test_serves_on_docker_with_nothing_but_the_image(docker: Any, full: Packed, 
         docker("rm", "-f", container)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can take the network away")
 def test_trains_on_the_embedded_engine_where_there_is_no_interface(
     alone: Any, program: Callable[[str], Any], full: Packed, out: Path
@@ -91,6 +92,7 @@ def test_trains_on_the_embedded_engine_where_there_is_no_interface(
     assert_trained(out)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can take the network away")
 def test_serves_on_the_embedded_engine_where_there_is_no_interface(
     alone: Any, program: Callable[[str], Any], full: Packed, out: Path

@@ -202,6 +202,7 @@ def rootless(users, podman_settings, workplace):
     return replace(envbuild, line=line, environment={**envbuild.environment, **settings}, user=None)
 
 
+@pytest.mark.slow
 def test_a_users_own_podman_runs_as_that_user(rootless, copies, workplace):
     project = make_project(rootless, copies, "owned")
     for path in (copies, *copies.rglob("*")):

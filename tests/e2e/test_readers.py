@@ -299,7 +299,7 @@ def test_docker_exports_the_same_files(docker, image, expected):
     assert differences(without_engines_own(expected), without_engines_own(tree)) == {}
 
 
-def test_podman_loads_and_trains(bundle, data, folder, program, tmp_path):
+def test_podman_loads_and_trains(bundle, data, folder, program, reset_podman, tmp_path):
     podman = program("podman")
     places = ["--root", folder / "podman", "--runroot", folder / "podman-run", "--tmpdir", folder / "podman-tmp"]
     line = [*places, *PODMAN]
@@ -310,7 +310,7 @@ def test_podman_loads_and_trains(bundle, data, folder, program, tmp_path):
         podman(*line, "run", "--rm", "--network", "none", *LIMITS, *mounts, "--user", user, bundle.name, "train")
         assert json.loads((tmp_path / "metrics.json").read_text())["accuracy"] > 0.9
     finally:
-        podman(*line, "system", "reset", "--force")
+        reset_podman(podman, *line)
 
 
 @pytest.fixture(scope="module")
@@ -370,7 +370,7 @@ def test_an_engine_with_containerd_loads_and_pulls_the_bundle(containerd_docker,
     assert containerd_docker("run", "--rm", *read_model(pushed)).stdout == model_files
 
 
-def test_podman_pulls_the_image_and_not_the_model(pushed, model_files, folder, program):
+def test_podman_pulls_the_image_and_not_the_model(pushed, model_files, folder, program, reset_podman):
     podman = program("podman")
     places = ["--root", folder / "podman", "--runroot", folder / "podman-run", "--tmpdir", folder / "podman-tmp"]
     line = [*places, *PODMAN]
@@ -379,4 +379,4 @@ def test_podman_pulls_the_image_and_not_the_model(pushed, model_files, folder, p
         options = ["--rm", "--network", "none", *LIMITS]
         assert podman(*line, "run", *options, *read_model(pushed)).stdout == model_files
     finally:
-        podman(*line, "system", "reset", "--force")
+        reset_podman(podman, *line)

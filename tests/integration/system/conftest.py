@@ -23,6 +23,7 @@ from builder.layers.system import DebFacts, system_directories, system_files
 MIRROR = "http://deb.debian.org"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 PYTHON = {"bookworm": "python3.11", "trixie": "python3.13"}
+SUITES = ["bookworm", pytest.param("trixie", marks=pytest.mark.slow)]
 PACKAGES = ["ca-certificates", "netbase", "openssl", "tzdata", "libgomp1", "libopenblas0", "liblapack3"]
 
 BASE = ["base-files", "base-passwd", "libc-bin"]
@@ -180,7 +181,7 @@ def apt(debian: None, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str
     return make
 
 
-@pytest.fixture(scope="session", params=sorted(PYTHON))
+@pytest.fixture(scope="session", params=SUITES)
 def roots(
     request: pytest.FixtureRequest, apt: Callable[[str, str], Apt], tmp_path_factory: pytest.TempPathFactory
 ) -> Roots:
@@ -202,7 +203,7 @@ def roots(
     return Roots(suite, installed, folder / "assembled")
 
 
-@pytest.fixture(scope="session", params=sorted(PYTHON))
+@pytest.fixture(scope="session", params=SUITES)
 def slim_root(
     request: pytest.FixtureRequest, apt: Callable[[str, str], Apt], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[str, Path]:
