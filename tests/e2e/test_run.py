@@ -111,7 +111,7 @@ one = pytest.mark.parametrize("runner", [("embedded", "caller")], ids="-".join, 
 """For what no engine has a part in."""
 
 
-@pytest.fixture(params=ENGINES, ids="-".join)
+@pytest.fixture(params=[*ENGINES[:-1], pytest.param(ENGINES[-1], marks=pytest.mark.slow)], ids="-".join)
 def runner(request, users, copies, free_port) -> Runner:
     engine, user = request.param
     envbuild = users(user)
