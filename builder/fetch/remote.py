@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
 from builder.fetch.failure import InterruptedTransferError, TransportError
 from builder.fetch.redaction import without_secrets_in
@@ -79,7 +79,7 @@ def open_remote(url: str, offset: int) -> Iterator[Body]:
 
     Raises: TransportError.
     """
-    with _asked(url, lambda system, path: system.open(path, "rb", block_size=_BLOCK, cache_type="readahead")) as file:
+    with _asked(url, _opened) as file:
         yield _RemoteBody(url, file, offset)
 
 
@@ -102,6 +102,15 @@ def pinned_revision(url: str, kind: str, repository: str, revision: str | None) 
         return str(api.repo_info(repository, repo_type=kind, revision=revision).sha)
 
     return _asked(url, ask)
+
+
+def _opened(system: AbstractFileSystem, path: str) -> BinaryIO:
+    """The file at `path`, also where it came after the file system had listed its folder."""
+    try:
+        return cast("BinaryIO", system.open(path, "rb", block_size=_BLOCK, cache_type="readahead"))
+    except FileNotFoundError:
+        system.invalidate_cache()
+        return cast("BinaryIO", system.open(path, "rb", block_size=_BLOCK, cache_type="readahead"))
 
 
 def _listing(system: AbstractFileSystem, path: str, url: str) -> tuple[RemoteFile, ...] | None:

@@ -4,6 +4,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from object_stores import COMMIT, MOVED, SECRET, ObjectStore
 from builder.bundle.inside.documents import _data
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.fetch import Source
-from builder.fetch.remote import RemoteFile, public_reason
+from builder.fetch.remote import RemoteFile, list_remote, open_remote, public_reason
 from builder.lock.data import download
 from builder.lock.data.download import Downloader
 from builder.lock.data.locking import entries
@@ -86,6 +87,15 @@ def test_upgrade_reads_anew_and_a_new_url_is_read(
     with pytest.raises(StaleLockError):
         project.check()
     assert project.lock().data["file"].size == 1
+
+
+def test_a_file_that_came_after_its_folder_was_listed_is_read(url: str, root: str, objects: ObjectStore) -> None:
+    assert list_remote(f"{url}/b")
+    with closing(open_remote(f"{url}/b/e.txt", 0)) as bodies:
+        next(bodies)
+    objects.put({f"{root}/data/b/late": b"5"})
+    with closing(open_remote(f"{url}/b/late", 0)) as bodies:
+        assert next(bodies).size == 1
 
 
 def test_a_promise_that_the_store_does_not_keep_is_a_wrong_digest(url: str, project: DataProject) -> None:
