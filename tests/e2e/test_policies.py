@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from signed_bundles import new_key
 
+pytestmark = pytest.mark.slow
 POLICY = """\
 signatures: [{{keys: [key.pub]}}]
 builders: ["https://envbuild.dev/builders/*"]

@@ -111,7 +111,11 @@ one = pytest.mark.parametrize("runner", [("embedded", "caller")], ids="-".join, 
 """For what no engine has a part in."""
 
 
-@pytest.fixture(params=[*ENGINES[:-1], pytest.param(ENGINES[-1], marks=pytest.mark.slow)], ids="-".join)
+SLOW = {("docker", "unprivileged"), ("podman", "caller")}
+PARAMS = [pytest.param(one, marks=[pytest.mark.slow] if one in SLOW else []) for one in ENGINES]
+
+
+@pytest.fixture(params=PARAMS, ids="-".join)
 def runner(request, users, copies, free_port) -> Runner:
     engine, user = request.param
     envbuild = users(user)
