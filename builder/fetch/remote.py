@@ -6,6 +6,7 @@ the time of reading; none is kept, and none is in a message.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import re
@@ -106,11 +107,12 @@ def pinned_revision(url: str, kind: str, repository: str, revision: str | None) 
 
 def _opened(system: AbstractFileSystem, path: str) -> BinaryIO:
     """The file at `path`, also where it came after the file system had listed its folder."""
+    read = functools.partial(system.open, path, "rb", block_size=_BLOCK, cache_type="readahead")
     try:
-        return cast("BinaryIO", system.open(path, "rb", block_size=_BLOCK, cache_type="readahead"))
+        return cast("BinaryIO", read())
     except FileNotFoundError:
         system.invalidate_cache()
-        return cast("BinaryIO", system.open(path, "rb", block_size=_BLOCK, cache_type="readahead"))
+        return cast("BinaryIO", read())
 
 
 def _listing(system: AbstractFileSystem, path: str, url: str) -> tuple[RemoteFile, ...] | None:
