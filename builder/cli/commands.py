@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import replace
 
 import click
 
 from builder import __version__
+from builder.cli.lazy_group import LazyGroup
 
 COMMANDS = {
     "init": "Start a project from a template.",
@@ -17,6 +17,7 @@ COMMANDS = {
     "build": "Build the image of a project or an environment from its lock.",
     "render": "Write a Dockerfile with all that it needs, for Docker alone.",
     "bundle": "Pack a project into one file that trains and serves anywhere.",
+    "data": "Say what is promised of data, and hold them to it.",
     "scan": "Look for secrets, unsafe pickles and personal data.",
     "inspect": "Show what is in a bundle.",
     "diff": "Show what differs between two bundles, and what changed the digest.",
@@ -42,38 +43,14 @@ COMMANDS = {
 """Each command and the first line of its help, in the order of use."""
 
 
-class _Commands(click.Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
-            return None
-        command: click.Command = importlib.import_module(f"builder.cli.{name}").command
-        return _with_loudness(command)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            import difflib
-
-            near = difflib.get_close_matches(args[0], COMMANDS, 1)
-            hint = f" Did you mean `{near[0]}`?" if near else ""
-            raise click.UsageError(f"There is no command `{args[0]}`.{hint}", ctx)
-        return super().resolve_command(ctx, args)
-
-
 def _with_loudness(command: click.Command) -> click.Command:
     """A command, and those below it, which take `--quiet` and `--verbose` behind their names too."""
     if not any(parameter.name == "quiet" for parameter in command.params):
         command.params += [_loudness("-q", "--quiet"), _loudness("-v", "--verbose")]
     for below in (*getattr(command, "commands", {}).values(), *getattr(command, "subcommands", {}).values()):
         _with_loudness(below)
+    if isinstance(command, LazyGroup):
+        command.finish = _with_loudness
     return command
 
 
@@ -86,7 +63,13 @@ def _set_loudness(context: click.Context, parameter: click.Parameter, value: boo
         context.obj = replace(context.obj, **{parameter.name: True})
 
 
-@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.command(
+    cls=LazyGroup,
+    package="builder.cli",
+    listed=COMMANDS,
+    finish=_with_loudness,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress; errors only.")
 @click.option("-v", "--verbose", is_flag=True, help="Say more of what is done.")
 @click.version_option(__version__, "-V", "--version", message="envbuild %(version)s")

@@ -1,8 +1,10 @@
 """Declaring a document: a dataclass whose fields say their key, meaning and form. Read by `reader` and `schema`.
 
-A document with the class variable `ONE_OF`, names of keys, needs at least one of them.
+A document with the class variable `ONE_OF`, names of keys, needs at least one of them. One with `CAMEL_CASE` has keys
+such as `logicalType`; else they are such as `exclude-newer`.
 Supported types: str, int, float, bool, a Literal, a dataclass declared likewise, `X | None`, `tuple[X, ...]`,
-`Mapping[str, X]`, and unions of those that differ in their YAML kind (scalar, sequence, mapping).
+`Mapping[str, X]`, unions of those that differ in their YAML kind (scalar, sequence, mapping), and Any, as plain JSON
+data.
 """
 
 from __future__ import annotations
@@ -73,7 +75,7 @@ def keys(document: type) -> dict[str, Key]:
     hints = typing.get_type_hints(document)
     result = {}
     for field in dataclasses.fields(document):
-        name = field.name.replace("_", "-")
+        name = _written(field.name, camel_case=getattr(document, "CAMEL_CASE", False))
         result[name] = Key(
             name,
             field.name,
@@ -84,6 +86,11 @@ def keys(document: type) -> dict[str, Key]:
             default_of(field) is MISSING,
         )
     return result
+
+
+def _written(name: str, *, camel_case: bool) -> str:
+    first, *rest = name.rstrip("_").split("_")
+    return first + "".join(map(str.capitalize, rest)) if camel_case else "-".join((first, *rest))
 
 
 def alternatives(declared: Any) -> tuple[Any, ...]:

@@ -49,6 +49,11 @@ class DataReference:
     size: int | None = key("The size in bytes, of all files together.", default=None)
     description: str = key("What it is, in a sentence.", default="")
     license: str = key("Its licence, as SPDX names it.", default="")
+    contract: str | None = key(
+        "What is promised of it: a data contract (ODCS), which `run` and `bundle` check first.",
+        default=None,
+        form=_FILE,
+    )
 
     def problems(self) -> Iterable[tuple[str, str, str | None]]:
         """What single keys cannot tell."""
@@ -177,6 +182,15 @@ class Licenses:
 
 
 @dataclass(frozen=True, slots=True)
+class Privacy:
+    """What of data may go into a bundle."""
+
+    deny: tuple[str, ...] = key(
+        "Classes, as contracts name them (`classification`), that no packed file may have.", default=()
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """A project: what goes into its bundle and what the bundle can do."""
 
@@ -195,6 +209,7 @@ class Project:
     commands: Mapping[str, Command] = key("What the bundle can do, by name.", default=dict, key_form=_NAME)
     licenses: Licenses | None = key("Which licences packages may have.", default=None)
     scan: Scan | None = key("Findings of scans that are known and taken.", default=None)
+    privacy: Privacy | None = key("What of data may go into a bundle.", default=None)
 
     def problems(self) -> Iterable[tuple[str, str, str | None]]:
         """What single keys cannot tell."""

@@ -113,6 +113,8 @@ class Reader:
                 self.report(path, "the document nests or repeats too much")
             self._nodes = _NODE_LIMIT + 2
             return None
+        if declared is Any:
+            return self._plain(node, path, depth)
         if node.tag == _NULL:
             self.report(path, "it has no value", "give it one, or leave it out")
             return None
@@ -191,6 +193,20 @@ class Reader:
                 self.report(place, "this key stands twice")
             seen.add(name)
             yield name, child
+
+    def _plain(self, node: Any, path: str, depth: int) -> Any:
+        """Any value, as JSON data; a date as its text."""
+        if node.id == "mapping":
+            pairs = self._pairs(node, path)
+            return {name: self._value(child, Any, f"{path}.{name}", None, depth + 1) for name, child in pairs}
+        if node.id == "sequence":
+            each = enumerate(node.value)
+            return [self._value(child, Any, f"{path}[{number}]", None, depth + 1) for number, child in each]
+        if node.tag == _NULL:
+            return None
+        tag = node.tag.removeprefix("tag:yaml.org,2002:")
+        declared = {"bool": bool, "int": int, "float": float}.get(tag, str)
+        return self._scalar(node, declared, path, None)
 
     def _scalar(self, node: Any, declared: Any, path: str, key: Key | None) -> Any:
         text = str(node.value)

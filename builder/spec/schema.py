@@ -24,6 +24,8 @@ def json_schema(document: type, name: str) -> dict[str, Any]:
 
 
 def _schema(declared: Any, key: Key | None) -> dict[str, Any]:
+    if declared is Any:
+        return {}
     members = alternatives(declared)
     if len(members) > 1:
         return {"oneOf": [_schema(member, key) for member in members]}
