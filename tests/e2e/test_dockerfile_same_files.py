@@ -109,7 +109,7 @@ def conda(build_both, projects, envbuild, team_channel, linker, tmp_path_factory
     return build_both(folder, "conda:latest", "buildkit", **team_channel)
 
 
-@pytest.fixture(params=["project", "conda"])
+@pytest.fixture(params=["project", pytest.param("conda", marks=pytest.mark.slow)])
 def pair(request) -> Pair:
     return request.getfixturevalue(request.param)
 
@@ -225,6 +225,7 @@ def resolved(files: Files, path: str) -> str:
     return path
 
 
+@pytest.mark.slow
 def test_every_documented_difference_is_seen(project, conda):
     """A page that excuses what never differs would hide what comes to differ."""
     found = [one for pair in (project, conda) for one in differences(pair.dockerfile.files, pair.native.files)]

@@ -9,9 +9,13 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 NAMES = sorted(path.parent.name for path in ROOT.glob("environments/*/environment.yaml"))
+OFTEN_MADE = {"data", "sklearn"}
+"""Other tests run on these."""
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in OFTEN_MADE else []) for name in NAMES]
+)
 def test_an_environment_passes_its_smoke_test_inside_its_image(name, envbuild, copies, team_channel):
     folder = copies / "environments" / name
     envbuild = replace(envbuild, environment=team_channel, cwd=str(folder))

@@ -164,6 +164,7 @@ def test_results_that_vary_are_held_to_their_tolerances_and_bytes_to_what_is_cla
     assert "within the tolerance of 0.5" in reason(report, "metric loss")
 
 
+@pytest.mark.slow
 def test_a_thin_bundle_without_a_record_is_compared_by_digest_and_with_records_that_are_given(
     envbuild, bundled, reproduce, project, workplace
 ):
