@@ -1,6 +1,6 @@
 """Files of rows (CSV, JSON lines, Parquet, Arrow) as tables that can be asked in SQL, within bounds."""
 
-from builder.data.tables.database import Database, Limits, QueryError, quoted
+from builder.data.tables.database import Database, Limits, QueryError, quoted, unread
 from builder.data.tables.files import Column, ColumnReading, Format, Table, TableFile, format_of
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "TableFile",
     "format_of",
     "quoted",
+    "unread",
 ]

@@ -14,6 +14,10 @@ from builder.data.tables.files import Column, ColumnReading, Table, TableFile
 from builder.errors import EnvbuildError
 
 
+_BATCH_ROWS = 1 << 16
+"""Of an Arrow record batch."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What a database may take."""
@@ -33,8 +37,10 @@ class QueryError(EnvbuildError):
 class Database:
     """Some tables, open."""
 
-    def __init__(self, connection: Any, tables: Mapping[str, Table], limits: Limits) -> None:
+    def __init__(self, connection: Any, tables: Mapping[str, Table], limits: Limits, scratch: Path) -> None:
         self.tables = dict(tables)
+        self.scratch = scratch
+        """The one folder that a query can write to; it goes when the database is closed."""
         self._connection = connection
         self._limits = limits
 
@@ -53,7 +59,7 @@ class Database:
             try:
                 _confine(connection, files, limits, Path(spilled))
                 tables = {name: _make_view(connection, name, file) for name, file in files.items()}
-                yield cls(connection, tables, limits)
+                yield cls(connection, tables, limits, Path(spilled))
             finally:
                 connection.close()
 
@@ -89,9 +95,38 @@ class Database:
         finally:
             alarm.cancel()
 
+    def arrow_reader(self, query: str) -> Any:
+        """The rows of a query's answer as a `pyarrow.RecordBatchReader`. Raises: QueryError."""
+        import duckdb
+
+        try:
+            return self._connection.sql(query).to_arrow_reader(_BATCH_ROWS)
+        except duckdb.Error as error:
+            raise QueryError("a query failed", _reason(error)) from error
+
     def numbered(self, name: str, *, raw: bool = False) -> str:
         """SQL for the table's rows with their number in the file as `_row`, from 1; for `FROM`."""
         return f"(SELECT row_number() OVER () AS _row, * FROM {'raw.' if raw else ''}{quoted(name)})"
+
+    def paired(self, name: str, *, numbered: bool = False) -> str:
+        """SQL for the table's rows with each column twice, for `FROM`.
+
+        As it is read; and, as `unread` names it, as the file has it without what stands for no value: where this is
+        something and the other is NULL, a value does not fit. Numbered as by `numbered`.
+        """
+        table = self.tables[name]
+        parts = ["row_number() OVER () AS _row"] if numbered else []
+        for column in table.columns:
+            reading = table.file.readings.get(column.name)
+            parts.append(_expression(column.name, column.stored, reading))
+            if reading is not None:
+                parts.append(f"{_present(column.name, column.stored, reading)} AS {quoted(unread(column.name))}")
+        return f"(SELECT {', '.join(parts)} FROM raw.{quoted(name)})"
+
+
+def unread(column: str) -> str:
+    """The name in `Database.paired` of a column as the file has it, where a reading says how it is read."""
+    return f"\x01{column}"
 
 
 def quoted(name: str) -> str:
@@ -153,15 +188,21 @@ def _source(file: TableFile) -> str:
 
 def _expression(name: str, stored: str, reading: ColumnReading | None) -> str:
     """How a column is read: what cannot be is NULL, and a rule of its own counts it."""
-    value = quoted(name)
     if reading is None:
-        return value
-    if reading.missing and stored == "VARCHAR":
-        listed = ", ".join(map(_literal, reading.missing))
-        value = f"CASE WHEN {value} IN ({listed}) THEN NULL ELSE {value} END"
+        return quoted(name)
+    value = _present(name, stored, reading)
     if reading.format and stored == "VARCHAR":
         value = f"try_strptime({value}, {_literal(reading.format)})"
     return f"TRY_CAST({value} AS {reading.type}) AS {quoted(name)}"
+
+
+def _present(name: str, stored: str, reading: ColumnReading | None) -> str:
+    """A column as the file has it, without what stands for no value."""
+    value = quoted(name)
+    if reading is None or not reading.missing or stored != "VARCHAR":
+        return value
+    listed = ", ".join(map(_literal, reading.missing))
+    return f"CASE WHEN {value} IN ({listed}) THEN NULL ELSE {value} END"
 
 
 def _reason(error: Exception) -> str:
