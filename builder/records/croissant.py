@@ -1,6 +1,7 @@
 """The data of a bundle as a Croissant 1.1 document: each file with its hash, and the columns of packed tables.
 
-Nothing is downloaded or loaded: only the head of a CSV file that is packed is read, bounded.
+Nothing is downloaded or loaded: only the head of a CSV file that is packed is read, bounded. What a contract says of
+columns and of their use stands with them, in the terms of Croissant's RAI vocabulary 1.0.
 """
 
 from __future__ import annotations
@@ -16,10 +17,28 @@ from builder.oci.canonical import readable_json
 from builder.records.iri import iri
 from builder.records.licenses.expression import spdx, terms
 from builder.records.record import Record
-from builder.records.subject import Dataset, Subject
+from builder.records.subject import Dataset, DatasetColumn, Subject
 
 CROISSANT_FILE = "croissant.json"
-_MEDIA_TYPE = "application/ld+json"
+CROISSANT_TYPE = "application/ld+json"
+_CROISSANT, _RAI = "http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"
+RAI_TERMS = (
+    "annotationsPerItem", "annotatorDemographics", "dataAnnotationAnalysis", "dataAnnotationPlatform",
+    "dataAnnotationProtocol", "dataBiases", "dataCollection", "dataCollectionMissingData", "dataCollectionRawData",
+    "dataCollectionTimeFrame", "dataCollectionType", "dataImputationProtocol", "dataLimitations",
+    "dataManipulationProtocol", "dataPreprocessingProtocol", "dataReleaseMaintenancePlan", "dataSocialImpact",
+    "dataUseCases", "machineAnnotationTools", "personalSensitiveInformation",
+)  # fmt: skip
+"""The names of the RAI vocabulary."""
+_SINGLE = frozenset(
+    ("annotationsPerItem", "dataCollection", "dataCollectionMissingData", "dataCollectionRawData",
+     "dataImputationProtocol", "dataManipulationProtocol", "dataReleaseMaintenancePlan", "dataSocialImpact")
+)  # fmt: skip
+"""Those that have one text."""
+_TYPES = {
+    "boolean": "sc:Boolean", "date": "sc:Date", "number": "sc:Float", "string": "sc:Text", "timestamp": "sc:DateTime",
+}  # fmt: skip
+"""Croissant's types of ODCS's logical ones, where they do not depend on the values."""
 _MOST_FILES = 1000
 """Of a folder that are listed one by one."""
 _MOST_BYTES = 1 << 20
@@ -80,28 +99,43 @@ def croissant(subject: Subject) -> Record | None:
     """The data as a record; None where a bundle reads none."""
     if not subject.datasets:
         return None
+    terms = _terms(subject.datasets)
     licenses = sorted({_license(dataset.license) for dataset in subject.datasets if dataset.license})
     document = {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
-        "conformsTo": "http://mlcommons.org/croissant/1.1",
+        "conformsTo": [_CROISSANT, _RAI] if terms else _CROISSANT,
         "name": f"{subject.name}-data",
         "version": subject.version,
         "description": subject.description or f"What the bundle {subject.name} reads.",
         "license": licenses,
         "distribution": [file for dataset in subject.datasets for file in _files(dataset)],
-        "recordSet": [table for dataset in subject.datasets for table in _tables(dataset)],
+        "recordSet": [table for dataset in subject.datasets for table in _tables(dataset, subject.datasets)],
+        **terms,
     }
     kept = {key: value for key, value in document.items() if value}
-    return Record(CROISSANT_FILE, "dataset", _MEDIA_TYPE, readable_json(kept))
+    return Record(CROISSANT_FILE, "dataset", CROISSANT_TYPE, readable_json(kept))
+
+
+def _terms(datasets: Sequence[Dataset]) -> dict[str, str | list[str]]:
+    """What is said of the use of all of them; each says which it is of, where there are several."""
+    found: dict[str, list[str]] = {}
+    for dataset in datasets:
+        for name, texts in dataset.terms.items():
+            own = [f"{dataset.name}: {text}" if len(datasets) > 1 else text for text in texts]
+            found.setdefault(name, []).extend(own)
+    return {
+        f"rai:{name}": "\n".join(found[name]) if name in _SINGLE else found[name]
+        for name in RAI_TERMS
+        if found.get(name)
+    }
 
 
 def _files(dataset: Dataset) -> Iterator[dict[str, Any]]:
     entry = dataset.entry
     place = dataset.place or f"../data/{dataset.name}"
     if entry.kind == "file":
-        name = posixpath.basename(entry.pointer.path if entry.pointer else entry.url) or dataset.name
-        yield _file(dataset, dataset.name, place, name, entry.digest.hex, entry.size)
+        yield _file(dataset, dataset.name, place, _file_name(dataset), entry.digest.hex, entry.size)
     elif len(entry.files) <= _MOST_FILES:
         for number, file in enumerate(entry.files, 1):  # readers take no spaces in an `@id`
             where = posixpath.join(place, file.path)
@@ -119,6 +153,11 @@ def _files(dataset: Dataset) -> Iterator[dict[str, Any]]:
         }
 
 
+def _file_name(dataset: Dataset) -> str:
+    entry = dataset.entry
+    return posixpath.basename(entry.pointer.path if entry.pointer else entry.url) or dataset.name
+
+
 def _file(dataset: Dataset, own: str, place: str, name: str, digest: str, size: int | None) -> dict[str, Any]:
     document = {
         "@type": "cr:FileObject",
@@ -134,25 +173,67 @@ def _file(dataset: Dataset, own: str, place: str, name: str, digest: str, size: 
     return {key: value for key, value in document.items() if value}
 
 
-def _tables(dataset: Dataset) -> Iterator[dict[str, Any]]:
-    """The columns of a CSV file that is packed, as far as its first bytes tell them."""
-    if dataset.open is None or dataset.entry.kind != "file" or _format(dataset.entry.url) != "text/csv":
+def _tables(dataset: Dataset, all_: Sequence[Dataset]) -> Iterator[dict[str, Any]]:
+    """The columns: of a CSV file that is packed as far as its first bytes tell them, else as its contract has them."""
+    if dataset.entry.kind != "file":
         return
-    with dataset.open() as file:
-        columns = list(_columns(file))
+    columns = _read_columns(dataset)
+    if not columns:
+        columns = [(column.name, _promised_type(column)) for column in dataset.columns]
     if columns:
-        yield {
-            "@type": "cr:RecordSet",
-            "@id": f"{dataset.name}-table",
-            "name": f"{dataset.name}-table",
-            "field": [_field(dataset.name, number, *column) for number, column in enumerate(columns, 1)],
-        }
+        promised = {column.name: column for column in dataset.columns}
+        fields = [
+            _field(dataset.name, number, *column) | _said(promised.get(column[0]), all_)
+            for number, column in enumerate(columns, 1)
+        ]
+        table = {"@type": "cr:RecordSet", "@id": _table(dataset.name), "name": _table(dataset.name)}
+        counted = {"description": f"{dataset.rows} rows."} if dataset.rows is not None else {}
+        yield {**table, **counted, "field": fields}
+
+
+def _table(dataset: str) -> str:
+    return f"{dataset}-table"
+
+
+def _read_columns(dataset: Dataset) -> list[tuple[str, str]]:
+    """What the file itself tells; where a contract promises dates, they are that."""
+    if dataset.open is None or _format(dataset.entry.url) != "text/csv":
+        return []
+    promised = {column.name: _TYPES.get(column.kind) for column in dataset.columns}
+    with dataset.open() as file:
+        found = list(_columns(file))
+    dated = ("sc:Date", "sc:DateTime", "sc:Boolean")
+    return [(name, str(promised[name]) if promised.get(name) in dated else kind) for name, kind in found]
+
+
+def _promised_type(column: DatasetColumn) -> str:
+    if column.kind == "integer":
+        return "sc:Integer" if column.required else "sc:Float"
+    return _TYPES.get(column.kind, "sc:Text")
+
+
+def _said(column: DatasetColumn | None, all_: Sequence[Dataset]) -> dict[str, Any]:
+    """What a contract says of a column."""
+    if column is None:
+        return {}
+    said: dict[str, Any] = {"description": column.description} if column.description else {}
+    target = _referenced(column.references, all_) if column.references else None
+    return said | ({"references": {"field": {"@id": target}}} if target else {})
+
+
+def _referenced(place: tuple[str, str], all_: Sequence[Dataset]) -> str | None:
+    """The field of another table; None where that has none."""
+    for dataset in all_:
+        if dataset.name == place[0] and dataset.entry.kind == "file":
+            names = [name for name, _ in _read_columns(dataset)] or [column.name for column in dataset.columns]
+            return f"{_table(dataset.name)}/{names.index(place[1]) + 1}" if place[1] in names else None
+    return None
 
 
 def _field(dataset: str, number: int, name: str, kind: str) -> dict[str, Any]:
     return {
         "@type": "cr:Field",
-        "@id": f"{dataset}-table/{number}",
+        "@id": f"{_table(dataset)}/{number}",
         "name": name,
         "dataType": kind,
         "source": {"fileObject": {"@id": dataset}, "extract": {"column": name}},

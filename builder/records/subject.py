@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import IO
 
 from builder.lock.data.entry import DataEntry
 from builder.oci.digest import Digest
 from builder.records.model_formats import ModelFile
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetColumn:
+    """A column, as its contract has it."""
+
+    name: str
+    """In the file."""
+    kind: str = ""
+    """ODCS's logical type: `string`, `integer`, `number`, `boolean`, `date`, `timestamp` …; empty if it has none."""
+    description: str = ""
+    """What it means, with its unit."""
+    required: bool = False
+    """Whether no value is missing."""
+    references: tuple[str, str] | None = None
+    """The dataset and the column that have its values too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +40,12 @@ class Dataset:
     """As its owner says it: an SPDX expression as a rule."""
     open: Callable[[], IO[bytes]] | None = None
     """Opens the file, where it is one and is packed."""
+    columns: tuple[DatasetColumn, ...] = ()
+    """Those that a contract promises."""
+    rows: int | None = None
+    """How many there are, if they were counted."""
+    terms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What is said of its use, by the names of Croissant's RAI vocabulary: `dataUseCases`, `dataLimitations` …"""
 
 
 @dataclass(frozen=True, slots=True)
