@@ -36,6 +36,26 @@ def promised_files(contract: Contract, files: Mapping[str, Sequence[Path]]) -> d
     return result
 
 
+def table_names(contract: Contract, data: Sequence[str]) -> dict[str, str]:
+    """Which table of a contract is in each data entry of a project: that of its name, or the only one there is.
+
+    Raises: EnvbuildError, if one is in none.
+    """
+    result = {}
+    for name in data:
+        table = contract.table(name) or (contract.schema[0] if len(contract.schema) == len(data) == 1 else None)
+        if table is None:
+            known = ", ".join(f"`{each.name}`" for each in contract.schema)
+            hint = "Name the table as the data, or write a contract for each"
+            raise EnvbuildError(
+                f"the contract `{contract.id}` does not say which table the data `{name}` is",
+                f"it has {known or 'none'}",
+                hint,
+            )
+        result[name] = table.name
+    return result
+
+
 def readings(table: SchemaObject) -> dict[str, ColumnReading]:
     """How the columns of a table are read, by their names in the file."""
     return {each.column: reading(each) for each in table.properties if each.logical_type in _TYPES}
