@@ -4,12 +4,13 @@ A document with the class variable `ONE_OF`, names of keys, needs at least one o
 such as `logicalType`; else they are such as `exclude-newer`.
 Supported types: str, int, float, bool, a Literal, a dataclass declared likewise, `X | None`, `tuple[X, ...]`,
 `Mapping[str, X]`, unions of those that differ in their YAML kind (scalar, sequence, mapping), and Any, as plain JSON
-data.
+data; in a union, Any is any scalar.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -70,6 +71,7 @@ def default_of(field: dataclasses.Field[Any]) -> Any:
     return field.default if field.default_factory is MISSING else field.default_factory()
 
 
+@functools.cache
 def keys(document: type) -> dict[str, Key]:
     """The keys of a document, by name, in the order of its fields."""
     hints = typing.get_type_hints(document)

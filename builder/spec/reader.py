@@ -21,6 +21,8 @@ T = TypeVar("T")
 _NODE_LIMIT = 50_000
 _DEPTH_LIMIT = 50
 _SIZE_LIMIT = 1 << 20
+_EXPONENT = r"[-+]?[0-9]+(\.[0-9]+)?[eE][-+]?[0-9]{1,4}"
+"""A number as JSON writes it, and YAML 1.1 takes for a text."""
 _NULL = "tag:yaml.org,2002:null"
 _WORDS = {"scalar": "a single value", "sequence": "a list", "mapping": "a mapping of keys to values"}
 
@@ -124,6 +126,8 @@ class Reader:
             expected = " or ".join(_WORDS[name] for name in members)
             self.report(path, f"{expected} is expected here, not {_WORDS[node.id]}")
             return None
+        if member is Any:
+            return self._plain(node, path, depth)
         if dataclasses.is_dataclass(member):
             return self._document(node, typing.cast("type", member), path, depth)
         if node.id == "mapping":
@@ -205,6 +209,8 @@ class Reader:
         if node.tag == _NULL:
             return None
         tag = node.tag.removeprefix("tag:yaml.org,2002:")
+        if tag == "str" and not node.style and re.fullmatch(_EXPONENT, node.value):
+            return _finite_or_text(node.value)
         declared = {"bool": bool, "int": int, "float": float}.get(tag, str)
         return self._scalar(node, declared, path, None)
 
@@ -257,6 +263,11 @@ def _finite(text: str) -> float:
     if not math.isfinite(value):
         raise ValueError(text)
     return value
+
+
+def _finite_or_text(text: str) -> float | str:
+    value = float(text)
+    return value if math.isfinite(value) else text
 
 
 def _shown(text: str) -> str:

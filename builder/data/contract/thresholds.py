@@ -48,8 +48,8 @@ class Threshold:
         if found[0].endswith("Between"):
             if not isinstance(limit, (list, tuple)) or len(limit) != 2 or not all(map(_is_number, limit)):
                 raise ValueError(f"{found[0]} needs two numbers, the smaller one first")
-            if limit[0] > limit[1]:
-                raise ValueError(f"{found[0]} has the larger number first")
+            if limit[0] >= limit[1]:
+                raise ValueError(f"{found[0]} needs two numbers, the smaller one first")
             limit = (limit[0], limit[1])
         elif found[0] not in ("mustBe", "mustNotBe") and not _is_number(limit):
             raise ValueError(f"{found[0]} needs a number")
