@@ -123,6 +123,13 @@ class Database:
                 parts.append(f"{_present(column.name, column.stored, reading)} AS {quoted(unread(column.name))}")
         return f"(SELECT {', '.join(parts)} FROM raw.{quoted(name)})"
 
+    def steps(self, name: str, column: str) -> tuple[str, str]:
+        """SQL for a column in `FROM raw.NAME`: without what stands for no value, and as it is read."""
+        table = self.tables[name]
+        reading = table.file.readings.get(column)
+        stored = next(each.stored for each in table.columns if each.name == column)
+        return _present(column, stored, reading), _read(column, stored, reading)
+
 
 def unread(column: str) -> str:
     """The name in `Database.paired` of a column as the file has it, where a reading says how it is read."""
@@ -187,13 +194,18 @@ def _source(file: TableFile) -> str:
 
 
 def _expression(name: str, stored: str, reading: ColumnReading | None) -> str:
+    """A column as it is read, under its name."""
+    return f"{_read(name, stored, reading)} AS {quoted(name)}"
+
+
+def _read(name: str, stored: str, reading: ColumnReading | None) -> str:
     """How a column is read: what cannot be is NULL, and a rule of its own counts it."""
     if reading is None:
         return quoted(name)
     value = _present(name, stored, reading)
     if reading.format and stored == "VARCHAR":
         value = f"try_strptime({value}, {_literal(reading.format)})"
-    return f"TRY_CAST({value} AS {reading.type}) AS {quoted(name)}"
+    return f"TRY_CAST({value} AS {reading.type})"
 
 
 def _present(name: str, stored: str, reading: ColumnReading | None) -> str:
