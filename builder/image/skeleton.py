@@ -9,6 +9,8 @@ from builder.lock.document import Interpreter
 
 ENVIRONMENT = "opt/env"
 CODE, MODEL, DATA, BUNDLE, OUTPUT = "app", "model", "data", "bundle", "out"
+LICENSES = (f"{BUNDLE}/licenses/", f"{BUNDLE}/licenses.json", f"{BUNDLE}/LICENSES.md")
+"""What the paths of those documents of a bundle begin with that say how packages are licensed."""
 
 _ACTIVATE = """\
 # Use with `. {prefix}/bin/activate` from a shell.

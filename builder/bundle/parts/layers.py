@@ -6,13 +6,13 @@ import heapq
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from builder.bundle.form import DOCUMENTS_LAYER, TEXTS, TEXTS_LAYER
+from builder.bundle.form import DOCUMENTS_LAYER, LICENSES_LAYER
 from builder.bundle.inside.documents import Contents
 from builder.bundle.parts.code import below, content_digest
 from builder.bundle.parts.data import MOST_LAYERS, PackedData, layer_groups
 from builder.errors import EnvbuildError
 from builder.image.kept import kept_layer
-from builder.image.skeleton import BUNDLE, CODE, DATA, MODEL
+from builder.image.skeleton import BUNDLE, CODE, DATA, LICENSES, MODEL
 from builder.layers.files import FileEntry, FileTree, Kind, parents
 from builder.layers.interface import Directory
 from builder.layers.join import LARGE, Fresh, Layer, write_layer, write_plain_layer
@@ -40,12 +40,13 @@ def own_layers(
     room = max(_LEAST_ROOM, MOUNTED_LAYERS - _OTHERS - below_them)
     data = data_layers(store, contents.packed, settled.get(DATA, Directory(DATA, 0o1777)), room // 2)
     code, bundle = (settled.get(path, Directory(path)) for path in (CODE, BUNDLE))
+    of_licenses = [one for one in documents if one.path.startswith(LICENSES)]
     added = [
         *_model_layers(store, below(MODEL, contents.model), settled.get(MODEL, Directory(MODEL)), room - len(data)),
         *data,
         ("code", files_layer(store, below(CODE, contents.code), code)),
-        (TEXTS_LAYER, files_layer(store, [one for one in documents if one.path.startswith(TEXTS)], bundle)),
-        (DOCUMENTS_LAYER, files_layer(store, [one for one in documents if not one.path.startswith(TEXTS)], bundle)),
+        (LICENSES_LAYER, files_layer(store, of_licenses, bundle)),
+        (DOCUMENTS_LAYER, files_layer(store, [one for one in documents if one not in of_licenses], bundle)),
     ]
     return [(name, layer) for name, layer in added if layer is not None]
 

@@ -36,7 +36,7 @@ _PARTS = {
     "model": "model",
     "data": "data",
     "code": "code",
-    "licence_texts": "documents",
+    "licences": "documents",
     "bundle_documents": "documents",
 }
 """What a layer of a kind belongs to; all others are of the environment."""

@@ -14,8 +14,8 @@ from builder.bundle.form import (
     BUNDLE_FORMAT,
     DATA_LOCK_PATH,
     DOCUMENTS_LAYER,
+    LICENSES_LAYER,
     LOCK_PREFIX,
-    TEXTS_LAYER,
 )
 from builder.errors import EnvbuildError
 from builder.image.config import LAUNCHER
@@ -270,7 +270,7 @@ def _files_of(layout: Layout, layer: Layer, prefix: str, limit: int) -> dict[str
 def _document_layers(image: Image) -> Sequence[Layer]:
     """The layers that files of the bundle's own folder are in, or may be in, the highest first."""
     named = zip(image.config.history, image.layers, strict=False)
-    return [*_candidates(image), *(layer for name, layer in named if name == TEXTS_LAYER)]
+    return [*_candidates(image), *(layer for name, layer in named if name == LICENSES_LAYER)]
 
 
 def _candidates(image: Image) -> Sequence[Layer]:

@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator, Sequence
 
 from builder.image.config import LOCK_LABEL
-from builder.image.skeleton import BUNDLE, CODE, DATA, ENVIRONMENT, MODEL
+from builder.image.skeleton import BUNDLE, CODE, DATA, ENVIRONMENT, LICENSES, MODEL
 from builder.oci.documents import ImageConfig
 from builder.oci.layer_rules import shown
 from builder.oci.layer_stack import LayerStack
 from builder.oci.problems import Problem
 
-ADDED = ("model", "data", "code", "licence_texts", "bundle_documents")
+ADDED = ("model", "data", "code", "licences", "bundle_documents")
 """The kinds of layers that a project puts on its environment, in this order; each where there is something in it."""
 
 _FORMS = {
@@ -26,20 +26,20 @@ _FORMS = {
     "model": r"model(?: .+)?",
     "data": r"data .+",
     "code": "code",
-    "licence_texts": "licence texts",
+    "licences": "licences",
     "bundle_documents": "bundle documents",
 }
 _KIND = re.compile("|".join(f"(?P<{name}>{form})" for name, form in _FORMS.items()))
 _PLACES = {
-    "interpreter": "opt/python",
-    "environment": ENVIRONMENT,
-    "conda": ENVIRONMENT,
-    "python": ENVIRONMENT,
-    "model": MODEL,
-    "data": DATA,
-    "code": CODE,
-    "licence_texts": f"{BUNDLE}/licenses",
-    "bundle_documents": BUNDLE,
+    "interpreter": ("opt/python/",),
+    "environment": (f"{ENVIRONMENT}/",),
+    "conda": (f"{ENVIRONMENT}/",),
+    "python": (f"{ENVIRONMENT}/",),
+    "model": (f"{MODEL}/",),
+    "data": (f"{DATA}/",),
+    "code": (f"{CODE}/",),
+    "licences": LICENSES,
+    "bundle_documents": (f"{BUNDLE}/",),
 }
 _BYTECODE = re.compile(rb"(?:.+/)?lib/python3\.\d+/(?:.+/)?__pycache__/[^/]+\.pyc", re.DOTALL)
 
@@ -74,14 +74,14 @@ def added_names(history: Sequence[str]) -> tuple[str, ...]:
 
 def strays(files: LayerStack, kinds: Sequence[str]) -> Iterator[Problem]:
     """Files that are where their layer may put none."""
-    places = [f"{_PLACES[kind]}/".encode() if kind in _PLACES else b"" for kind in kinds]
+    places = [tuple(map(str.encode, _PLACES.get(kind, ("",)))) for kind in kinds]
     for path, placed in files.below(b""):
         if kinds[placed.layer] == "bytecode" and not _BYTECODE.fullmatch(path):
             what = f"`{shown(path)}` is of a layer for bytecode, and is none"
             yield Problem("contents", what, path=shown(path))
         elif not path.startswith(places[placed.layer]):
-            where = places[placed.layer].decode()
-            what = f"`{shown(path)}` is of the layer for {kinds[placed.layer]}, which has files in `{where}` alone"
+            where = " and ".join(f"`{place.decode()}`" for place in places[placed.layer])
+            what = f"`{shown(path)}` is of the layer for {kinds[placed.layer]}, which has files in {where} alone"
             yield Problem("contents", what, path=shown(path))
 
 

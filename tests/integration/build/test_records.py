@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from huggingface_hub import ModelCard
 
-from builder.bundle.form import DOCUMENTS_LAYER, TEXTS_LAYER
+from builder.bundle.form import DOCUMENTS_LAYER, LICENSES_LAYER
 from builder.bundle.reading.reader import open_bundle
 from builder.image.kept import Image
 from builder.layers.tar_reader import Stream, TarReader
@@ -51,7 +51,7 @@ def opened(file: Path) -> Opened:
     image = bundle.image(Platform("amd64"))
     files: dict[str, bytes] = {}
     for name, layer in zip(image.config.history, image.layers, strict=True):
-        if name in (DOCUMENTS_LAYER, TEXTS_LAYER):
+        if name in (DOCUMENTS_LAYER, LICENSES_LAYER):
             with checked_stream(bundle.layout, layer.descriptor, layer.diff_id, 1 << 30) as stream:
                 reader = TarReader(Stream(iter(lambda: stream.read(1 << 20), b"")))
                 files |= {entry.path: data for entry, data in reader.selected(lambda _: True, 1 << 30)}
@@ -143,7 +143,7 @@ def test_every_package_has_its_licence_or_its_text(copy: Path, run: Any, tmp_pat
     assert len(known) > 0.6 * len(packages)
 
 
-def test_an_edited_line_moves_neither_licence_texts_nor_what_lies_below(copy: Path, run: Any, tmp_path: Path) -> None:
+def test_an_edited_line_moves_neither_licences_nor_what_lies_below(copy: Path, run: Any, tmp_path: Path) -> None:
     run("bundle", copy, HOST, "-o", tmp_path / "a.tar")
     (copy / "params.yaml").write_text((copy / "params.yaml").read_text() + "# another\n")
     run("bundle", copy, HOST, "-o", tmp_path / "b.tar")

@@ -14,7 +14,6 @@ import pytest
 from data_projects import DataProject
 
 from builder.bundle.build import Built, index_images
-from builder.bundle.form import TEXTS
 from builder.bundle.inside.documents import Contents
 from builder.bundle.model_pack import Form, model_config, parameter_size, with_model
 from builder.bundle.parts.code import below
@@ -23,6 +22,7 @@ from builder.bundle.parts.layers import MOST_WEIGHTS, files_layer, model_groups,
 from builder.bundle.parts.model import packed_model
 from builder.image.config import LOCK_LABEL
 from builder.image.kept import write_image
+from builder.image.skeleton import LICENSES
 from builder.image.workshop import Workshop
 from builder.layers.files import FileEntry
 from builder.layers.interface import Directory
@@ -240,7 +240,7 @@ def test_on_a_base_of_many_layers_an_image_still_has_no_more_than_engines_mount(
     one = FileEntry("a", b"x")
     data = [PackedData(f"d{number}", LOCKED, (FileEntry(f"data/d{number}", b"1"),)) for number in range(12)]
     contents = Contents((one,), (*model, one), {}, Digest("0" * 64), None, None, b"", None, packed=tuple(data))
-    documents = [FileEntry("bundle/a", b""), FileEntry(f"{TEXTS}a", b"")]
+    documents = [FileEntry("bundle/a", b""), FileEntry(LICENSES[1], b"")]
 
     def kinds(below_them: int) -> list[str]:
         made = own_layers(store, contents, documents, {}, below_them)

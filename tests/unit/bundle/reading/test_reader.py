@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from builder.bundle.form import DOCUMENTS_LAYER, TEXTS_LAYER
+from builder.bundle.form import DOCUMENTS_LAYER, LICENSES_LAYER
 from builder.bundle.reading.reader import open_bundle, read_document, read_documents
 from builder.bundle.reading.summary import summarise
 from builder.errors import EnvbuildError
@@ -143,7 +143,7 @@ def test_an_image_of_another_tool_is_summarised(store: Store) -> None:
 
 def test_texts_of_licences_are_documents_too(store: Store) -> None:
     """They have a layer of their own, as they change with the packages alone."""
-    named = {DOCUMENTS_LAYER: "bundle/bundle.json", TEXTS_LAYER: "bundle/licenses/a.txt"}
+    named = {DOCUMENTS_LAYER: "bundle/bundle.json", LICENSES_LAYER: "bundle/licenses/a.txt"}
     trees = [FileTree([FileEntry(path, b"x")]) for path in named.values()]
     layers = [write_layer(store, [Directory("bundle")], [Fresh(tree)]) for tree in trees]
     config = ImageConfig(
