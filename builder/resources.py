@@ -50,7 +50,7 @@ def _environment() -> jinja2.Environment:
         keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
-        autoescape=lambda name: name is not None and name.endswith(".html.j2"),  # the others are Markdown and shell
+        autoescape=jinja2.select_autoescape(("html.j2",)),  # the others are Markdown and shell
     )
     environment.filters["quoted"] = shlex.quote
     return environment

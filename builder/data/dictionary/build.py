@@ -9,7 +9,7 @@ from dataclasses import replace
 from builder.data.contract.document import Property
 from builder.data.dictionary.entries import ROLES, ColumnEntry, Dataset, Dictionary, Gap, TableEntry
 from builder.data.dictionary.glossary import Glossary
-from builder.data.dictionary.sources import Source
+from builder.data.dictionary.sources import Source, Uncontracted
 from builder.data.dictionary.terms import terms_of
 from builder.data.dictionary.uses import dataset
 from builder.data.dictionary.words import (
@@ -43,7 +43,7 @@ class Anchors:
         return anchor
 
 
-def build_dictionary(sources: Sequence[Source], glossaries: Sequence[Glossary] = ()) -> Dictionary:
+def build_dictionary(sources: Sequence[Source | Uncontracted], glossaries: Sequence[Glossary] = ()) -> Dictionary:
     """The dictionary of some sources; those of one table of one contract make one entry.
 
     Raises: EnvbuildError, if a contract has a `feature` that is none.
@@ -51,7 +51,7 @@ def build_dictionary(sources: Sequence[Source], glossaries: Sequence[Glossary] =
     anchors = Anchors()
     grouped: dict[tuple[str, str, str], list[Source]] = {}
     for source in sources:
-        if source.contract is not None and source.table is not None:
+        if isinstance(source, Source):
             which = (source.contract.contract.id, str(source.contract.digest), source.table.name)
             grouped.setdefault(which, []).append(source)
     tables = [_table(group, anchors) for group in grouped.values()]
@@ -63,8 +63,6 @@ def build_dictionary(sources: Sequence[Source], glossaries: Sequence[Glossary] =
 def _table(sources: Sequence[Source], anchors: Anchors) -> TableEntry:
     """One table, and everything that is held to it."""
     loaded, table = sources[0].contract, sources[0].table
-    assert loaded is not None
-    assert table is not None
     contract = loaded.contract
     used = [dataset(each.project, each.data) for each in sources if each.project and each.data]
     contacts = [", ".join(each.project.project.contacts) for each in sources if each.project]
@@ -97,7 +95,6 @@ def _table_gaps(description: str, owner: str) -> Iterator[str]:
 
 
 def _column(source: Source, table: TableEntry, name: str, column: Property, *, anchors: Anchors) -> ColumnEntry:
-    assert source.table is not None
     role, models = _feature(source, column)
     limits = ", ".join(filter(None, (limits_of(column.logical_type_options), *patterns_of(column))))
     entry = ColumnEntry(
@@ -148,7 +145,6 @@ def _feature(source: Source, column: Property) -> tuple[str | None, tuple[str, .
     role = given.get("role") if isinstance(given, Mapping) else given
     models = given.get("models", []) if isinstance(given, Mapping) else []
     if role not in ROLES or not isinstance(models, list):
-        assert source.contract is not None
         raise EnvbuildError(
             f"`{source.contract.file}`: `feature` of the column `{column.name}` is not understood",
             hint=f"One of {', '.join(ROLES)}; or `{{role: feature, models: [PROJECT]}}`",
@@ -164,13 +160,13 @@ def _with_models(columns: Sequence[ColumnEntry], used: Iterable[Dataset]) -> Ite
         yield replace(each, models=each.models or (models if each.role or not catalogued else ()))
 
 
-def _others(sources: Sequence[Source]) -> Iterator[Gap]:
+def _others(sources: Sequence[Source | Uncontracted]) -> Iterator[Gap]:
     """Data without a contract, files that could not be read, and columns of which no contract tells."""
     for each in sources:
         if each.project is None or each.data is None:
             continue
         place = f"data `{each.data}` of {each.project.name}"
-        if each.contract is None or each.table is None:
+        if isinstance(each, Uncontracted):
             yield Gap(place, ("no contract",))
             continue
         if each.unread:

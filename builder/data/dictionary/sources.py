@@ -15,12 +15,20 @@ from builder.spec.project import DataReference
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """A table of a contract, or data that have none."""
+class Uncontracted:
+    """Data of a project of which nothing is promised."""
 
-    contract: LoadedContract | None = None
-    table: SchemaObject | None = None
-    file: str = ""
+    project: LoadedProject
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A table of a contract."""
+
+    contract: LoadedContract
+    table: SchemaObject
+    file: str
     """The contract's, from the project's folder; of one by itself, as it was named."""
     project: LoadedProject | None = None
     data: str | None = None
@@ -31,12 +39,12 @@ class Source:
     """Why it could not."""
 
 
-def collect(paths: Sequence[Path]) -> list[Source]:
+def collect(paths: Sequence[Path]) -> list[Source | Uncontracted]:
     """What projects and contract files say. Raises: EnvbuildError, SpecError."""
     return [source for path in paths for source in _sources(path)]
 
 
-def _sources(path: Path) -> Iterator[Source]:
+def _sources(path: Path) -> Iterator[Source | Uncontracted]:
     if path.is_dir() or path.name == PROJECT_FILE or not path.exists():
         yield from _of_project(load_project(path))
     else:
@@ -45,19 +53,19 @@ def _sources(path: Path) -> Iterator[Source]:
         yield from (Source(loaded, table, shown) for table in loaded.contract.schema)
 
 
-def _of_project(project: LoadedProject) -> Iterator[Source]:
+def _of_project(project: LoadedProject) -> Iterator[Source | Uncontracted]:
     """What is told of the data of a project, and the other tables of their contracts."""
     read: dict[str, LoadedContract] = {}
     told: set[tuple[str, str]] = set()
     for name, reference in project.project.data.items():
         if reference.contract is None:
-            yield Source(project=project, data=name)
+            yield Uncontracted(project, name)
             continue
         if reference.contract not in read:
             read[reference.contract] = read_contract(project.folder / reference.contract)
         loaded = read[reference.contract]
-        table = loaded.contract.table(table_names(loaded.contract, [name])[name])
-        assert table is not None
+        named = table_names(loaded.contract, [name])[name]
+        table = next(each for each in loaded.contract.schema if each.name == named)
         told.add((reference.contract, table.name))
         columns, unread = _columns(project.folder, reference, table)
         yield Source(loaded, table, reference.contract, project, name, columns, unread)

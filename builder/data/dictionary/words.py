@@ -51,8 +51,7 @@ def key_of(table: SchemaObject, column: Property) -> str:
     keys = table.primary_key
     if column.primary_key:
         words.append("primary key" if len(keys) == 1 else f"primary key, part {keys.index(column) + 1} of {len(keys)}")
-    for reference in references_of(table, column):
-        words.append(f"refers to {reference}")
+    words += [f"refers to {reference}" for reference in references_of(table, column)]
     return "; ".join(words)
 
 
