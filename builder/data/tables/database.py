@@ -10,9 +10,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from builder.data.tables.files import Column, ColumnReading, Table, TableFile
+from builder.data.tables.files import Table, TableFile
+from builder.data.tables.prepare import prepare
+from builder.data.tables.reading import misfit, present, typed
+from builder.data.tables.reasons import broken, reason
+from builder.data.tables.select import written
+from builder.data.tables.sql import listed, literal
+from builder.data.tables.sql import quoted as quoted
+from builder.data.tables.views import file_error, make_views
 from builder.errors import EnvbuildError
-
 
 _BATCH_ROWS = 1 << 16
 """Of an Arrow record batch."""
@@ -43,6 +49,7 @@ class Database:
         """The one folder that a query can write to; it goes when the database is closed."""
         self._connection = connection
         self._limits = limits
+        self._totals: dict[str, int] = {}
 
     @classmethod
     @contextmanager
@@ -54,12 +61,15 @@ class Database:
         import duckdb
 
         limits = limits or Limits()
-        with TemporaryDirectory(prefix="envbuild-data-") as spilled:
+        with TemporaryDirectory(prefix="envbuild-data-") as folder:
+            scratch = Path(folder).resolve()
+            ready = {name: prepare(file, _room(scratch, number)) for number, (name, file) in enumerate(files.items())}
             connection = duckdb.connect(":memory:")
             try:
-                _confine(connection, files, limits, Path(spilled))
-                tables = {name: _make_view(connection, name, file) for name, file in files.items()}
-                yield cls(connection, tables, limits, Path(spilled))
+                _confine(connection, [path for _, paths in ready.values() for path in paths], limits, scratch)
+                connection.execute("CREATE SCHEMA raw")
+                tables = {name: make_views(connection, name, files[name], *ready[name]) for name in files}
+                yield cls(connection, tables, limits, scratch)
             finally:
                 connection.close()
 
@@ -81,28 +91,82 @@ class Database:
         import duckdb
 
         limit = self._limits.seconds if seconds is None else seconds
-        alarm = threading.Timer(limit, self._connection.interrupt)
+        cursor = self._connection.cursor()  # of its own, so that another query can be asked meanwhile
+        alarm = threading.Timer(limit, cursor.interrupt)
         alarm.daemon = True
         alarm.start()
         try:
-            cursor = self._connection.execute(query, list(parameters))
+            cursor.execute(query, list(parameters))
             while chunk := cursor.fetchmany(1024):
                 yield from chunk
         except duckdb.InterruptException as error:
             raise QueryError("a query was stopped", f"it took longer than {limit:g} s") from error
         except duckdb.Error as error:
-            raise QueryError("a query failed", _reason(error)) from error
+            raise self._error(error, query) from error
+        except (OverflowError, ValueError) as error:
+            raise QueryError("a query failed", "a date or number of its answer is beyond what Python holds") from error
         finally:
             alarm.cancel()
+            cursor.close()
 
     def arrow_reader(self, query: str) -> Any:
         """The rows of a query's answer as a `pyarrow.RecordBatchReader`. Raises: QueryError."""
         import duckdb
 
         try:
-            return self._connection.sql(query).to_arrow_reader(_BATCH_ROWS)
+            return self._connection.cursor().sql(query).to_arrow_reader(_BATCH_ROWS)
         except duckdb.Error as error:
-            raise QueryError("a query failed", _reason(error)) from error
+            raise self._error(error, query) from error
+
+    def check_query(self, query: str) -> None:
+        """Check that a query of somebody else is one SELECT that writes nothing; it is not run.
+
+        Raises: QueryError, with the reason.
+        """
+        import duckdb
+
+        try:
+            statements = self._connection.extract_statements(query)
+            if len(statements) != 1:
+                raise QueryError(
+                    "a query is not taken", f"it has to be one SELECT, and is {len(statements)} statements"
+                )
+            kind = statements[0].type.name
+            if kind != "SELECT":
+                raise QueryError("a query is not taken", f"it has to be a SELECT, and is {kind.replace('_', ' ')}")
+            if statements[0].named_parameters:
+                raise QueryError("a query is not taken", "it has parameters, which nobody fills in")
+            (tree,) = self.row("SELECT json_serialize_sql(?)", [statements[0].query.strip().rstrip(";")])
+        except duckdb.Error as error:
+            raise QueryError("a query is not taken", reason(error, query)) from error
+        if forbidden := written(str(tree)):
+            raise QueryError("a query is not taken", f"it has to be one SELECT, and has {forbidden}")
+
+    def _error(self, error: Exception, query: str) -> EnvbuildError:
+        """A failure is the query's, or that of a file that is not whole."""
+        for table in self.tables.values():
+            if broken(error) and any(str(path.absolute()) in str(error) for path in table.file.paths):
+                return file_error(table.file, error)
+        if broken(error) and len(self.tables) == 1 and "file" in str(error):
+            return file_error(next(iter(self.tables.values())).file, error)
+        return QueryError("a query failed", reason(error, query))
+
+    def total(self, name: str) -> int:
+        """How many rows a table has. Raises: TableError, if it cannot be read to its end."""
+        if name not in self._totals:
+            (self._totals[name],) = self.row(f"SELECT count(*) FROM raw.{quoted(name)}")
+        return int(self._totals[name])
+
+    def misfits(self, name: str, column: str) -> str:
+        """SQL for the values that are there, do not stand for none, and are not what they should be, for `FROM`.
+
+        `value` as the file has it; `_row`, its row, as of `numbered`. Of a column that nothing is declared of, those
+        that are not as the first rows are.
+        """
+        table = self.tables[name]
+        stored = next(each.stored for each in table.columns if each.name == column)
+        found = misfit(column, stored, table.file.readings.get(column) or table.guesses.get(column))
+        return f"(SELECT _row, {quoted(column)} AS value FROM {self.numbered(name, raw=True)} WHERE {found})"
 
     def numbered(self, name: str, *, raw: bool = False) -> str:
         """SQL for the table's rows with their number in the file as `_row`, from 1; for `FROM`."""
@@ -118,9 +182,9 @@ class Database:
         parts = ["row_number() OVER () AS _row"] if numbered else []
         for column in table.columns:
             reading = table.file.readings.get(column.name)
-            parts.append(_expression(column.name, column.stored, reading))
+            parts.append(f"{typed(column.name, column.stored, reading)} AS {quoted(column.name)}")
             if reading is not None:
-                parts.append(f"{_present(column.name, column.stored, reading)} AS {quoted(unread(column.name))}")
+                parts.append(f"{present(column.name, column.stored, reading)} AS {quoted(unread(column.name))}")
         return f"(SELECT {', '.join(parts)} FROM raw.{quoted(name)})"
 
     def steps(self, name: str, column: str) -> tuple[str, str]:
@@ -128,7 +192,7 @@ class Database:
         table = self.tables[name]
         reading = table.file.readings.get(column)
         stored = next(each.stored for each in table.columns if each.name == column)
-        return _present(column, stored, reading), _read(column, stored, reading)
+        return present(column, stored, reading), typed(column, stored, reading)
 
 
 def unread(column: str) -> str:
@@ -136,87 +200,27 @@ def unread(column: str) -> str:
     return f"\x01{column}"
 
 
-def quoted(name: str) -> str:
-    """A name as SQL takes it."""
-    return '"' + name.replace('"', '""') + '"'
+def _room(scratch: Path, number: int) -> Path:
+    """A folder for the copies of a table's files."""
+    folder = scratch / str(number)
+    folder.mkdir()
+    return folder
 
 
-def _literal(text: object) -> str:
-    return "'" + str(text).replace("'", "''") + "'"
-
-
-def _confine(connection: Any, files: Mapping[str, TableFile], limits: Limits, spilled: Path) -> None:
+def _confine(connection: Any, paths: Sequence[Path], limits: Limits, scratch: Path) -> None:
     """Let the connection read these files and nothing else, whatever it is asked; its settings stay so."""
-    paths = [str(path.absolute()) for file in files.values() for path in file.paths]
     settings = {
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
-        "temp_directory": _literal(spilled),
-        "memory_limit": _literal(f"{limits.memory}B"),
-        "allowed_paths": "[" + ", ".join(map(_literal, paths)) + "]",
-        "allowed_directories": f"[{_literal(spilled)}]",
+        "python_enable_replacements": "false",
+        "temp_directory": literal(scratch),
+        "memory_limit": literal(f"{limits.memory}B"),
+        "allowed_paths": f"[{listed(paths)}]",
+        "allowed_directories": f"[{literal(scratch)}]",
         "enable_external_access": "false",
-        "TimeZone": "'UTC'",
+        "GLOBAL TimeZone": "'UTC'",
         **({"threads": str(limits.threads)} if limits.threads else {}),
         "lock_configuration": "true",
     }
     for name, value in settings.items():
         connection.execute(f"SET {name} = {value}")
-
-
-def _make_view(connection: Any, name: str, file: TableFile) -> Table:
-    """The table's two views."""
-    import duckdb
-
-    connection.execute("CREATE SCHEMA IF NOT EXISTS raw")
-    try:
-        connection.execute(f"CREATE VIEW raw.{quoted(name)} AS SELECT * FROM {_source(file)}")
-        stored = connection.execute(f"DESCRIBE raw.{quoted(name)}").fetchall()
-    except duckdb.Error as error:
-        shown = ", ".join(f"`{path}`" for path in file.paths)
-        raise EnvbuildError(f"{shown} cannot be read as {file.format}", _reason(error)) from error
-    expressions = [_expression(column, type_, file.readings.get(column)) for column, type_, *_ in stored]
-    connection.execute(f"CREATE VIEW {quoted(name)} AS SELECT {', '.join(expressions)} FROM raw.{quoted(name)}")
-    read = connection.execute(f"DESCRIBE {quoted(name)}").fetchall()
-    columns = [Column(own[0], own[1], was[1]) for own, was in zip(read, stored, strict=True)]
-    return Table(name, file, tuple(columns))
-
-
-def _source(file: TableFile) -> str:
-    paths = "[" + ", ".join(_literal(path.absolute()) for path in file.paths) + "]"
-    if file.format == "csv":
-        return f"read_csv({paths}, all_varchar = true, header = true)"
-    if file.format == "json":
-        return f"read_json({paths}, format = 'newline_delimited')"
-    if file.format == "parquet":
-        return f"read_parquet({paths})"
-    raise EnvbuildError("Arrow files are not read yet")
-
-
-def _expression(name: str, stored: str, reading: ColumnReading | None) -> str:
-    """A column as it is read, under its name."""
-    return f"{_read(name, stored, reading)} AS {quoted(name)}"
-
-
-def _read(name: str, stored: str, reading: ColumnReading | None) -> str:
-    """How a column is read: what cannot be is NULL, and a rule of its own counts it."""
-    if reading is None:
-        return quoted(name)
-    value = _present(name, stored, reading)
-    if reading.format and stored == "VARCHAR":
-        value = f"try_strptime({value}, {_literal(reading.format)})"
-    return f"TRY_CAST({value} AS {reading.type})"
-
-
-def _present(name: str, stored: str, reading: ColumnReading | None) -> str:
-    """A column as the file has it, without what stands for no value."""
-    value = quoted(name)
-    if reading is None or not reading.missing or stored != "VARCHAR":
-        return value
-    listed = ", ".join(map(_literal, reading.missing))
-    return f"CASE WHEN {value} IN ({listed}) THEN NULL ELSE {value} END"
-
-
-def _reason(error: Exception) -> str:
-    """The first line of DuckDB's message, which has no values of the data in it."""
-    return str(error).partition("\n")[0]

@@ -26,6 +26,10 @@ _COMPRESSED = (".gz", ".zst")
 """Of text formats."""
 
 
+class TableError(EnvbuildError):
+    """A file that is not what it says it is: the input is wrong, not a rule."""
+
+
 @dataclass(frozen=True, slots=True)
 class ColumnReading:
     """How the values of a column are read, where the file alone does not tell."""
@@ -33,7 +37,7 @@ class ColumnReading:
     type: str = "VARCHAR"
     """DuckDB's name of its type."""
     missing: tuple[str, ...] = ()
-    """Texts that stand for no value, besides an empty one."""
+    """Texts that stand for no value, besides an empty one; of numbers, numbers as text: `-999`."""
     format: str = ""
     """Of dates and times in text, as `strptime` has it; empty for ISO 8601."""
 
@@ -46,6 +50,8 @@ class TableFile:
     format: Format
     readings: Mapping[str, ColumnReading] = field(default_factory=dict)
     """By the name of the column in the file; columns without one are read as what they look like."""
+    encoding: str = ""
+    """Of text, as Python names it: `latin-1`; empty for UTF-8, and for UTF-16 with its mark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,8 @@ class Table:
     name: str
     file: TableFile
     columns: tuple[Column, ...]
+    guesses: Mapping[str, ColumnReading] = field(default_factory=dict)
+    """How columns of text are read that `file` has no reading of, by a look at the first rows."""
 
     def column(self, name: str) -> Column | None:
         """The column of a name."""
@@ -74,11 +82,51 @@ class Table:
 
 def format_of(path: Path) -> Format:
     """The format that a file's name says. Raises: EnvbuildError, if it says none that is read."""
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    if suffixes and suffixes[-1] in _COMPRESSED:
-        suffixes.pop()
-    found = _FORMATS.get(suffixes[-1]) if suffixes else None
+    found = _FORMATS.get(_suffix(path))
     if found is None:
         known = ", ".join(sorted(_FORMATS))
         raise EnvbuildError(f"`{path}` is no table that is read", f"its name ends in none of {known}")
+    if compression_of(path) and found not in ("csv", "json"):
+        raise EnvbuildError(
+            f"`{path}` is no table that is read", f"{found} compresses its columns itself", "decompress the file"
+        )
     return found
+
+
+def compression_of(path: Path) -> str:
+    """`.gz`, `.zst` or nothing."""
+    last = path.suffix.lower()
+    return last if last in _COMPRESSED else ""
+
+
+def is_tabbed(path: Path) -> bool:
+    """Whether the name says that columns are parted by tabs."""
+    return _suffix(path) == ".tsv"
+
+
+def _suffix(path: Path) -> str:
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes and suffixes[-1] in _COMPRESSED:
+        suffixes.pop()
+    return suffixes[-1] if suffixes else ""
+
+
+def table_paths(path: Path) -> tuple[Path, ...]:
+    """The files that a path stands for, in order: itself, a folder's tables, or what a pattern (`*.csv`) finds.
+
+    Raises: EnvbuildError, if there are none, or of different formats.
+    """
+    if path.is_dir():
+        found = sorted(each for each in path.iterdir() if each.is_file() and _suffix(each) in _FORMATS)
+    elif not path.exists() and any(letter in path.name for letter in "*?["):
+        found = sorted(each for each in path.parent.glob(path.name) if each.is_file())
+    else:
+        found = [path]
+    if not found:
+        raise EnvbuildError(f"`{path}` has no table", "no file there has a name of a format that is read")
+    formats = {format_of(each) for each in found}
+    if len(formats) > 1:
+        raise EnvbuildError(
+            f"`{path}` is not one table", f"its files are of different formats: {', '.join(sorted(formats))}"
+        )
+    return tuple(found)

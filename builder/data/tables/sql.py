@@ -1,0 +1,20 @@
+"""Names and values as SQL takes them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def quoted(name: str) -> str:
+    """A name as SQL takes it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: object) -> str:
+    """A text as SQL takes it."""
+    return "'" + str(text).replace("'", "''") + "'"
+
+
+def listed(texts: Iterable[object]) -> str:
+    """Texts between commas, each as SQL takes it."""
+    return ", ".join(map(literal, texts))
