@@ -179,7 +179,7 @@ class Reader:
                 self.lines[place] = child.start_mark.line + 1
                 self._check(name, key.key_form, place, "the name ")
             value = self._value(child, element, place, key, depth + 1)
-            if value is not None:
+            if value is not None or element is Any:
                 result[name] = value
         return result
 

@@ -137,8 +137,8 @@ class Property:
         """What single keys cannot tell."""
         yield from option_problems(self.logical_type, self.logical_type_options)
         for name, needed in (("properties", "object"), ("items", "array"), ("map", "map")):
-            if getattr(self, name) and self.logical_type not in (needed, None):
-                yield name, f"a column of the type {self.logical_type} has none", f"it is of the type `{needed}`"
+            if getattr(self, name) and self.logical_type not in (needed, None if name != "map" else needed):
+                yield name, f"only a column of the type {needed} has it", None
         if self.logical_type == "map" and self.map is None:
             yield "", "a column of the type map needs `map`, with `key` and `value`", None
         yield from _named("properties", self.properties)

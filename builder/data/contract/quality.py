@@ -68,7 +68,7 @@ class Quality:
                 yield "", f"a rule says what the value must be: {error}", None
         if self.type == "custom":
             for name in ("engine", "implementation"):
-                if not getattr(self, name):
+                if getattr(self, name) is None:
                     yield "", f"a rule of the type `custom` needs `{name}`", None
             if not isinstance(self.implementation, (str, dict, type(None))):
                 yield "implementation", "a text or a mapping is expected here", None
