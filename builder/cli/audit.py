@@ -184,5 +184,5 @@ def _subject(target: str, output: Output) -> tuple[str, str]:
     from builder.cli.machine import make_workshop
     from builder.cli.opened_bundle import opened_bundle
 
-    with opened_bundle(target, make_workshop(output), output) as bundle:
+    with opened_bundle(target, make_workshop(output)) as bundle:
         return bundle.name, str(bundle.top.digest)

@@ -24,7 +24,7 @@ def command(output: Output, target: str, path: str, platform: str | None) -> Non
     Links are followed inside the image. Every layer that is read is read whole and checked against its digests before
     the first byte is printed. On a terminal, control characters are replaced.
     """
-    with opened_bundle(target, make_workshop(output), output) as bundle:
+    with opened_bundle(target, make_workshop(output)) as bundle:
         files = opened_files(bundle, platform, whole=True)
         content = files.content(files.find(path))
         if sys.stdout.isatty():

@@ -29,7 +29,7 @@ def command(output: Output, before: str, after: str, as_json: bool, markdown: bo
     if as_json and markdown:
         raise click.UsageError("`--json` and `--markdown` exclude each other.")
     workshop = make_workshop(output)
-    with opened_bundle(before, workshop, output) as one, opened_bundle(after, workshop, output) as other:
+    with opened_bundle(before, workshop) as one, opened_bundle(after, workshop) as other:
         found = diff_bundles(one, other)
     if as_json:
         print_json(to_json(found, before, after))

@@ -35,7 +35,7 @@ def command(output: Output, target: str, with_layers: bool, with_records: bool, 
     """
     from builder.bundle.reading.summary import summarise
 
-    with opened_bundle(target, make_workshop(output), output) as bundle:
+    with opened_bundle(target, make_workshop(output)) as bundle:
         summary = summarise(bundle, with_records=with_records)
     if as_json:
         print_json(summary)

@@ -38,7 +38,7 @@ def command(
     Compressed layers are read and checked against their digests. Of layers that are not compressed, which weights are
     in, the headers alone are read where they lie in a file; `envbuild verify` checks everything.
     """
-    with opened_bundle(target, make_workshop(output), output) as bundle:
+    with opened_bundle(target, make_workshop(output)) as bundle:
         files = opened_files(bundle, platform, whole=False)
         rows = [_row(one, files) for one in _listed(files, path, recursive)]
         _tell_absent(files, output)

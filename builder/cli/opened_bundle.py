@@ -60,7 +60,7 @@ def named_place(text: str, workshop: Workshop) -> Place:
 
 
 @contextmanager
-def opened_bundle(text: str, workshop: Workshop, _: Output) -> Iterator[Bundle]:
+def opened_bundle(text: str, workshop: Workshop) -> Iterator[Bundle]:
     """The bundle, which is read while this lasts; of one in a registry nothing is kept but what is imported.
 
     Raises: EnvbuildError, if there is none; DigestMismatchError.
@@ -104,7 +104,7 @@ def bundle_here(
         bundle = completed(opened, workshop, output, [platform])
         return bundle, bundle.import_image(platform, workshop.store)
     if check:
-        with opened_bundle(text, workshop, output) as opened:
+        with opened_bundle(text, workshop) as opened:
             check(opened)
         reference = replace(reference, tag=None, digest=opened.top.digest)
     bundle = _pulled(reference, platform, workshop, output)

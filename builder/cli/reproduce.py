@@ -85,7 +85,7 @@ def command(output: Output, /, target: str, **options: Any) -> int:
         if path.is_dir() or not (folder.is_dir() and os.access(folder, os.W_OK)):
             raise EnvbuildError(f"no report can be written to `{path}`", hint="Name a file in a folder that is there")
     workshop = make_workshop(output, options["workers"], offline=options["offline"])
-    with opened_bundle(target, workshop, output) as bundle:
+    with opened_bundle(target, workshop) as bundle:
         if required := options["require_signature"]:
             require(bundle, required, workshop, output)
         report = _Reproduction(bundle, workshop, output, options).report()

@@ -88,7 +88,7 @@ def _attach(target: str, digest: str, report: Report, workshop: Workshop, output
     from builder.bundle.attached.attach import attach
     from builder.records.scan.statement import scan_attachment
 
-    with opened_bundle(target, workshop, output) as bundle:
+    with opened_bundle(target, workshop) as bundle:
         subjects = {bundle.name: bundle.top.digest}
         subjects |= {f"{bundle.name} {platform}": image.descriptor.digest for platform, image in bundle.images.items()}
         top = bundle.top

@@ -63,7 +63,7 @@ def command(
     workshop = make_workshop(output)
     signer = _signer(key, ssh_key, descriptor)
     place = named_place(target, workshop)
-    with opened_bundle(target, workshop, output) as bundle:
+    with opened_bundle(target, workshop) as bundle:
         with_records = reference_in(target) is None if records is None else records
         signed = sign_bundle(bundle, place, signer, records=with_records)
         name, digest = bundle.name, str(bundle.top.digest)

@@ -48,7 +48,7 @@ def command(
     if "root" in parts and len(set(parts)) > 1:
         raise click.UsageError("`--only root` is all of it: name it alone.")
     check_target(folder)
-    with opened_bundle(target, make_workshop(output), output) as bundle:
+    with opened_bundle(target, make_workshop(output)) as bundle:
         files = opened_files(bundle, platform, whole=False)
         done = unpack(bundle, files, parts or USUAL, folder)
     _tell(done, output)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from builder.cli.machine import make_registries
-from builder.cli.opened_bundle import REFERENCE, completed
+from builder.cli.opened_bundle import REFERENCE, completed, reference_in
 from builder.cli.output import Output
 from builder.cli.target import Target, is_image, open_target
 from builder.cli.trusted import refuse
@@ -33,19 +33,20 @@ if TYPE_CHECKING:
 
 
 def reference_of(text: str) -> Reference | None:
-    """The image in a registry that is meant, or None where a path is: what is there is a path.
+    """The image in a registry that is meant, or None where a path is.
+
+    Any image may be: so, where nothing is at a path, names are taken that a bundle would not be named by (`python:3.11`).
 
     Raises: EnvbuildError, if it can be neither.
     """
     from builder.oci.registry import Reference
 
-    if text.startswith(REFERENCE):
-        return Reference.parse(text.removeprefix(REFERENCE))
-    if Path(text).exists():
-        return None
     first, slash, _ = text.partition("/")
-    is_name = ":" in text or (slash and ("." in first.strip(".") or first == "localhost"))
     try:
+        reference = reference_in(text)
+        if reference is not None or Path(text).exists():
+            return reference
+        is_name = ":" in text or (slash and ("." in first.strip(".") or first == "localhost"))
         if is_name and first not in ("", ".", ".."):
             return Reference.parse(text)
     except EnvbuildError as error:
