@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 def reference_of(text: str) -> Reference | None:
     """The image in a registry that is meant, or None where a path is.
 
-    Any image may be: so, where nothing is at a path, names are taken that a bundle would not be named by (`python:3.11`).
+    Any image may be: where nothing is at a path, names are taken that no bundle is named by (`python:3.11`).
 
     Raises: EnvbuildError, if it can be neither.
     """
