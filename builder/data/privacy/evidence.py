@@ -22,7 +22,7 @@ _FITTING = 0.8
 """Of the values of a column, how many have to fit what its name says."""
 _MAY_BE_FORM = re.compile(r"(?:[^\d]{0,8}\d){6}")
 _NUMERIC = re.compile(r"[-+]?\d*[.,]?\d*(?:[eE][-+]?\d+)?")
-_PERSON = re.compile(r"[^\W\d_a-z][\w'’.-]*,?(?: (?:\(?[^\W\d_][\w'’.-]*\)?,?)){1,5}")
+_PERSON = re.compile(r"[^\W\d_a-z][\w'\u2019.-]*,?(?: (?:\(?[^\W\d_][\w'\u2019.-]*\)?,?)){1,5}")
 _LONGEST = 100_000
 """Characters of one value that are looked at."""
 _KIND_OF_RULE = {

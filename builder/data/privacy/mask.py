@@ -1,17 +1,15 @@
-"""Which values no message may have, and what stands in their place. Pure."""
+"""What no message may have, and what stands in its place. Pure."""
 
 from __future__ import annotations
 
 from builder.data.contract.document import Property
 
-_OPEN = frozenset(("public",))
 MASK = "***"
 
 
 def is_confidential(column: Property) -> bool:
     """Whether no message may have a value of it: it has a class other than `public`, or a role in privacy."""
-    classified = column.classification is not None and column.classification.strip().lower() not in _OPEN
-    return classified or column.custom("privacyRole") is not None
+    return column.is_confidential
 
 
 def masked(value: object) -> str:

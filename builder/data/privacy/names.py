@@ -43,7 +43,8 @@ coordinates: gps, gps position, geo point, geolocation, latitude, longitude, lat
 account: username, user name, login, login name, user id, userid, customer id, patient id, subject id, person id,
   employee id, member id, medical record number, mrn, benutzername, kundennummer, patientennummer, personalnummer,
   matrikelnummer, identifiant client, device id, advertising id, idfa, cookie id
-gender: gender, sex, geschlecht, sexe, sexo, genero, sesso, genere, geslacht, kjonn, kon, sukupuoli, plec, 性别, 性別, 성별
+gender: gender, sex, geschlecht, sexe, sexo, genero, sesso, genere, geslacht, kjonn, kon, sukupuoli, plec,
+  性别, 性別, 성별
 age: age, alter, edad, eta, idade, leeftijd, alder, ika, wiek, 年龄, 年齢, 나이
 salary: salary, wage, wages, income, compensation, pay grade, annual income, gehalt, lohn, einkommen, salaire, revenu,
   salario, sueldo, ingresos, stipendio, reddito, renda, inkomen, loon, 工资, 収入

@@ -50,6 +50,7 @@ class Database:
         self._connection = connection
         self._limits = limits
         self._totals: dict[str, int] = {}
+        self._variables: dict[str, Any] = {}
 
     @classmethod
     @contextmanager
@@ -73,6 +74,17 @@ class Database:
             finally:
                 connection.close()
 
+    def remember(self, name: str, value: Any) -> None:
+        """Let queries have a value as `getvariable('NAME')`, so that it stands in the text of none."""
+        self._variables[name] = value
+
+    def _cursor(self) -> Any:
+        """One of its own for each query, so that another can be asked meanwhile."""
+        cursor = self._connection.cursor()
+        for name, value in self._variables.items():
+            cursor.execute(f"SET VARIABLE {quoted(name)} = ?", [value])
+        return cursor
+
     def rows(self, query: str, parameters: Sequence[Any] = (), seconds: float | None = None) -> list[tuple[Any, ...]]:
         """All rows of a query's answer, which has to be small. Raises: QueryError."""
         return list(self.each(query, parameters, seconds))
@@ -91,7 +103,7 @@ class Database:
         import duckdb
 
         limit = self._limits.seconds if seconds is None else seconds
-        cursor = self._connection.cursor()  # of its own, so that another query can be asked meanwhile
+        cursor = self._cursor()
         alarm = threading.Timer(limit, cursor.interrupt)
         alarm.daemon = True
         alarm.start()
@@ -114,7 +126,7 @@ class Database:
         import duckdb
 
         try:
-            return self._connection.cursor().sql(query).to_arrow_reader(_BATCH_ROWS)
+            return self._cursor().sql(query).to_arrow_reader(_BATCH_ROWS)
         except duckdb.Error as error:
             raise self._error(error, query) from error
 
