@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from builder.bundle.inside.described import describe, license_notes, package_records, project_records
 from builder.bundle.inside.documents import Contents, bundle_files
+from builder.bundle.inside.promises import ALL, Checking, with_promises
 from builder.bundle.inside.recorded import run_of_model
 from builder.bundle.inside.scan import with_scan
 from builder.bundle.parts.code import code_files, content_digest
@@ -100,12 +101,13 @@ def build_project(
     platforms: Sequence[Platform],
     workshop: Workshop,
     packing: Packing = "default",
+    checking: Checking = ALL,
 ) -> Built:
-    """The project's images, one a platform; `packing` says which data are in them.
+    """The project's images, one a platform; `packing` says which data are in them, `checking` which must be promised.
 
     Raises: EnvbuildError, DigestMismatchError.
     """
-    contents = gather(loaded, lock, workshop.fetcher, packing)
+    contents = gather(loaded, lock, workshop.fetcher, packing, checking)
     plans = [make_plan(lock, platform) for platform in sorted(platforms)]
     packages = {plan.platform: packages_of(lock, plan.platform, workshop) for plan in plans}
     notes = (*license_notes(loaded.project, packages), *contents.notes)
@@ -115,13 +117,16 @@ def build_project(
     return replace(built, notes=notes)
 
 
-def gather(loaded: LoadedProject, lock: Lock, fetcher: Fetcher, packing: Packing = "default") -> Contents:
+def gather(
+    loaded: LoadedProject, lock: Lock, fetcher: Fetcher, packing: Packing = "default", checking: Checking = ALL
+) -> Contents:
     """What of the project's folder goes into its bundle, and the weights and data that it names by URL.
 
     `lock` is the current one of its environment.
 
     Raises: EnvbuildError, if a glob matches nothing, a file cannot be packed, or data or model are not locked;
-        CheckFailedError, if a scan finds what must not be packed.
+        CheckFailedError, if a scan finds what must not be packed, or data break their contract; NotMeasuredError, if
+        that could not be checked.
     """
     project, folder = loaded.project, loaded.folder
     files = {name: command.params for name, command in project.commands.items() if command.params}
@@ -147,6 +152,7 @@ def gather(loaded: LoadedProject, lock: Lock, fetcher: Fetcher, packing: Packing
         records=(run,) if run else (),
         model_files=recognised(model),
     )
+    contents = with_promises(contents, loaded, fetcher, checking)
     described = project_records(describe(loaded, contents), loaded, lock, contents)
     return with_scan(replace(contents, records=(*contents.records, *described)), loaded, fetcher.store)
 

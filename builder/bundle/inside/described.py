@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from builder.bundle.inside.documents import Contents, data_place
+from builder.bundle.inside.promised import dataset_facts, promise_records, promises_by_data
 from builder.bundle.parts.code import file_digest
 from builder.lock.document import Lock
 from builder.oci.documents import Descriptor, Platform
@@ -55,6 +56,8 @@ def project_records(subject: Subject, loaded: LoadedProject, lock: Lock, content
     names = {wheel.name for wheels in lock.wheels.values() for wheel in wheels}
     names |= {package.name for packages in lock.conda.values() for package in packages}
     yield from filter(None, [croissant(subject), made_card(subject, names)])
+    if contents.promises:
+        yield from promise_records(contents.promises, subject)
 
 
 def package_records(
@@ -92,7 +95,9 @@ def _dataset(loaded: LoadedProject, contents: Contents, name: str) -> Dataset:
     packed = next((one.files for one in contents.packed if one.name == name), ())
     source = packed[0].source if entry.kind == "file" and packed else None
     opened = partial(_open, source) if source else None
-    return Dataset(name, entry, data_place(entry), reference.description, reference.license, opened)
+    dataset = Dataset(name, entry, data_place(entry), reference.description, reference.license, opened)
+    promise = promises_by_data(contents.promises).get(name)
+    return dataset_facts(dataset, promise) if promise else dataset
 
 
 def _open(path: Path) -> IO[bytes]:

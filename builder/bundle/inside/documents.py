@@ -10,6 +10,7 @@ from typing import Any
 
 from builder.bundle.form import BUNDLE_FORMAT
 from builder.bundle.inside.pages import pages
+from builder.bundle.inside.promised import Promise, data_fields, promises_by_data
 from builder.bundle.inside.recipe import Recipe, make_recipe
 from builder.bundle.inside.recorded import RUN_ROLE
 from builder.bundle.parts.data import PackedData, packed_names
@@ -59,6 +60,8 @@ class Contents:
     """What was written down of packages, data and model."""
     model_files: tuple[ModelFile, ...] = ()
     """What the files of the model are; in the order of `model`."""
+    promises: tuple[Promise, ...] = ()
+    """The contracts of its data, and what came of them."""
     notes: tuple[str, ...] = ()
     """What whoever packs it should be told."""
 
@@ -71,6 +74,7 @@ def bundle_json(
     `records` are the other documents of the bundle's folder.
     """
     packed = {one.name for one in contents.packed}
+    promises = promises_by_data(contents.promises)
     return {
         "format": BUNDLE_FORMAT,
         "name": name,
@@ -79,7 +83,10 @@ def bundle_json(
         "lock": str(lock.digest),
         "code": str(contents.code_digest),
         "model": _model(contents),
-        "data": {name: _data(name, contents.data.data[name], packed=name in packed) for name in project.data},
+        "data": {
+            name: _data(name, contents.data.data[name], packed=name in packed) | data_fields(name, promises.get(name))
+            for name in project.data
+        },
         "commands": {
             name: _command(command, contents.parameters.get(name, {})) for name, command in project.commands.items()
         },
@@ -169,6 +176,12 @@ def _recreation(project: Project, name: str, contents: Contents) -> dict[str, An
         "data_lock": contents.data_lock is not None,
         "data": list(_placed_data(contents, folder)),
         "packing": _packing_option(contents),
+        "checks": " --no-check" if any(one.evidence is None for one in contents.promises) else "",
+        "contracts": [
+            {"name": one.place, "path": place, "folder": posixpath.dirname(place)}
+            for one in contents.promises
+            if (place := f"{folder}/{one.source}")
+        ],
         "run": _has_run(contents),
         "inputs": [
             {"name": _input_name(path), "path": place, "folder": posixpath.dirname(place)}

@@ -19,6 +19,9 @@ from builder.spec import Project
 
 _FOLDERS = {"code": CODE, "model": MODEL, "data": DATA, "bundle": BUNDLE, "output": OUTPUT}
 _MEANINGS = {
+    "contract": "what is promised of data, as an ODCS contract",
+    "data-card": "the card of a data set",
+    "data-check": "what came of holding data to their contract, as an in-toto test result",
     "data-lock": "which bytes data and model are",
     "dataset": "the data, as Croissant",
     "diagram": "data, commands and layers, as a picture",
@@ -27,6 +30,7 @@ _MEANINGS = {
     "licenses": "the licences of all packages",
     "lock": "the lock: every package by hash",
     "model-card": "the model card",
+    "profile": "what the values of data are like, without their rows",
     "readme": "this page",
     "run": "the run that made the model",
     "sbom": "the bill of materials, as CycloneDX",

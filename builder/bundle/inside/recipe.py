@@ -15,6 +15,7 @@ from builder.layers.files import check_path
 
 TOP = "recreated"
 """The folder that everything is in."""
+NO_CHECK = "--no-check"
 _OWN = (".git", ".gitignore")
 """What is made there, so that nothing above it counts."""
 _PARTS = (CODE, MODEL, DATA, BUNDLE)
@@ -36,10 +37,13 @@ class Recipe:
     """A file, or a folder whose files are meant, of the image; and what it becomes. In this order."""
     packing: Literal["default", "full", "thin"] = "default"
     """What `build` is to be told of data."""
+    no_check: bool = False
+    """Whether data are not held to their contracts."""
 
     def to_dict(self) -> dict[str, Any]:
         """As `bundle.json` has it."""
         options = next(options for options, packing in _PACKING.items() if packing == self.packing)
+        options = (*options, NO_CHECK) if self.no_check else options
         return {"project": self.project, "options": list(options), "copies": [list(pair) for pair in self.copies]}
 
     @classmethod
@@ -47,10 +51,12 @@ class Recipe:
         """From a `bundle.json` that came from anywhere. Raises: EnvbuildError, if it leads elsewhere, or is none."""
         try:
             copies = tuple((_source(source), _place(place)) for source, place in document["copies"])
-            packing = _PACKING[tuple(document["options"])]
+            options = tuple(document["options"])
+            no_check = options[-1:] == (NO_CHECK,)
+            packing = _PACKING[options[:-1] if no_check else options]
             if len(copies) > _MOST_COPIES:
                 raise ValueError(f"it has more than {_MOST_COPIES} copies")
-            return cls(_place(document["project"]), copies, packing)
+            return cls(_place(document["project"]), copies, packing, no_check)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise EnvbuildError(
                 "the bundle does not say how it is recreated",
@@ -65,6 +71,7 @@ def make_recipe(told: Mapping[str, Any], *, has_code: bool, has_model: bool, has
         told["project"],
         tuple(_copies(told, has_code=has_code, has_model=has_model, has_run=has_run)),
         _PACKING[tuple(told["packing"].split())],
+        bool(told["checks"]),
     )
 
 
@@ -77,6 +84,8 @@ def _copies(told: Mapping[str, Any], *, has_code: bool, has_model: bool, has_run
         yield f"{BUNDLE}/environment.yaml", f"{environment}/environment.yaml"
     yield f"{BUNDLE}/lock", f"{environment}/lock"
     for one in told["inputs"]:
+        yield f"{BUNDLE}/{one['name']}", one["path"]
+    for one in told["contracts"]:
         yield f"{BUNDLE}/{one['name']}", one["path"]
     if told["data_lock"]:
         yield f"{BUNDLE}/data.lock.json", f"{project}/lock/data.lock.json"

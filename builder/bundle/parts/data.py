@@ -67,7 +67,7 @@ def packed_data(
     Raises: EnvbuildError, if they cannot be had; DigestMismatchError, if they are not those that are locked.
     """
     return tuple(
-        PackedData(name, data[name], _files(name, data[name], loaded.folder, fetcher))
+        PackedData(name, data[name], data_files(name, data[name], loaded.folder, fetcher))
         for name in packed_names(data, packing)
     )
 
@@ -84,7 +84,11 @@ def layer_groups(packed: Sequence[PackedData], most: int = MOST_LAYERS) -> list[
     return [("data " + ", ".join(one.name for one in group), group) for group in groups]
 
 
-def _files(name: str, entry: DataEntry, folder: Path, fetcher: Fetcher) -> tuple[FileEntry, ...]:
+def data_files(name: str, entry: DataEntry, folder: Path, fetcher: Fetcher) -> tuple[FileEntry, ...]:
+    """The files of an entry as they are in an image, on this machine: those of the project in `folder`, or fetched.
+
+    Raises: EnvbuildError, if they cannot be had; DigestMismatchError, if they are not those that are locked.
+    """
     target = f"{DATA}/{name}"
     local = _local(name, entry, folder, fetcher)
     if entry.kind == "file":

@@ -1,0 +1,138 @@
+"""Data with a contract, and what a bundle says of them: contract, result, profile, card. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import posixpath
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from builder.oci.canonical import readable_json
+from builder.oci.digest import Digest
+from builder.records.record import JSON, MARKDOWN, YAML, Record
+from builder.records.subject import Dataset, Subject
+from builder.spec.data_url import is_path
+
+if TYPE_CHECKING:
+    from builder.data.card import CardFacts
+    from builder.data.contract.read import LoadedContract
+    from builder.data.evidence import Evidence
+
+CONTRACT_ROLE, CHECK_ROLE, PROFILE_ROLE, CARD_ROLE = "contract", "data-check", "profile", "data-card"
+SKIPPED = "skipped"
+"""What is recorded of data that were not held to their contract."""
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """A contract, the data that it is of, and what came of holding them to it."""
+
+    loaded: LoadedContract
+    data: bytes
+    """The contract's file."""
+    source: str
+    """Where the contract is in the project."""
+    place: str
+    """Where it is in the bundle's folder: `contracts/train.yaml`."""
+    tables: Mapping[str, str]
+    """The contract's table of each data entry."""
+    digests: Mapping[str, Digest]
+    """Of each data entry."""
+    evidence: Evidence | None = None
+    """None where it was skipped."""
+
+    @property
+    def result(self) -> str:
+        """`passed`, `violated`, `not-evaluated` or `skipped`."""
+        return self.evidence.result if self.evidence else SKIPPED
+
+    @property
+    def check(self) -> str:
+        """Where the result is in the bundle's folder."""
+        return f"checks/{posixpath.splitext(posixpath.basename(self.place))[0]}.json"
+
+
+def promises_by_data(promises: Sequence[Promise]) -> dict[str, Promise]:
+    """The promise of each data entry that has one; sorted by name."""
+    return dict(sorted((name, promise) for promise in promises for name in promise.tables))
+
+
+def contract_places(sources: Collection[str]) -> dict[str, str]:
+    """Where in the bundle's folder each contract of the project goes: under its own name, unless others have it too."""
+    stems = [posixpath.splitext(posixpath.basename(source))[0] for source in sources]
+    result = {}
+    for source, stem in zip(sources, stems, strict=True):
+        prefix = f"{hashlib.sha256(source.encode()).hexdigest()[:8]}-" if stems.count(stem) > 1 else ""
+        result[source] = f"contracts/{prefix}{posixpath.basename(source)}"
+    return result
+
+
+def data_fields(name: str, promise: Promise | None) -> dict[str, Any]:
+    """What `bundle.json` says of data besides which bytes they are."""
+    if promise is None:
+        return {}
+    return {"contract": promise.place, "table": promise.tables[name], "checks": promise.result}
+
+
+def dataset_facts(dataset: Dataset, promise: Promise) -> Dataset:
+    """A data set with what its contract says of it."""
+    from builder.data.card import described, terms_of
+
+    contract, name = promise.loaded.contract, promise.tables[dataset.name]
+    table = contract.table(name)
+    if table is None:
+        return dataset
+    data = {each: entry for entry, each in promise.tables.items()}
+    rows = promise.evidence.rows.get(name) if promise.evidence else None
+    columns, terms = described(contract, table, data), terms_of(contract, table)
+    return replace(dataset, columns=columns, rows=rows, terms=terms)
+
+
+def promise_records(promises: Sequence[Promise], subject: Subject) -> Iterator[Record]:
+    """The contracts, what came of each, and of each data set its profile and its card."""
+    from builder.data.card import data_card
+    from builder.data.evidence import statement
+
+    datasets = {dataset.name: dataset for dataset in subject.datasets}
+    for promise in promises:
+        kind = JSON if promise.place.endswith(".json") else YAML
+        yield Record(promise.place, CONTRACT_ROLE, kind, promise.data)
+        if promise.evidence is not None:
+            document = statement(promise.loaded, promise.digests, promise.evidence)
+            yield Record(promise.check, CHECK_ROLE, JSON, readable_json(document))
+        for name in sorted(promise.tables):
+            profile = _profile(promise, name)
+            if profile is not None:
+                yield Record(f"profiles/{name}.json", PROFILE_ROLE, JSON, profile.encode())
+            card = data_card(_card_facts(promise, datasets[name], subject, profile))
+            yield Record(card_place(name), CARD_ROLE, MARKDOWN, card)
+
+
+def card_place(name: str) -> str:
+    """Where the card of a data set is in the bundle's folder."""
+    return f"data-cards/{name}.md"
+
+
+def _profile(promise: Promise, name: str) -> str | None:
+    return promise.evidence.profiles.get(promise.tables[name]) if promise.evidence else None
+
+
+def _card_facts(promise: Promise, dataset: Dataset, subject: Subject, profile: str | None) -> CardFacts:
+    from builder.data.card import CardFacts
+    from builder.data.profile import Profile
+
+    return CardFacts(
+        dataset.name,
+        dataset.description,
+        dataset.entry.url if is_path(dataset.entry.url) else dataset.place,
+        dataset.license,
+        str(dataset.entry.digest),
+        dataset.entry.size,
+        subject.contacts,
+        promise.loaded,
+        promise.loaded.contract.table(promise.tables[dataset.name]),
+        promise.evidence,
+        Profile.from_dict(json.loads(profile)) if profile is not None else None,
+    )
