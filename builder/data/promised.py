@@ -7,6 +7,7 @@ from pathlib import Path
 
 from builder.data.contract.document import Contract, Property, SchemaObject
 from builder.data.tables.files import ColumnReading, TableFile, format_of
+from builder.data.tables.patterns import strptime_of
 from builder.errors import EnvbuildError
 
 _TYPES = {
@@ -32,7 +33,9 @@ def promised_files(contract: Contract, files: Mapping[str, Sequence[Path]]) -> d
         if table is None:
             known = ", ".join(f"`{each.name}`" for each in contract.schema)
             raise EnvbuildError(f"the contract `{contract.id}` has no table `{name}`", f"it has {known or 'none'}")
-        result[table.name] = TableFile(tuple(paths), format_of(paths[0]), readings(table))
+        result[table.name] = TableFile(
+            tuple(paths), format_of(paths[0]), readings(table), str(table.custom("encoding") or "")
+        )
     return result
 
 
@@ -62,7 +65,27 @@ def readings(table: SchemaObject) -> dict[str, ColumnReading]:
 
 
 def reading(column: Property) -> ColumnReading:
-    """How a column is read."""
+    """How a column is read. Raises: EnvbuildError, if its format is not one that is read."""
     clean = column.custom("clean")
     missing = clean.get("missing", ()) if isinstance(clean, dict) else ()
-    return ColumnReading(_TYPES[column.logical_type or "string"], tuple(map(str, missing)))
+    listed = missing if isinstance(missing, (list, tuple)) else (missing,)
+    return ColumnReading(_TYPES[column.logical_type or "string"], tuple(map(_text, listed)), _format(column))
+
+
+def _text(value: object) -> str:
+    """A value of YAML as a file has it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _format(column: Property) -> str:
+    pattern = column.logical_type_options.get("format")
+    if column.logical_type not in ("date", "timestamp", "time") or not isinstance(pattern, str):
+        return ""
+    try:
+        return strptime_of(pattern)
+    except ValueError as error:
+        raise EnvbuildError(
+            f"the format of the column `{column.name}` cannot be used",
+            str(error),
+            "Write it as Java's DateTimeFormatter does, of y M d H h m s S a E X z and quoted text: `dd.MM.yyyy HH:mm`",
+        ) from error

@@ -60,8 +60,8 @@ def cast(name: str, stored: str, reading: ColumnReading) -> str:
     value = quoted(name)
     if stored == "JSON" and reading.type != "JSON":
         value, stored = f"({value}->>'$')", "VARCHAR"
-    if reading.format and stored == "VARCHAR":
-        return f"TRY_CAST(try_strptime({value}, {literal(reading.format)}) AS {reading.type})"
+    if reading.format and (stored == "VARCHAR" or stored in _WIDE):
+        return _of_formatted(value if stored == "VARCHAR" else f"CAST({value} AS VARCHAR)", reading)
     if stored == reading.type or (reading.type in _INTEGERS and stored in _WIDE):
         return value
     if stored == "VARCHAR":
@@ -69,8 +69,14 @@ def cast(name: str, stored: str, reading: ColumnReading) -> str:
     return _of_value(value, stored, reading.type)
 
 
+def _of_formatted(value: str, reading: ColumnReading) -> str:
+    if "%z" in reading.format:
+        value = f"regexp_replace({value}, 'Z$', '+00:00')"  # which DuckDB does not take for an offset
+    return f"TRY_CAST(try_strptime({value}, {literal(reading.format)}) AS {reading.type})"
+
+
 def _of_text(value: str, type_: str) -> str:
-    dated = f"{value} BETWEEN '0' AND 'a'"  # not the words `epoch` and `infinity`
+    dated = f"{value} LIKE '____-%'"  # not `2020/01/02`, and not the words `epoch` and `infinity`
     if type_ in _INTEGERS:
         short = f"TRY_CAST({value} AS BIGINT)"  # most values: cheaper than a regular expression
         strict = f"CASE WHEN regexp_full_match({value}, '{_WHOLE}') THEN TRY_CAST({value} AS {type_}) END"
