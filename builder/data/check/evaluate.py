@@ -10,8 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from builder.data.check.guard import refusal
-from builder.data.check.rule import Figure, Known, Query, Refused, Repeated, Rows, Rule, Told
+from builder.data.check.rule import Figure, Known, Query, Refused, Repeated, Rows, Rule
 from builder.data.tables.database import Database, QueryError, unread
 from builder.data.tables.files import Table
 from builder.data.tables.sql import quoted
@@ -126,23 +125,25 @@ def groups(database: Database, table: Table, repeated: Repeated) -> str:
 
 
 def _alone(database: Database, table: Table, rule: Rule) -> Measured:
-    measure = rule.measure
-    if isinstance(measure, Known):
-        return Measured(measure.measured)
-    if isinstance(measure, Refused):
-        return Measured(refused=measure.reason)
-    if isinstance(measure, Rows):
-        source = f"{database.paired(table.name)} AS paired"
-        return _single(database, f"SELECT count(*) FROM {source} WHERE {measure.condition}")
-    if isinstance(measure, Query):
-        reason = refusal(measure.text)
-        return (
-            Measured(refused=reason)
-            if reason
-            else _single(database, f"SELECT * FROM (\n{measure.text.rstrip('; ')}\n) LIMIT 2")
-        )
-    assert isinstance(measure, Told)
+    match rule.measure:
+        case Known(measured=value):
+            return Measured(value)
+        case Refused(reason=reason):
+            return Measured(refused=reason)
+        case Rows(condition=condition):
+            return _single(database, f"SELECT count(*) FROM {database.paired(table.name)} AS paired WHERE {condition}")
+        case Query(text=text):
+            return _asked(database, text)
     return Measured()
+
+
+def _asked(database: Database, query: str) -> Measured:
+    """The answer to a query of the contract's author, which is one that reads and nothing else."""
+    try:
+        database.check_query(query)
+    except QueryError as error:
+        return Measured(refused=_why(error))
+    return _single(database, f"SELECT * FROM (\n{query.strip().rstrip(';')}\n) LIMIT 2")
 
 
 def _single(database: Database, query: str) -> Measured:

@@ -1,4 +1,4 @@
-"""A rule, and how what it is about is measured. Pure: SQL as text, over a table's rows as `Database.paired` has them."""
+"""A rule, and how what it is about is measured: SQL as text, over rows as `Database.paired` has them. Pure."""
 
 from __future__ import annotations
 

@@ -18,32 +18,32 @@ _LONGEST = 80
 
 def sampled(database: Database, table: Table, rules: Sequence[Rule], most: int) -> list[tuple[Sample, ...]]:
     """Of each rule that many rows at most, in the order of the file; none where there are no rows to show."""
-    found: dict[int, tuple[Sample, ...]] = {}
-    joint = [(n, rule) for n, rule in enumerate(rules) if isinstance(rule.measure, Rows) and not rule.measure.apart]
-    if most and joint:
-        found |= zip((n for n, _ in joint), _of_rows(database, table, [rule for _, rule in joint], most), strict=False)
-    for number, rule in enumerate(rules):
-        if most and number not in found and isinstance(rule.measure, (Rows, Repeated)):
-            found[number] = _of_one(database, table, rule, most)
-    return [found.get(number, ()) for number in range(len(rules))]
+    if not most:
+        return [()] * len(rules)
+    together = [rule for rule in rules if isinstance(rule.measure, Rows) and not rule.measure.apart]
+    found = _of_rows(database, table, together, most) if together else {}
+    return [found[rule.id] if rule.id in found else _of_one(database, table, rule, most) for rule in rules]
 
 
-def _of_rows(database: Database, table: Table, rules: Sequence[Rule], most: int) -> list[tuple[Sample, ...]]:
-    """In one scan; nothing if it cannot be had so."""
-    parts = []
-    for rule in rules:
-        assert isinstance(rule.measure, Rows)
-        kept = f"arg_min({{'row': _row, 'values': {_values(rule)}}}, _row, {most})"
-        parts.append(f"{kept} FILTER (WHERE {rule.measure.condition})")
+def _of_rows(database: Database, table: Table, rules: Sequence[Rule], most: int) -> dict[str, tuple[Sample, ...]]:
+    """Of all in one scan, by the rules' ids; nothing if it cannot be had so."""
+    parts = [
+        f"arg_min({{'row': _row, 'values': {_values(rule)}}}, _row, {most}) FILTER (WHERE {_condition(rule)})"
+        for rule in rules
+    ]
     query = f"SELECT {', '.join(parts)} FROM {database.paired(table.name, numbered=True)} AS paired"
     try:
         answer = database.row(query)
     except QueryError:
-        return []
-    return [
-        tuple(_sample(rule, each["row"], each["values"]) for each in kept or ())
+        return {}
+    return {
+        rule.id: tuple(_sample(rule, each["row"], each["values"]) for each in kept or ())
         for rule, kept in zip(rules, answer, strict=True)
-    ]
+    }
+
+
+def _condition(rule: Rule) -> str:
+    return rule.measure.condition if isinstance(rule.measure, Rows) else "true"
 
 
 def _of_one(database: Database, table: Table, rule: Rule, most: int) -> tuple[Sample, ...]:
@@ -51,11 +51,9 @@ def _of_one(database: Database, table: Table, rule: Rule, most: int) -> tuple[Sa
     if isinstance(rule.measure, Repeated):
         twice = groups(database, table, rule.measure)
         source += f" SEMI JOIN ({twice}) AS twice USING ({', '.join(rule.measure.columns)})"
-        condition = "true"
-    else:
-        assert isinstance(rule.measure, Rows)
-        condition = rule.measure.condition
-    query = f"SELECT _row, {_values(rule)} FROM {source} WHERE {condition} ORDER BY _row LIMIT {most}"
+    elif not isinstance(rule.measure, Rows):
+        return ()
+    query = f"SELECT _row, {_values(rule)} FROM {source} WHERE {_condition(rule)} ORDER BY _row LIMIT {most}"
     try:
         return tuple(_sample(rule, row, values) for row, values in database.rows(query))
     except QueryError:

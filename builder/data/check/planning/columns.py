@@ -15,6 +15,7 @@ from builder.data.tables.database import quoted, unread
 from builder.data.tables.files import Column
 
 NOT_THERE = "the column is not in the file"
+_PARTS = "rules of parts of a column are not evaluated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +79,7 @@ def column_rules(subject: ColumnSubject) -> Iterator[Rule]:
     for limit in limits_of(promised, subject.column):
         yield _limit_rule(subject, limit)
     if has_rules(promised):
-        yield subject.rule(
-            "parts", "its parts are as promised", Refused("rules of parts of a column are not evaluated")
-        )
+        yield subject.rule("parts", "its parts are as promised", Refused(_PARTS))
 
 
 def _absent(subject: ColumnSubject) -> Iterator[Rule]:

@@ -95,7 +95,7 @@ def _option(name: str, limit: Any, promised: Property, column: Column) -> tuple[
     if name == "uniqueItems":
         return ("lists have no element twice", f"NOT list_unique({value}) = len({value})") if limit else None
     if name == "format":
-        return _format(limit, promised, value, column)
+        return _format(limit, promised, value)
     if name in ("timezone", "defaultTimezone", "distanceMetric", "embeddingModel", "embeddingModelVersion"):
         return None  # says how values are to be understood, not which there may be
     if name == "dimensions":
@@ -121,7 +121,7 @@ def _no_multiple(value: str, factor: float, column: Column) -> str:
     return f"(NOT isfinite({quotient}) OR abs({quotient} - round({quotient})) > 1e-9 * greatest(1, abs({quotient})))"
 
 
-def _format(name: str, promised: Property, value: str, column: Column) -> tuple[str, Measure | str] | None:
+def _format(name: str, promised: Property, value: str) -> tuple[str, Measure | str] | None:
     if promised.logical_type == "string":
         if name in UNCHECKED_FORMATS:
             return None

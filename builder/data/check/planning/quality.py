@@ -84,9 +84,9 @@ def _measure(subject: Subject, column: ColumnSubject | None, quality: Quality, k
         return Figure("count(*)") if quality.unit != "percent" else Refused("rows are not counted in percent of rows")
     if kind == "duplicateValues":
         return _repeated(subject, column, quality.arguments)
-    if column is None:
+    if column is None or column.column is None:
         return Refused(f"`{kind}` is of a column, and this is a rule of a table")
-    return _of_column(column, quality.arguments, kind)
+    return _of_column(column, column.column.type, quality.arguments, kind)
 
 
 def _repeated(subject: Subject, column: ColumnSubject | None, arguments: Mapping[str, Any]) -> Measure:
@@ -106,7 +106,7 @@ def _combined(arguments: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(map(str, listed)) if isinstance(listed, (list, tuple)) else ()
 
 
-def _of_column(column: ColumnSubject, arguments: Mapping[str, Any], kind: str) -> Measure:
+def _of_column(column: ColumnSubject, type_: str, arguments: Mapping[str, Any], kind: str) -> Measure:
     if kind == "nullValues":
         return Rows(f"{column.original} IS NULL")
     if kind == "missingValues":
@@ -114,16 +114,15 @@ def _of_column(column: ColumnSubject, arguments: Mapping[str, Any], kind: str) -
         among = f" OR CAST({column.original} AS VARCHAR) IN ({', '.join(map(literal, listed))})" if listed else ""
         return Rows(f"({column.original} IS NULL{among})")
     if kind == "invalidValues":
-        return _invalid(column, arguments)
+        return _invalid(column, type_, arguments)
     return Refused(f"the metric `{kind}` is not known")
 
 
-def _invalid(column: ColumnSubject, arguments: Mapping[str, Any]) -> Measure:
+def _invalid(column: ColumnSubject, type_: str, arguments: Mapping[str, Any]) -> Measure:
     """Values that are none of the valid ones, match no pattern, or do not fit the type of their column."""
-    assert column.column is not None
     conditions = []
     if arguments.get("validValues") is not None:
-        conditions.append(not_among(column.value, list(arguments["validValues"]), column.column.type))
+        conditions.append(not_among(column.value, list(arguments["validValues"]), type_))
     if arguments.get("pattern") is not None:
         conditions.append(not_matching(f"CAST({column.value} AS VARCHAR)", str(arguments["pattern"])))
     if not conditions:

@@ -12,7 +12,7 @@ from builder.data.contract.thresholds import Threshold
 from builder.data.tables.sql import quoted
 
 AGE = "age"
-"""What the expression of a rule's figure stands for is a moment: its age, by the time that is handed in, is measured."""
+"""The unit of figures that are a moment: what is measured is how old it is, by the time that is handed in."""
 _NEWEST = ("freshness", "latency")
 _OLDEST = ("retention",)
 _DAY = 86400

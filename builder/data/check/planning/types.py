@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from builder.data.tables.files import Column
 
-_WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT", "BIGNUM")  # fmt: skip
+_SIGNED = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "BIGNUM")
+_WHOLE = (*_SIGNED, "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT")
 _BROKEN = ("FLOAT", "DOUBLE", "DECIMAL")
 _INSTANTS = ("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMP WITH TIME ZONE")
 _STORED: dict[str, tuple[str, ...]] = {
@@ -45,10 +46,8 @@ def is_instant(type_: str) -> bool:
 
 def stored_problem(promised: str, stored: str) -> str | None:
     """Why no value of a column of a file that has types can be of a logical type; None if it can."""
-    known = _STORED[promised]
-    return (
-        None if family(stored) in known or family(stored) == "NULL" or stored == '"NULL"' else f"the file has {stored}"
-    )
+    fits = family(stored) in _STORED[promised] or stored.strip('"') == "NULL"
+    return None if fits else f"the file has {stored}"
 
 
 def misfit(value: str, original: str, column: Column) -> str | None:
