@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from builder.data.contract.read import LoadedContract
+from builder.data.contract.read import LoadedContract, read_contract
 from builder.data.privacy.expressions import INNER, OUTER, ROW, expression
 from builder.data.privacy.measures import Judged, Measures, judged, measured
 from builder.data.privacy.methods import Bucket, Drop, Mask, Noise
-from builder.data.privacy.plan import ColumnPlan, TablePlan, parameters, undeclared
+from builder.data.privacy.plan import ColumnPlan, TablePlan, parameters, plan_table, undeclared
 from builder.data.privacy.secret import Key
-from builder.data.tables import Database, QueryError, quoted
+from builder.data.promised import promised_files, table_names
+from builder.data.tables import Database, QueryError, format_of, quoted
 from builder.data.tables.write import write_table
 from builder.errors import CheckFailedError, EnvbuildError, NotMeasuredError
+from builder.oci.layout import write_atomically
 
 RECORD_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Which file is anonymised, by which contract, and where that goes."""
+
+    file: Path
+    contract: Path
+    target: Path
+    table: str | None = None
+    """The name of its table; by default that of the file's name, or the only one."""
+    record: Path | None = None
+    """Where the record goes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +89,8 @@ class Anonymization:
                 self.database.remember(name, pad)
         rows = self._rows()
         suppressed, kept = self._suppressed(rows)
-        before = self._measured(self._read_rows())
-        after = self._measured(f"({kept})")
+        before = self._measured(self._read_rows(), self.plan.columns)
+        after = self._measured(f"({kept})", self._written)
         rules = judged(after, self.plan.privacy.thresholds)
         _hold(rules)
         columns = ", ".join(quoted(each.column) for each in self._written)
@@ -122,20 +138,19 @@ class Anonymization:
         )
         return tuple(each for (each,) in found)
 
-    def _names(self, role: str) -> list[str]:
-        return [each.column for each in self._written if each.role == role]
-
     def _read_rows(self) -> str:
         """SQL for the rows as the contract reads them, before anything is done."""
-        read = [f"{self._value(each.column)} AS {quoted(each.column)}" for each in self._written]
+        read = [f"{self._value(each.column)} AS {quoted(each.column)}" for each in self.plan.columns]
         return f"(SELECT {', '.join(read)} FROM raw.{quoted(self.plan.table)})"
 
-    def _measured(self, rows: str) -> Measures:
-        return measured(self.database, rows, self._names("quasi-identifier"), self._names("sensitive"))
+    def _measured(self, rows: str, columns: Sequence[ColumnPlan]) -> Measures:
+        declared = bool(_of_role("quasi-identifier", self.plan.columns))
+        quasi = _of_role("quasi-identifier", columns) if declared else None
+        return measured(self.database, rows, quasi, _of_role("sensitive", columns))
 
     def _suppressed(self, rows: str) -> tuple[int, str]:
         """How many rows are in groups that are too small, and SQL for the others, in the file's order."""
-        least, quasi = self.plan.privacy.suppress_below, self._names("quasi-identifier")
+        least, quasi = self.plan.privacy.suppress_below, _of_role("quasi-identifier", self._written)
         if not least:
             return 0, rows
         if not quasi:
@@ -174,6 +189,10 @@ class Anonymization:
             )  # fmt: skip
 
 
+def _of_role(role: str, columns: Sequence[ColumnPlan]) -> list[str]:
+    return [each.column for each in columns if each.role == role]
+
+
 def _hold(rules: Sequence[Judged]) -> None:
     violated = [str(each) for each in rules if each.state == "violated"]
     unknown = [str(each) for each in rules if each.state == "not-evaluated"]
@@ -184,18 +203,40 @@ def _hold(rules: Sequence[Judged]) -> None:
         raise NotMeasuredError("whether people are hidden as it is promised could not be measured", unknown)
 
 
-def record(
-    loaded: LoadedContract, work: Anonymization, result: Anonymized, source: Path, target: Path
-) -> dict[str, Any]:
-    """What was done, for whoever gets the file: no key, and no value."""
+def anonymize_file(request: Request, key: Key | None) -> dict[str, Any]:
+    """Anonymise a file, and write the record where it is wanted; the record.
+
+    Raises: EnvbuildError, if it cannot be done; CheckFailedError and NotMeasuredError, if people are not hidden as the
+    contract promises, or that cannot be measured. Nothing is written then.
+    """
+    loaded = read_contract(request.contract)
+    name = request.table or request.file.name.partition(".")[0]
+    name = table_names(loaded.contract, [name])[name]
+    outputs = [each for each in (request.target, request.record) if each]
+    if len({path.resolve() for path in (request.file, request.contract, *outputs)}) < 2 + len(outputs):
+        raise EnvbuildError("what is written would take the place of what is read", hint="Give it another name")
+    format_of(request.target)
+    table = loaded.contract.table(name)
+    plan = plan_table(loaded, table or loaded.contract.schema[0])
+    digest = _digest(request.file)
+    with Database.opened(promised_files(loaded.contract, {name: [request.file]})) as database:
+        work = Anonymization(database, plan, key)
+        done = _record(loaded, work, work.run(request.target), (digest, request.target))
+    if request.record:
+        write_atomically(request.record, (json.dumps(done, indent=2, ensure_ascii=False) + "\n").encode())
+    return done
+
+
+def _record(loaded: LoadedContract, work: Anonymization, result: Anonymized, files: tuple[str, Path]) -> dict[str, Any]:
+    """What was done: no key, and no value. `files` are the input's digest, and the output."""
     plan, keys = work.plan, {"key": {"identifier": work.key.identifier}} if work.key and work.plan.needs_key else {}
     noise = {each.column: each.method.epsilon for each in plan.columns if isinstance(each.method, Noise)}
     spent = {"privacyLoss": {"declared": noise, "sum": plan.epsilon, "budget": plan.budget}} if noise else {}
     contract = {"id": loaded.contract.id, "version": loaded.contract.version, "digest": str(loaded.digest)}
     return {
         "format": RECORD_FORMAT, "contract": contract, "table": plan.table,
-        "input": {"digest": _digest(source), "rows": result.before.rows},
-        "output": {"digest": _digest(target), "rows": result.after.rows, "suppressed": result.suppressed},
+        "input": {"digest": files[0], "rows": result.before.rows},
+        "output": {"digest": _digest(files[1]), "rows": result.after.rows, "suppressed": result.suppressed},
         **keys,
         "columns": [_told(each) for each in plan.columns],
         **spent,

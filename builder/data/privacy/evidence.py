@@ -83,10 +83,10 @@ class Evidence:
         self._forms = [(form, _Seen()) for form in FORMS if form.alone or form.kind == self._named]
         self._inside = [(rule, _Seen()) for rule in PERSONAL_RULES]
 
-    def add(self, values: Iterable[object], first_row: int = 1) -> None:
-        """Look at some values, of rows that follow one another."""
+    def add(self, values: Iterable[object], numbers: Iterable[int]) -> None:
+        """Look at some values, of rows of these numbers."""
         texts, rows = [], []
-        for row, value in enumerate(values, first_row):
+        for row, value in zip(numbers, values, strict=False):
             text = _text(value)
             if not text:
                 continue

@@ -8,6 +8,7 @@ from __future__ import annotations
 from builder.data.privacy.mask import MASK
 from builder.data.privacy.methods import Bucket, DateShift, Hash, Mask, Noise
 from builder.data.privacy.plan import ColumnPlan
+from builder.data.tables.sql import literal
 
 INNER, OUTER = "envbuild_inner_pad", "envbuild_outer_pad"
 """Variables of the database that hold the key's pads."""
@@ -15,11 +16,6 @@ ROW = '"\x01row"'
 """The number of a row; a name that no file's column has."""
 _BITS = 52
 """Of a uniform number: what a double has behind its point."""
-
-
-def literal(text: str) -> str:
-    """A text as SQL takes it."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def keyed(purpose: str, domain: str, message: str) -> str:
@@ -47,7 +43,9 @@ def expression(plan: ColumnPlan, value: str, subject: str = "", top: tuple[str, 
 
 def _masked(method: Mask, text: str) -> str:
     if method.pattern is not None:
-        return f"regexp_replace({text}, {literal(method.pattern)}, '{MASK}', 'g')"
+        replaced = f"regexp_replace({text}, {literal(method.pattern)}, '{MASK}', 'g')"
+        found = f"regexp_matches({text}, {literal(method.pattern)})"
+        return f"CASE WHEN {text} IS NULL THEN NULL WHEN {found} THEN {replaced} ELSE '{MASK}' END"
     kept = method.keep_first + method.keep_last
     partly = f"left({text}, {method.keep_first}) || '{MASK}' || right({text}, {method.keep_last})"
     return f"CASE WHEN {text} IS NULL THEN NULL WHEN length({text}) < {2 * kept} THEN '{MASK}' ELSE {partly} END"

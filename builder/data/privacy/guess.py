@@ -23,6 +23,6 @@ class Guess:
 def guess(name: str, values: Sequence[object]) -> Guess | None:
     """What a column holds about people; None if nothing speaks for it. Some hundred values are enough."""
     evidence = Evidence(name)
-    evidence.add(values)
+    evidence.add(values, range(1, len(values) + 1))
     found = evidence.findings()
     return Guess(found[0].classification, found[0].reason, found[0].kind) if found else None

@@ -62,11 +62,14 @@ class Judged:
         return f"`{self.measure}` {self.threshold}: {value}"
 
 
-def measured(database: Database, rows: str, quasi: Sequence[str], sensitive: Sequence[str]) -> Measures:
-    """The measures of a table; `rows` is SQL for `FROM`, the others names of its columns."""
-    if not quasi:
+def measured(database: Database, rows: str, quasi: Sequence[str] | None, sensitive: Sequence[str]) -> Measures:
+    """The measures of a table; `rows` is SQL for `FROM`, the others names of its columns.
+
+    Without quasi-identifiers all rows are one group; with None there is nothing to measure.
+    """
+    if quasi is None:
         return Measures(database.row(f"SELECT count(*) FROM {rows}")[0])
-    columns = ", ".join(map(quoted, quasi))
+    columns = ", ".join(map(quoted, quasi)) or "()"
     counts = "".join(
         f", count(DISTINCT {quoted(each)}) + max(CASE WHEN {quoted(each)} IS NULL THEN 1 ELSE 0 END) AS l{number}"
         for number, each in enumerate(sensitive)
@@ -76,7 +79,7 @@ def measured(database: Database, rows: str, quasi: Sequence[str], sensitive: Seq
     total, number, k, unique, *diversity = database.row(
         f"SELECT coalesce(sum(k), 0), count(*), min(k), count(*) FILTER (k = 1){least} FROM ({groups})"
     )
-    if not number:
+    if not total:
         return Measures(0)
     found = {name: int(value) for name, value in zip(sensitive, diversity, strict=True)}
     return Measures(int(total), int(number), int(k), found or None, int(unique))
@@ -90,7 +93,11 @@ def judged(measures: Measures, thresholds: Mapping[str, Threshold]) -> tuple[Jud
 
 def _judge(name: str, threshold: Threshold, value: int | None, measures: Measures) -> Judged:
     if value is None:
-        reason = "no column that is left is a quasi-identifier" if measures.k is None else "no column is sensitive"
+        reason = (
+            "no column has `privacyRole: quasi-identifier`"
+            if measures.k is None
+            else "no column that is left is sensitive"
+        )
         reason = reason if measures.rows else "there are no rows"
         return Judged(name, threshold, None, "not-evaluated", f"not measured: {reason}")
     try:

@@ -43,7 +43,9 @@ class Mask:
     method: Literal["mask"] = key("What is done.")
     keep_last: int = key("How many characters at its end stay, of values twice as long.", default=0)
     keep_first: int = key("How many characters at its beginning stay, of values twice as long.", default=0)
-    pattern: str | None = key("What is masked, as a regular expression (RE2); by default all.", default=None)
+    pattern: str | None = key(
+        "What is masked, as a regular expression (RE2); of a value without it, all.", default=None
+    )
 
     def problems(self) -> Problems:
         """What single keys cannot tell."""

@@ -21,7 +21,7 @@ name: first name, firstname, fname, last name, lastname, lname, full name, fulln
 address: address, street, street address, address line, home address, postal address, billing address, shipping
   address, house number, adresse, anschrift, strasse, hausnummer, wohnort, rue, direccion, calle, domicilio,
   indirizzo, endereco, rua, adres, straat, adress, gata, osoite, ulica, 地址, 住所, 주소
-birth-date: birth, birthdate, birth date, date of birth, dob, birthday, birth day, birth year, year of birth,
+birth-date: born, birth, birthdate, birth date, date of birth, dob, birthday, birth day, birth year, year of birth,
   birthyear, geburtsdatum, geburtstag, geburtsjahr, geb datum, date de naissance, date naissance, naissance, fecha de
   nacimiento, fecha nacimiento, nacimiento, data di nascita, data nascita, data de nascimento, nascimento,
   geboortedatum, fodselsdato, fodelsedatum, syntymaaika, data urodzenia, 出生日期, 生年月日, 생년월일

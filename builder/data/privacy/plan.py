@@ -71,10 +71,6 @@ class TablePlan:
         """Whether anything is done with a key."""
         return any(each.keyed for each in self.columns)
 
-    def with_role(self, role: str) -> tuple[ColumnPlan, ...]:
-        """The columns of a role."""
-        return tuple(each for each in self.columns if each.role == role)
-
 
 @dataclass(slots=True)
 class _Reading:
