@@ -6,6 +6,7 @@ No times and no folders are in it, so that the same data under the same contract
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -192,6 +193,12 @@ class CheckReport:
         }
 
 
+def worst(reports: Iterable[CheckReport]) -> ExitCode:
+    """The exit code of several: 3 if one is violated, else 6 if one was not evaluated."""
+    codes = {report.exit_code for report in reports}
+    return next((code for code in (ExitCode.CHECK_FAILED, ExitCode.NOT_MEASURED) if code in codes), ExitCode.OK)
+
+
 def place_of(outcome: Outcome) -> str:
     """`TABLE` or `TABLE.COLUMN`."""
     return f"{outcome.table}.{outcome.column}" if outcome.column else outcome.table
@@ -205,15 +212,20 @@ def reason_text(outcome: Outcome) -> str:
     return f"{head}: {found_text(outcome)}"
 
 
-def found_text(outcome: Outcome) -> str:
-    """What was found, in a line: how many rows, or the value; and the first of them."""
+def result_text(outcome: Outcome) -> str:
+    """What was found, or why nothing was, in a line."""
+    return found_text(outcome, sample=False) if outcome.status in ("violated", "passed") else outcome.reason
+
+
+def found_text(outcome: Outcome, *, sample: bool = True) -> str:
+    """What was found, in a line: how many rows, or the value; with `sample`, the first of them too."""
     if outcome.violations is not None and outcome.unit != "values":
         text = f"{outcome.violations} of {outcome.rows} rows"
         text += f" ({outcome.measured} percent)" if outcome.unit == "percent" else ""
     else:
         text = f"{outcome.measured} {outcome.unit}".strip()
         text += f" in {outcome.violations} rows" if outcome.violations else ""
-    if outcome.samples:
+    if sample and outcome.samples:
         first = outcome.samples[0]
         text += f" (first: row {first.row}" + (f", {first.value!r})" if first.value is not None else ")")
     return text + (f"; {outcome.reason}" if outcome.reason else "")
