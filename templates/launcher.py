@@ -456,6 +456,7 @@ def make_record(run: Run, bundle: dict[str, Any], environment: dict[str, str]) -
         "params": run.parameters,
         "seed": run.seed,
         "data": run.data,
+        **_checks(run, bundle),
         "lock": bundle.get("lock"),
         "code": None if mounted else bundle.get("code"),
         "code_mounted": mounted,
@@ -465,6 +466,13 @@ def make_record(run: Run, bundle: dict[str, Any], environment: dict[str, str]) -
         "python": platform.python_version(),
         "machine": platform.machine(),
     }
+
+
+def _checks(run: Run, bundle: dict[str, Any]) -> dict[str, str]:
+    """That data with a contract were not held to it, when this is run or when it was packed."""
+    found = [bundle["data"][name].get("checks") for name in run.data if bundle["data"][name].get("contract")]
+    skipped = "skipped" in found or (found and os.environ.get("ENVBUILD_CHECKS") == "skipped")
+    return {"checks": "skipped"} if skipped else {}
 
 
 def _model(packed: dict[str, Any], path: str | None) -> dict[str, Any] | None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from builder.bundle.build import gather, image_labels, image_ports, image_variables
 from builder.bundle.inside.documents import bundle_files
+from builder.bundle.inside.promises import ALL, Checking
 from builder.bundle.parts.data import Packing
 from builder.fetch import Fetcher
 from builder.image.dockerfile import Addition
@@ -16,12 +17,14 @@ from builder.lock.document import Lock
 from builder.spec import LoadedProject
 
 
-def project_addition(loaded: LoadedProject, lock: Lock, fetcher: Fetcher, packing: Packing = "default") -> Addition:
+def project_addition(
+    loaded: LoadedProject, lock: Lock, fetcher: Fetcher, packing: Packing = "default", checking: Checking = ALL
+) -> Addition:
     """What a project puts on its environment, as its native image has it.
 
     Raises: EnvbuildError, as `gather` does.
     """
-    contents = gather(loaded, lock, fetcher, packing)
+    contents = gather(loaded, lock, fetcher, packing, checking)
     documents = bundle_files(loaded.project, loaded.name, lock, contents)
     return Addition(
         contents.model,

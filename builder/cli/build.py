@@ -16,6 +16,7 @@ from builder.cli.machine import make_workshop
 from builder.cli.options import (
     full_option,
     json_option,
+    no_check_option,
     offline_option,
     path_argument,
     platform_option,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 @full_option
 @thin_option
 @click.option("--dry-run", is_flag=True, help="Print the plan and build nothing.")
+@no_check_option
 @offline_option
 @json_option
 @click.pass_obj
@@ -52,6 +54,7 @@ def command(
     platforms: tuple[str, ...],
     workers: int | None,
     dry_run: bool,
+    no_check: bool,
     offline: bool,
     as_json: bool,
     builder: str,
@@ -73,11 +76,13 @@ def command(
     choice, delivery = Choice(builder, base), Delivery(**options)
     choice.check()
     if all_:
-        if dry_run or packing or not choice.is_native:
-            raise click.UsageError("`--all` goes with none of `--dry-run`, `--builder`, `--full` and `--thin`.")
+        if dry_run or packing or no_check or not choice.is_native:
+            raise click.UsageError(
+                "`--all` goes with none of `--dry-run`, `--builder`, `--full`, `--thin` and `--no-check`."
+            )
         workshop = make_workshop(output, workers, offline=offline)
         return print_fleet(build_all(path, platforms, workshop, output, delivery), as_json, output)
-    target = replace(open_target(path, platforms), packing=packing or "default")
+    target = replace(open_target(path, platforms), packing=packing or "default", no_check=no_check)
     if dry_run:
         _print_plans(target.plans, as_json)
         return 0

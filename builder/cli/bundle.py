@@ -14,6 +14,7 @@ from builder.cli.machine import make_workshop, this_builder
 from builder.cli.options import (
     full_option,
     json_option,
+    no_check_option,
     offline_option,
     path_argument,
     platform_option,
@@ -65,6 +66,7 @@ deny_option = click.option(
 @deny_option
 @platform_option
 @workers_option
+@no_check_option
 @offline_option
 @json_option
 @click.pass_obj
@@ -79,6 +81,7 @@ def command(
     denied: tuple[str, ...],
     platforms: tuple[str, ...],
     workers: int | None,
+    no_check: bool,
     offline: bool,
     as_json: bool,
 ) -> None:
@@ -89,6 +92,8 @@ def command(
     Data are inside if all of them together have at most 64 MiB; else a run fetches them. With `--full` they are inside
     whatever their size, and nothing needs a network. With `--thin` they are not, and neither are the layers of the
     environment, which `envbuild run`, `push` and `verify` make again from the lock inside.
+
+    Data with a contract are held to it first: a rule that is broken stops it, and what came of all is in the bundle.
 
     A package whose licence cannot be met without one of `--deny-license`, or of `licenses` in the spec, stops it.
 
@@ -102,7 +107,8 @@ def command(
 
     builder = this_builder(builder_id)
     loaded = _denying(load_project(path), denied)
-    project = replace(Target.of(loaded.environment, loaded, platforms), packing=packing or "default")
+    project = Target.of(loaded.environment, loaded, platforms)
+    project = replace(project, packing=packing or "default", no_check=no_check)
     file = target or Path(f"{project.name}.tar")
     check(Delivery(file), project.platforms)
     workshop = make_workshop(output, workers, offline=offline)

@@ -65,6 +65,8 @@ def _lines(summary: dict[str, Any], with_layers: bool) -> Iterator[str]:
         yield from (f"          {line}" for line in _command_lines(command))
     for name, data in summary["data"].items():
         yield f"data      {name}: {_data_text(name, data)}"
+        if data.get("contract"):
+            yield f"          contract {data['contract']}: {data.get('checks')}"
     yield from _fetch_lines(summary["fetches"])
     yield from _record_lines(summary)
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -69,7 +70,7 @@ def start(output: Output, path: Path, connection_file: Path, engine: str | None,
 
     chosen = choose_engine(engine, output)
     workshop = make_workshop(output, offline=offline)
-    built = open_target(path).build_here(workshop, output)
+    built = replace(open_target(path), promised=frozenset()).build_here(workshop, output)
     _check_transport(connection_file)
     image = LocalImage.of(built.images[0], built.name, workshop)
     return chosen.run(image, kernel_request(Workspace(Path()), connection_file.resolve()))

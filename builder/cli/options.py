@@ -36,6 +36,9 @@ def _packing_option(name: str, text: str) -> Callable[[_Command], _Command]:
 full_option = _packing_option("--full", "Put all data into the image.")
 thin_option = _packing_option("--thin", "Put no data into the image.")
 thin_bundle_option = _packing_option("--thin", "Leave out all data, and the layers that the lock gives again.")
+no_check_option = click.option(
+    "--no-check", is_flag=True, help="Do not hold data to their contracts first; that is recorded."
+)
 offline_option = click.option("--offline", is_flag=True, help="Fetch nothing; fail if something is not in the store.")
 
 

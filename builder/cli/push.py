@@ -12,7 +12,7 @@ from builder.cli.audit_trail import record_event
 from builder.cli.interrupt import interruptible
 from builder.cli.machine import make_workshop
 from builder.cli.opened_bundle import REFERENCE, completed
-from builder.cli.options import Existing, json_option, offline_option, platform_option, workers_option
+from builder.cli.options import Existing, json_option, no_check_option, offline_option, platform_option, workers_option
 from builder.cli.output import Output, print_json, size_text
 from builder.cli.target import is_image, open_target
 from builder.errors import EnvbuildError
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @click.argument("reference", metavar="HOST/NAME[:TAG]")
 @platform_option
 @workers_option
+@no_check_option
 @offline_option
 @json_option
 @click.pass_obj
@@ -39,6 +40,7 @@ def command(
     reference: str,
     platforms: tuple[str, ...],
     workers: int | None,
+    no_check: bool,
     offline: bool,
     as_json: bool,
 ) -> None:
@@ -57,7 +59,7 @@ def command(
     else:
         from builder.cli.deliver import push_built
 
-        opened = open_target(target, platforms)
+        opened = replace(open_target(target, platforms), no_check=no_check)
         built, project = opened.build(workshop, output), opened.folder
         pushed = push_built(built, built.top, destination, workshop, output)
     record_event("pushed", target.name, str(pushed.reference.digest), {"reference": str(pushed.reference)}, project)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from builder.cli.machine import make_workshop
-from builder.cli.options import json_option, offline_option, path_argument, platform_option
+from builder.cli.options import json_option, no_check_option, offline_option, path_argument, platform_option
 from builder.cli.output import Output, count, print_json, size_text
 from builder.cli.target import Target, open_target
 from builder.errors import CheckFailedError
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 @click.option("--no-files", is_flag=True, help="Texts alone; `sh fetch.sh` in the folder then gets the locked files.")
 @click.option("--check", is_flag=True, help="Write nothing; fail if the texts in the folder are not current.")
 @click.option("--force", is_flag=True, help="Write over a folder that was edited, or is something else.")
+@no_check_option
 @offline_option
 @json_option
 @click.pass_obj
@@ -48,6 +50,7 @@ def command(
     no_files: bool,
     check: bool,
     force: bool,
+    no_check: bool,
     offline: bool,
     as_json: bool,
 ) -> None:
@@ -59,7 +62,7 @@ def command(
     from builder.image.dockerfile import write_context
     from builder.image.dockerfile.write import check_replaceable, differences
 
-    target = open_target(path, platforms)
+    target = replace(open_target(path, platforms), no_check=no_check)
     folder = folder or Path("build/docker", target.name)
     workshop = make_workshop(output, offline=offline)
     if not (check or force):
@@ -90,7 +93,7 @@ def target_context(target: Target, workshop: Workshop, base: str | None) -> Cont
 
     if target.project is None:
         return render(f"{target.name}:latest", target.plans, base=base)
-    addition = project_addition(target.project, target.lock, workshop.fetcher, target.packing)
+    addition = project_addition(target.project, target.lock, workshop.fetcher, target.packing, target.checking)
     return render(f"{target.name}:{target.project.project.version}", target.plans, addition, base)
 
 

@@ -151,6 +151,7 @@ class _Reproduction:
 
     def _build(self, recreated: Recreated, platforms: Sequence[Platform], workshop: Workshop) -> Built:
         from builder.bundle.build import build_project
+        from builder.bundle.inside.promises import Checking
         from builder.bundle.model_pack import form_in, with_model
 
         lock = current_lock(recreated.project.environment)
@@ -159,7 +160,8 @@ class _Reproduction:
             for platform in platforms
         ]
         ensure_built_wheels(lock, known, workshop, self.output, here_only=True)
-        built = build_project(recreated.project, lock, known, workshop, recreated.recipe.packing)
+        checking = Checking(recreated.recipe.no_check, frozenset())
+        built = build_project(recreated.project, lock, known, workshop, recreated.recipe.packing, checking)
         return with_model(built, recreated.project, workshop, form_in(self.bundle))
 
 

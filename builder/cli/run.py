@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ import click
 from builder.cli.audit_trail import record_event
 from builder.cli.machine import make_workshop
 from builder.cli.opened_bundle import REFERENCE, bundle_here, reference_in
-from builder.cli.options import Existing, Size, full_option, offline_option, thin_option
+from builder.cli.options import Existing, Size, full_option, no_check_option, offline_option, thin_option
 from builder.cli.output import Output
 from builder.cli.running import (
     check_gpus,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from builder.bundle.parts.data import Packing
     from builder.image.workshop import Workshop
     from builder.run.interface import Engine, LocalImage, PortMapping, RunRequest
+    from builder.spec import LoadedProject
 
 
 @click.command(
@@ -65,16 +67,20 @@ if TYPE_CHECKING:
 @signature_option
 @full_option
 @thin_option
+@no_check_option
 @offline_option
 @click.pass_obj
 def command(output: Output, /, target: str, name: str | None, arguments: tuple[str, ...], **options: Any) -> int:
     """Run COMMAND of TARGET: a project, a bundle's file or folder, or `oci://HOST/NAME:TAG` in a registry.
+
+    Data that COMMAND reads are held to their contract first; what breaks it stops the run. So are those of `--data`.
 
     Without COMMAND, list the commands. Of a bundle in a registry, the image for this machine is fetched and kept.
     Arguments behind `--` go to the command. Its exit code is the exit code of `run`.
     """
     from builder.cli.engines import choose_engine
     from builder.run.prepare import Wish, prepare
+    from builder.run.promised import check_given
 
     data = {key: Path(value) for key, value in parse_pairs("--data", options["data"]).items()}
     ports = tuple(parse_port(text) for text in options["ports"])
@@ -84,7 +90,9 @@ def command(output: Output, /, target: str, name: str | None, arguments: tuple[s
     if listens_here(ports, options["network"], engine):
         environment.setdefault("ENVBUILD_HOST", "127.0.0.1")
     workshop = make_workshop(output, offline=options["offline"])
-    image, document, folder = _open(target, workshop, output, options)
+    image, document, folder = _open(target, workshop, output, {**options, "reads": _Reads(name, frozenset(data))})
+    if not options["no_check"]:
+        check_given(image, document, data if name else {}, datetime.now(UTC))
     check_gpus(engine, image, gpus, output)
     wish = Wish(
         command=name,
@@ -102,6 +110,7 @@ def command(output: Output, /, target: str, name: str | None, arguments: tuple[s
         read_only=options["read_only"],
         user=options["user"],
         gpus=gpus,
+        no_check=options["no_check"],
     )
     request = prepare(wish, image, document, folder or Path(), workshop.fetcher)
     if name is not None:
@@ -114,6 +123,21 @@ def command(output: Output, /, target: str, name: str | None, arguments: tuple[s
         told = {"command": name, "exit-code": code, "engine": engine.name}
         record_event("run", image.name, str(image.descriptor.digest), told, folder)
     return code
+
+
+@dataclass(frozen=True, slots=True)
+class _Reads:
+    """What a run reads."""
+
+    command: str | None
+    given: frozenset[str]
+    """The names of data that stand for the project's own."""
+
+    def promised(self, loaded: LoadedProject | None) -> frozenset[str]:
+        """The project's data that must keep their contracts."""
+        commands = loaded.project.commands if loaded else {}
+        command = commands.get(self.command or "")
+        return frozenset(command.inputs if command else ()) - self.given
 
 
 def listens_here(ports: tuple[PortMapping, ...], network: str, engine: Engine) -> bool:
@@ -147,7 +171,9 @@ def _open(
     if target.name == PROJECT_FILE or (target / PROJECT_FILE).is_file():
         if required:
             raise EnvbuildError(f"`{target}` is a project, which nobody signs", hint="Name a bundle")
-        project = replace(open_target(target), packing=packing or "default")
+        opened = open_target(target)
+        promised = options["reads"].promised(opened.project)
+        project = replace(opened, packing=packing or "default", no_check=options["no_check"], promised=promised)
         built = project.build_here(workshop, output)
         image = built.images[0]
         return LocalImage.of(image, built.name, workshop), read_document(store, image), project.folder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -124,7 +124,7 @@ def _project(target: str, workshop: Workshop, output: Output) -> _Place:
     from builder.run.interface import LocalImage
     from builder.run.workspace import shell_of
 
-    opened = open_target(Path(target))
+    opened = replace(open_target(Path(target)), promised=frozenset())  # whatever is wrong may be looked at
     built = opened.build_here(workshop, output)
     image = LocalImage.of(built.images[0], built.name, workshop)
     shell = shell_of(opened.lock.document.platforms[host_platform()])

@@ -12,6 +12,7 @@ from builder.cli.wheels import ensure_built_wheels
 
 if TYPE_CHECKING:
     from builder.bundle.build import Built
+    from builder.bundle.inside.promises import Checking
     from builder.bundle.parts.data import Packing
     from builder.image.workshop import Workshop
     from builder.lock.document import Lock
@@ -32,6 +33,10 @@ class Target:
     """For which it is built; sorted."""
     packing: Packing = "default"
     """Which data are in the images of a project."""
+    no_check: bool = False
+    """Whether data are not held to their contracts, which is recorded."""
+    promised: frozenset[str] | None = None
+    """The data that must keep their contracts; None for all."""
 
     @classmethod
     def of(cls, environment: LoadedEnvironment, project: LoadedProject | None, platforms: tuple[str, ...]) -> Target:
@@ -56,6 +61,15 @@ class Target:
 
         return tuple(make_plan(self.lock, platform) for platform in self.platforms)
 
+    @property
+    def checking(self) -> Checking:
+        """How data are held to their contracts: today."""
+        from datetime import UTC, datetime
+
+        from builder.bundle.inside.promises import Checking
+
+        return Checking(self.no_check, self.promised, datetime.now(UTC))
+
     def ensure_wheels(self, workshop: Workshop, output: Output, *, here_only: bool = False) -> None:
         """Have in the store the wheels that were built from source (`ensure_built_wheels`).
 
@@ -72,7 +86,7 @@ class Target:
 
         self.ensure_wheels(workshop, output, here_only=here_only)
         if self.project:
-            return build_project(self.project, self.lock, self.platforms, workshop, self.packing)
+            return build_project(self.project, self.lock, self.platforms, workshop, self.packing, self.checking)
         return build_environments(self.environment.name, self.lock, self.platforms, workshop)
 
     def build_here(self, workshop: Workshop, output: Output) -> Built:

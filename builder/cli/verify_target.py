@@ -92,13 +92,17 @@ class Origin:
         return build_environments("image", self.lock, platforms, workshop)
 
     def packed_as(self, subject: Subject, images: Sequence[Image]) -> Origin:
-        """One that packs the data that `images` have. Raises: EnvbuildError, DigestMismatchError."""
+        """One that packs and records of data what `images` have. Raises: EnvbuildError, DigestMismatchError."""
+        from builder.bundle.inside.promised import was_skipped
         from builder.bundle.parts.data import packing_of
         from builder.bundle.reading.reader import read_document
 
         if self.target is None or not images:
             return self
-        return replace(self, target=replace(self.target, packing=packing_of(read_document(subject.layout, images[0]))))
+        document = read_document(subject.layout, images[0])
+        no_check = was_skipped(document)
+        target = replace(self.target, packing=packing_of(document), no_check=no_check, promised=frozenset())
+        return replace(self, target=target)
 
 
 def open_origin(path: Path) -> Origin:

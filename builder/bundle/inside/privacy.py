@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from builder.bundle.inside.documents import Contents
@@ -80,7 +80,7 @@ def _seen(file: FileEntry, name: str, store: Store) -> tuple[SeenColumn, ...] | 
         return None
     source = file.source
     try:
-        format_of(PurePosixPath(name))
+        format_of(Path(name))
 
         def look() -> list[list[str]]:
             with store.scratch() as folder:

@@ -76,6 +76,11 @@ def data_fields(name: str, promise: Promise | None) -> dict[str, Any]:
     return {"contract": promise.place, "table": promise.tables[name], "checks": promise.result}
 
 
+def was_skipped(document: Mapping[str, Any]) -> bool:
+    """Whether a `bundle.json` says that data were not held to their contracts."""
+    return any(entry.get("checks") == SKIPPED for entry in document.get("data", {}).values())
+
+
 def dataset_facts(dataset: Dataset, promise: Promise) -> Dataset:
     """A data set with what its contract says of it."""
     from builder.data.card import described, terms_of

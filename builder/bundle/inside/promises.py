@@ -88,10 +88,9 @@ def _read(loaded: LoadedProject, contents: Contents) -> list[Promise]:
     promises = []
     for source, place in contract_places(sorted(users)).items():
         contract = read_contract(loaded.folder / source)
-        data = contract.file.read_bytes()
         digests = {name: contents.data.data[name].digest for name in users[source]}
         tables = table_names(contract.contract, users[source])
-        promises.append(Promise(contract, data, source, place, tables, digests))
+        promises.append(Promise(contract, contract.file.read_bytes(), source, place, tables, digests))
     return promises
 
 

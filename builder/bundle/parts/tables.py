@@ -27,7 +27,7 @@ def named_files(entry: DataEntry, files: Sequence[FileEntry], folder: Path) -> l
 
     Raises: EnvbuildError, if there are none.
     """
-    result = []
+    result: list[Path] = []
     for name, file in zip(file_names(entry), files, strict=False):
         if file.kind is not Kind.FILE or file.source is None or posixpath.basename(name).startswith(("_", ".")):
             continue

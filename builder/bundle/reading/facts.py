@@ -76,7 +76,8 @@ def _head(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _data(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, entry in document.get("data", {}).items():
         inside = ", inside" if entry.get("packed") else ""
-        yield name, _file_text(f"sha256:{entry['sha256']}", entry["size"]) + inside
+        checks = f", contract {entry['checks']}" if isinstance(entry.get("checks"), str) else ""
+        yield name, _file_text(f"sha256:{entry['sha256']}", entry["size"]) + inside + checks
 
 
 def _model(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
