@@ -138,13 +138,14 @@ def _digests() -> Callable[[Path], Digest]:
 
 
 def _show(reports: Sequence[CheckReport], output: Output, form: str, target: Path | None) -> None:
-    from builder.data.check.render import FORMATS, as_table
+    from builder.data.check.render import rendered
     from builder.data.check.render.json import as_document
+    from builder.data.check.render.table import as_table
 
     if target is None and form == "json":
         print_json(as_document(reports))
         return
-    text = as_table(reports, passed=output.verbose) if form == "table" else FORMATS[form](reports)
+    text = as_table(reports, passed=output.verbose) if form == "table" else rendered(reports, form)
     if target is None:
         click.echo(printable(text), nl=False)
         return

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Sequence
 
 from builder.data.check.outcome import CheckReport
-from builder.data.check.render.json import as_json
-from builder.data.check.render.junit import as_junit
-from builder.data.check.render.markdown import as_markdown
-from builder.data.check.render.table import as_table
 
-FORMATS: dict[str, Callable[[Sequence[CheckReport]], str]] = {
-    "table": as_table,
-    "json": as_json,
-    "junit": as_junit,
-    "markdown": as_markdown,
-}
-"""The text of a format, with its last line's end."""
+FORMATS = ("table", "json", "junit", "markdown")
 
-__all__ = ["FORMATS", "as_json", "as_junit", "as_markdown", "as_table"]
+
+def rendered(reports: Sequence[CheckReport], form: str) -> str:
+    """The text of a format, with its last line's end; only what it needs is imported."""
+    module = importlib.import_module(f"builder.data.check.render.{form}")
+    render: Callable[[Sequence[CheckReport]], str] = getattr(module, f"as_{form}")
+    return render(reports)
