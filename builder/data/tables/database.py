@@ -43,12 +43,20 @@ class QueryError(EnvbuildError):
 class Database:
     """Some tables, open."""
 
-    def __init__(self, connection: Any, tables: Mapping[str, Table], limits: Limits, scratch: Path) -> None:
+    def __init__(
+        self,
+        connection: Any,
+        tables: Mapping[str, Table],
+        limits: Limits,
+        scratch: Path,
+        sources: Mapping[str, Sequence[Path]],
+    ) -> None:
         self.tables = dict(tables)
         self.scratch = scratch
         """The one folder that a query can write to; it goes when the database is closed."""
         self._connection = connection
         self._limits = limits
+        self._sources = sources  # the paths that DuckDB reads: a table's own, or copies
         self._totals: dict[str, int] = {}
         self._variables: dict[str, Any] = {}
 
@@ -70,7 +78,7 @@ class Database:
                 _confine(connection, [path for _, paths in ready.values() for path in paths], limits, scratch)
                 connection.execute("CREATE SCHEMA raw")
                 tables = {name: make_views(connection, name, files[name], *ready[name]) for name in files}
-                yield cls(connection, tables, limits, scratch)
+                yield cls(connection, tables, limits, scratch, {name: paths for name, (_, paths) in ready.items()})
             finally:
                 connection.close()
 
@@ -156,11 +164,10 @@ class Database:
 
     def _error(self, error: Exception, query: str) -> EnvbuildError:
         """A failure is the query's, or that of a file that is not whole."""
-        for table in self.tables.values():
-            if broken(error) and any(str(path.absolute()) in str(error) for path in table.file.paths):
-                return file_error(table.file, error)
-        if broken(error) and len(self.tables) == 1 and "file" in str(error):
-            return file_error(next(iter(self.tables.values())).file, error)
+        named = [name for name, paths in self._sources.items() if any(str(path) in str(error) for path in paths)]
+        if broken(error) and (named or len(self.tables) == 1):
+            name = (named or list(self.tables))[0]
+            return file_error(self.tables[name].file, self._sources[name], error)
         return QueryError("a query failed", reason(error, query))
 
     def total(self, name: str) -> int:

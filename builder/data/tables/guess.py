@@ -6,7 +6,7 @@ type, and `Database.misfits` has them. Numbers with leading zeros are names (`00
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from builder.data.tables.files import ColumnReading
 from builder.data.tables.reading import cast
@@ -16,37 +16,36 @@ ROWS = 10_000
 """Of the look."""
 TYPES = ("BIGINT", "HUGEINT", "DOUBLE", "BOOLEAN", "DATE", "TIMESTAMP")
 """The first one that fits is taken."""
-_WIDTH = 500
-"""Columns of one query."""
 
 
-def looks(columns: Sequence[str], source: str, types: Sequence[str] = TYPES) -> list[str]:
-    """The queries that count what fits; each answers of some columns, in their order."""
-    groups = [columns[start : start + _WIDTH] for start in range(0, len(columns) if types else 0, _WIDTH)]
-    shown = [", ".join(_counts(name, types) for name in group) for group in groups]
-    return [f"SELECT {counts} FROM (SELECT * FROM {source} LIMIT {ROWS})" for counts in shown]
+def look(columns: Sequence[str], source: str, types: Sequence[str]) -> str:
+    """The query that counts what fits: for each column that has a value its place, its values, and those of each type.
+
+    All values stand in one column there, since a query of many expressions takes long to plan.
+    """
+    values = ", ".join(map(quoted, columns))
+    counts = ", ".join(f"count(*) FILTER ({_fits(type_)})" for type_ in types)
+    rows = (
+        f"SELECT unnest([{values}]) AS value, unnest(range({len(columns)})) AS place FROM (FROM {source} LIMIT {ROWS})"
+    )
+    return f"SELECT place, count(*), {counts} FROM ({rows}) WHERE value IS NOT NULL GROUP BY place ORDER BY place"
 
 
-def guessed(columns: Sequence[str], counts: Sequence[int], types: Sequence[str] = TYPES) -> Mapping[str, ColumnReading]:
-    """The readings of columns that look like something else than text; `counts` as the queries answer."""
+def guessed(
+    columns: Sequence[str], answer: Iterable[Sequence[int]], types: Sequence[str]
+) -> Mapping[str, ColumnReading]:
+    """The readings of columns that look like something else than text, from the query's answer."""
     found = {}
-    each = len(types) + 1
-    for number, name in enumerate(columns if types else ()):
-        there, *fitting = counts[number * each : (number + 1) * each]
+    for place, there, *fitting in answer:
         type_ = next((type_ for type_, fits in zip(types, fitting, strict=True) if fits == there), None)
-        if there and type_:
-            found[name] = ColumnReading(type_)
+        if type_:
+            found[columns[place]] = ColumnReading(type_)
     return found
 
 
-def _counts(name: str, types: Sequence[str]) -> str:
-    value = quoted(name)
-    parts = [f"count({value})"]
-    for type_ in types:
-        fits = f"{cast(name, 'VARCHAR', ColumnReading(type_))} IS NOT NULL"
-        if type_ in ("BIGINT", "HUGEINT", "DOUBLE"):
-            fits += f" AND NOT regexp_matches({value}, '^\\s*[+-]?0[0-9]')"
-        if type_ == "BOOLEAN":
-            fits = f"lower({value}) IN ('true', 'false')"
-        parts.append(f"count(*) FILTER ({fits})")
-    return ", ".join(parts)
+def _fits(type_: str) -> str:
+    if type_ == "BOOLEAN":
+        return "lower(value) IN ('true', 'false')"
+    fits = f"{cast('value', 'VARCHAR', ColumnReading(type_))} IS NOT NULL"
+    number = type_ in ("BIGINT", "HUGEINT", "DOUBLE")
+    return f"{fits} AND NOT regexp_matches(value, '^\\s*[+-]?0[0-9]')" if number else fits

@@ -29,6 +29,8 @@ from builder.data.tables.sql import listed, literal
 
 _CHUNK = 1 << 20
 ENCODING_HINT = "Save it as UTF-8, or say what it is in the contract: the table's custom property `encoding`"
+_AS_IS = ("utf-8", "utf-8-sig", "ascii")
+"""Encodings that need no copy."""
 _LONGEST_OBJECT = 16 << 20
 
 
@@ -44,7 +46,7 @@ def prepare(file: TableFile, scratch: Path) -> tuple[str, list[Path]]:
 def _csv(file: TableFile, scratch: Path) -> tuple[str, list[Path]]:
     paths, dialects = [], []
     for number, path in enumerate(file.paths):
-        ready, dialect = _csv_file(path, file.encoding, scratch / f"{number}-{_safe(path)}.csv")
+        ready, dialect = _csv_file(path, file.encoding, scratch / f"{number}.csv")
         paths.append(ready)
         dialects.append(dialect)
         if dialect != dialects[0]:
@@ -68,11 +70,11 @@ def _csv_file(path: Path, declared: str, copy: Path) -> tuple[Path, Dialect]:
         dialect = read_dialect(head, encoding, whole=len(head) < HEAD, delimiters=delimiters)
     except DialectError as error:
         raise TableError(f"`{path}` cannot be read as csv", str(error), _hint(str(error))) from error
-    if codecs.lookup(encoding).name not in ("utf-8", "utf-8-sig", "ascii"):
+    if codecs.lookup(encoding).name not in _AS_IS:
         _recode(path, encoding, copy)
         return copy, dialect
     _check_compressed(path)
-    return path.absolute(), dialect
+    return _literal_path(path, copy), dialect
 
 
 def _hint(problem: str) -> str | None:
@@ -99,11 +101,11 @@ def _json(file: TableFile, scratch: Path) -> tuple[str, list[Path]]:
         encoding = encoding_of(head, file.encoding)
         if not head.strip().removeprefix(b"\xef\xbb\xbf"):
             raise TableError(f"`{path}` cannot be read as json", "it is empty: it tells no columns")
-        if codecs.lookup(encoding).name in ("utf-8", "utf-8-sig", "ascii"):
-            ready = path.absolute()
+        ready = scratch / f"{number}.json"
+        if codecs.lookup(encoding).name in _AS_IS:
+            ready = _literal_path(path, ready)
             _check_compressed(path)
         else:
-            ready = scratch / f"{number}-{_safe(path)}.json"
             _recode(path, encoding, ready)
         forms.append(_json_form(path, ready))
         paths.append(ready)
@@ -130,14 +132,14 @@ def _json_form(path: Path, ready: Path) -> str:
     return "array"
 
 
-def _parquet(file: TableFile, scratch: Path) -> tuple[str, list[Path]]:  # noqa: ARG001  # the others need it
+def _parquet(file: TableFile, scratch: Path) -> tuple[str, list[Path]]:
     for path in file.paths:
         with path.open("rb") as stream:
             start = stream.read(4)
         if start != b"PAR1":
             why = "it is encrypted" if start == b"PARE" else "its start is not that of a Parquet file"
             raise TableError(f"`{path}` cannot be read as parquet", why)
-    paths = [path.absolute() for path in file.paths]
+    paths = [_literal_path(path, scratch / f"{number}.parquet") for number, path in enumerate(file.paths)]
     return f"read_parquet({_list(paths)}, hive_partitioning = false)", paths
 
 
@@ -146,7 +148,7 @@ def _arrow(file: TableFile, scratch: Path) -> tuple[str, list[Path]]:
 
     paths = []
     for number, path in enumerate(file.paths):
-        copy = scratch / f"{number}-{_safe(path)}.parquet"
+        copy = scratch / f"{number}.parquet"
         arrow_to_parquet(path, copy)
         paths.append(copy)
     return f"read_parquet({_list(paths)}, hive_partitioning = false)", paths
@@ -249,8 +251,14 @@ def _read(stream: IO[bytes], size: int) -> bytes:
     return b"".join(parts)
 
 
-def _safe(path: Path) -> str:
-    return "".join(letter if letter.isalnum() else "-" for letter in path.name)[:80]
+def _literal_path(path: Path, link: Path) -> Path:
+    """The path, or a link to it where its own has letters that DuckDB takes for a pattern."""
+    path = path.absolute()
+    if not any(letter in str(path) for letter in "*?["):
+        return path
+    link = link.with_name(link.name + compression_of(path))
+    link.symlink_to(path)
+    return link
 
 
 def _list(paths: list[Path]) -> str:

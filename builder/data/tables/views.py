@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from builder.data.tables.files import Column, ColumnReading, Table, TableError, TableFile
-from builder.data.tables.guess import TYPES, guessed, looks
+from builder.data.tables.guess import TYPES, guessed, look
 from builder.data.tables.lines import line_of_other_bytes, line_of_other_end
 from builder.data.tables.prepare import ENCODING_HINT, text_of
 from builder.data.tables.reading import typed
@@ -35,7 +35,7 @@ def make_views(connection: Any, name: str, file: TableFile, source: str, paths: 
         connection.execute(f"CREATE VIEW {raw} AS SELECT * FROM {source}")
         guesses = _guesses(connection, raw, stored, file.readings, _GUESSED.get(file.format, ()))
     except duckdb.Error as error:
-        raise file_error(file, error) from error
+        raise file_error(file, paths, error) from error
     readings = {**guesses, **file.readings}
     shown = [f"{typed(each, type_, readings.get(each))} AS {quoted(each)}" for each, type_ in stored.items()]
     connection.execute(f"CREATE VIEW {quoted(name)} AS SELECT {', '.join(shown)} FROM {raw}")
@@ -44,12 +44,12 @@ def make_views(connection: Any, name: str, file: TableFile, source: str, paths: 
     return Table(name, file, columns, guesses)
 
 
-def file_error(file: TableFile, error: Exception) -> TableError:
-    """What is wrong with a table's file, where DuckDB says so."""
-    named = [path for path in file.paths if str(path.absolute()) in str(error)]
-    paths = (named or file.paths)[:3]
-    shown = ", ".join(f"`{path}`" for path in paths)
-    where = _where(paths[0], error) if file.format == "csv" and len(paths) == 1 else ("", None)
+def file_error(file: TableFile, paths: Sequence[Path], error: Exception) -> TableError:
+    """What is wrong with a table's file, where DuckDB says so; `paths` are those that DuckDB reads."""
+    named = [shown for shown, path in zip(file.paths, paths, strict=True) if str(path) in str(error)]
+    meant = (named or file.paths)[:3]
+    shown = ", ".join(f"`{path}`" for path in meant)
+    where = _where(meant[0], error) if file.format == "csv" and len(meant) == 1 else ("", None)
     why = where[0] or broken(error) or reason(error)
     return TableError(f"{shown} cannot be read as {file.format}", why, where[1])
 
@@ -91,8 +91,9 @@ def _guesses(
 ) -> Mapping[str, ColumnReading]:
     """How columns of text are read that nothing is said of."""
     names = [name for name, type_ in stored.items() if type_ == "VARCHAR" and name not in readings]
-    counts = [count for query in looks(names, raw, types) for count in connection.execute(query).fetchone()]
-    return guessed(names, counts, types)
+    if not names or not types:
+        return {}
+    return guessed(names, connection.execute(look(names, raw, types)).fetchall(), types)
 
 
 def _check_same(connection: Any, file: TableFile, paths: list[Path], stored: Mapping[str, str]) -> None:
