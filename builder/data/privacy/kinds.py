@@ -105,7 +105,7 @@ def _number(module: str, pattern: str, *, alone: bool = True, enough: int = ENOU
 
 _DATE6 = r"\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
 FORMS = (
-    Form("email", re.compile(r"[^@\s<>\"']{1,64}@(?:[\w-]{1,63}\.){1,5}[A-Za-z]{2,18}"),
+    Form("email", re.compile(r"[^@\s<>\"'*]{1,64}@(?:[\w-]{1,63}\.){1,5}[A-Za-z]{2,18}"),
          lambda text: is_email(text.encode()), 0.5, 1),
     Form("iban", re.compile(r"[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?"),
          lambda text: is_iban(text.encode("ascii", "replace")), 0.5, 1),
