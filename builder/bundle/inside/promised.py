@@ -108,10 +108,10 @@ def promise_records(promises: Sequence[Promise], subject: Subject) -> Iterator[R
             document = statement(promise.loaded, promise.digests, promise.evidence)
             yield Record(promise.check, CHECK_ROLE, JSON, readable_json(document))
         for name in sorted(promise.tables):
-            profile = _profile(promise, name)
+            profile = profile_of(promise, name)
             if profile is not None:
                 yield Record(f"profiles/{name}.json", PROFILE_ROLE, JSON, profile.encode())
-            card = data_card(_card_facts(promise, datasets[name], subject, profile))
+            card = data_card(card_facts(datasets[name], subject, promise, profile))
             yield Record(card_place(name), CARD_ROLE, MARKDOWN, card)
 
 
@@ -120,11 +120,13 @@ def card_place(name: str) -> str:
     return f"data-cards/{name}.md"
 
 
-def _profile(promise: Promise, name: str) -> str | None:
+def profile_of(promise: Promise, name: str) -> str | None:
+    """The profile of a data set, as a file has it; None if there is none."""
     return promise.evidence.profiles.get(promise.tables[name]) if promise.evidence else None
 
 
-def _card_facts(promise: Promise, dataset: Dataset, subject: Subject, profile: str | None) -> CardFacts:
+def card_facts(dataset: Dataset, subject: Subject, promise: Promise | None, profile: str | None) -> CardFacts:
+    """What the card of a data set is made of."""
     from builder.data.card import CardFacts
     from builder.data.profile import Profile
 
@@ -136,8 +138,8 @@ def _card_facts(promise: Promise, dataset: Dataset, subject: Subject, profile: s
         str(dataset.entry.digest),
         dataset.entry.size,
         subject.contacts,
-        promise.loaded,
-        promise.loaded.contract.table(promise.tables[dataset.name]),
-        promise.evidence,
+        promise.loaded if promise else None,
+        promise.loaded.contract.table(promise.tables[dataset.name]) if promise else None,
+        promise.evidence if promise else None,
         Profile.from_dict(json.loads(profile)) if profile is not None else None,
     )

@@ -29,6 +29,7 @@ from builder.errors import (
 )
 from builder.fetch import Fetcher
 from builder.image.kept import keep_value, known_value
+from builder.lock.data.document import DataLock
 from builder.spec import LoadedProject
 
 if TYPE_CHECKING:
@@ -67,28 +68,31 @@ def with_promises(contents: Contents, loaded: LoadedProject, fetcher: Fetcher, c
     deny = project.privacy.deny if project.privacy else ()
     if not deny and not any(data.contract for data in project.data.values()):
         return contents
-    promises = _read(loaded, contents)
+    promises = read_promises(loaded, contents.data)
     if not checking.skipped:
-        keeper = _Keeper(loaded, contents, fetcher, checking)
+        keeper = Keeper(loaded, contents.data, fetcher, checking)
         promises = [replace(one, evidence=keeper.evidence(one)) for one in promises]
         _stop(promises, keeper, loaded, checking)
     with_them = replace(contents, promises=tuple(promises), notes=(*contents.notes, *_notes(promises)))
     return check_denied(with_them, loaded, deny, fetcher.store) if deny else with_them
 
 
-def _read(loaded: LoadedProject, contents: Contents) -> list[Promise]:
-    """The contracts of the project, in the order of their places."""
+def read_promises(loaded: LoadedProject, data: DataLock) -> list[Promise]:
+    """The contracts of the project, in the order of their places; `data` is what it has locked.
+
+    Raises: EnvbuildError, if one cannot be read, or does not say which table data are.
+    """
     from builder.data.contract.read import read_contract
     from builder.data.promised import table_names
 
     users: dict[str, list[str]] = {}
-    for name, data in sorted(loaded.project.data.items()):
-        if data.contract:
-            users.setdefault(posixpath.normpath(data.contract), []).append(name)
+    for name, reference in sorted(loaded.project.data.items()):
+        if reference.contract:
+            users.setdefault(posixpath.normpath(reference.contract), []).append(name)
     promises = []
     for source, place in contract_places(sorted(users)).items():
         contract = read_contract(loaded.folder / source)
-        digests = {name: contents.data.data[name].digest for name in users[source]}
+        digests = {name: data.data[name].digest for name in users[source]}
         tables = table_names(contract.contract, users[source])
         promises.append(Promise(contract, contract.file.read_bytes(), source, place, tables, digests))
     return promises
@@ -100,7 +104,7 @@ def _notes(promises: Sequence[Promise]) -> Iterator[str]:
         yield f"these data were not held to their contracts: {skipped}"
 
 
-def _stop(promises: Sequence[Promise], keeper: _Keeper, loaded: LoadedProject, checking: Checking) -> None:
+def _stop(promises: Sequence[Promise], keeper: Keeper, loaded: LoadedProject, checking: Checking) -> None:
     """Raises: CheckFailedError, NotMeasuredError, if data that must keep their promise do not."""
     reasons: dict[str, list[str]] = {"violated": [], "not-evaluated": []}
     for one in promises:
@@ -120,11 +124,11 @@ def _stop(promises: Sequence[Promise], keeper: _Keeper, loaded: LoadedProject, c
 
 
 @dataclass(frozen=True, slots=True)
-class _Keeper:
+class Keeper:
     """Evaluates contracts, and keeps what came of them."""
 
     loaded: LoadedProject
-    contents: Contents
+    data: DataLock
     fetcher: Fetcher
     checking: Checking
 
@@ -132,7 +136,7 @@ class _Keeper:
         """What came of a contract, whatever the day. Raises: DigestMismatchError, if data are others than locked."""
         from builder.data.evidence import REVISION, Evidence, evaluate, not_evaluated
 
-        entries = self.contents.data.data
+        entries = self.data.data
         key = {
             "data-check": REVISION,
             "contract": str(promise.loaded.digest),
@@ -146,7 +150,7 @@ class _Keeper:
         if value is not None:
             return Evidence.from_value(value)
         try:
-            with self._files(promise) as files:
+            with self.files(promise) as files:
                 found = evaluate(promise.loaded, files)
         except EnvbuildError as error:
             if isinstance(error, DigestMismatchError) and self.checking.asks_for(promise):
@@ -162,7 +166,7 @@ class _Keeper:
         if now is None or not depends_on_day(promise.loaded.contract):
             return
         try:
-            with self._files(promise) as files:
+            with self.files(promise) as files:
                 yield evaluate_day(promise.loaded, files, now)
         except DigestMismatchError:
             raise
@@ -170,9 +174,9 @@ class _Keeper:
             yield not_evaluated(f"{', '.join(promise.tables)}: {error.what}")
 
     @contextmanager
-    def _files(self, promise: Promise) -> Iterator[Mapping[str, Sequence[Path]]]:
+    def files(self, promise: Promise) -> Iterator[Mapping[str, Sequence[Path]]]:
         """The files of each table of a contract: the project's own, or fetched."""
-        entries = self.contents.data.data
+        entries = self.data.data
         with self.fetcher.store.scratch() as folder:
             yield {
                 table: named_files(
