@@ -23,6 +23,7 @@ _CODES = 20
 _ROWS_OF_A_FORM = 20
 """How many texts tell that all have one form."""
 _KEY_NAME = re.compile(r"(?i)(^|[_ .-])(id|key|uuid|guid|code|number|nr|no)$|[a-z](Id|ID|Key|Uuid)$")
+_SPECIAL = r"\.^$*+?{}[]|()"
 _SHAPES = {"A": "[A-Z]", "a": "[a-z]", "9": "[0-9]"}
 
 
@@ -124,7 +125,7 @@ def _pattern(shape: str) -> str:
     parts = []
     for letter, group in groupby(shape):
         count = len(list(group))
-        one = _SHAPES.get(letter) or re.escape(letter)
+        one = _SHAPES.get(letter) or (f"\\{letter}" if letter in _SPECIAL else letter)
         parts.append(one + (f"{{{count}}}" if count > 1 else ""))
     return "^" + "".join(parts) + "$"
 
