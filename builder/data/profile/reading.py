@@ -55,9 +55,9 @@ def _scalar(value: Any, declared: type, place: str) -> Any:
     if declared is float and type(value) in (int, float) and abs(value) < 1e308 and math.isfinite(value):
         return float(value)
     if type(value) is declared and declared is not float:
-        if declared is str and len(value) > _MOST_CHARACTERS:
+        if isinstance(value, str) and len(value) > _MOST_CHARACTERS:
             raise ShapeError(f"`{place}` is longer than {_MOST_CHARACTERS} characters")
-        if declared is int and abs(value) >= 1 << 63:
+        if isinstance(value, int) and abs(value) >= 1 << 63:
             raise ShapeError(f"`{place}` is too large")
         return value
     words = {str: "text", int: "whole number", float: "finite number", bool: "`true` or `false`"}

@@ -1,0 +1,78 @@
+"""Profiles of files: opened as a contract says, or as they look."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from builder.data.contract.document import SchemaObject
+from builder.data.contract.read import LoadedContract
+from builder.data.profile.document import MOST_BYTES, Profile
+from builder.data.profile.make import Manner, profile_table
+from builder.data.promised import promised_files, table_names
+from builder.data.tables import Database, Limits, TableFile, format_of
+from builder.errors import EnvbuildError
+
+
+def profile_files(
+    loaded: LoadedContract | None,
+    paths: Sequence[Path],
+    *,
+    table: str | None = None,
+    manner: Manner | None = None,
+    limits: Limits | None = None,
+) -> Profile:
+    """The profile of a file, or of several with the same columns; `table` names the one of a contract with several.
+
+    Raises: EnvbuildError, if they cannot be read, or the contract has no such table.
+    """
+    name, file, promised = table_of(loaded, paths, table)
+    with Database.opened({name: file}, limits) as database:
+        profile = profile_table(database, name, promised, digest=digest_of(paths), manner=manner)
+    return replace(profile, contract=str(loaded.digest) if loaded else "")
+
+
+def table_of(
+    loaded: LoadedContract | None, paths: Sequence[Path], table: str | None = None
+) -> tuple[str, TableFile, SchemaObject | None]:
+    """The name of the table that is in files, how they are read, and what a contract says of it."""
+    wanted = table or paths[0].name.partition(".")[0] or "table"
+    if loaded is None:
+        return wanted, TableFile(tuple(paths), format_of(paths[0])), None
+    name = table_names(loaded.contract, [wanted])[wanted]
+    return name, promised_files(loaded.contract, {name: paths})[name], loaded.contract.table(name)
+
+
+def digest_of(paths: Sequence[Path]) -> str:
+    """SHA-256 of a file; of several, that of the list of their digests, a line each."""
+    digests = []
+    for path in paths:
+        try:
+            with open(path, "rb") as file:
+                digests.append(hashlib.file_digest(file, "sha256").hexdigest())
+        except OSError as error:
+            raise EnvbuildError(f"`{path}` cannot be read", error.strerror or str(error)) from error
+    listed = "".join(f"{digest}\n" for digest in digests).encode()
+    return "sha256:" + (digests[0] if len(digests) == 1 else hashlib.sha256(listed).hexdigest())
+
+
+def read_profile(path: Path) -> Profile:
+    """The profile in a file. Raises: EnvbuildError."""
+    import json
+
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MOST_BYTES + 1)
+        if len(data) > MOST_BYTES:
+            raise EnvbuildError(f"`{path}` is no profile", f"it is larger than {MOST_BYTES} bytes")
+        document = json.loads(data)
+    except OSError as error:
+        raise EnvbuildError(f"the profile `{path}` cannot be read", error.strerror or str(error)) from error
+    except (ValueError, RecursionError) as error:
+        raise EnvbuildError(f"`{path}` is no profile", "it is not JSON") from error
+    try:
+        return Profile.from_dict(document)
+    except EnvbuildError as error:
+        raise EnvbuildError(f"`{path}`: {error.what}", error.why, error.hint) from error
