@@ -54,6 +54,8 @@ def hostile(project: Path, tmp_path: Path):
     changed = changed.replace('"https://example.org/fee"', '"javascript:alert(1)"').replace("businessDefinition", text)
     changed = changed.replace("name: size", f"name: {text}")
     contract.write_text(changed)
+    features = project / "contracts/features.yaml"
+    features.write_text(features.read_text().replace("[uplift]", f"[{text}, \"' onclick='alert(1)\"]"))
     assert changed.count("alert(1)</script>") >= 9
     glossary = tmp_path / "glossary.yaml"
     glossary.write_text(
@@ -70,6 +72,14 @@ def test_hostile_texts_become_neither_markup_nor_script_in_the_page(hostile) -> 
     assert {link.partition(":")[0] for link in page.all("href") if not link.startswith("#")} <= {"https", "http"}
     assert "alert" not in page.texts["script"][0]
     assert "49" not in re.sub(r"sha256[-:]\S+", "", as_html(hostile))
+
+
+def test_the_models_of_each_row_are_data_that_its_script_can_read(hostile) -> None:
+    page = Page(as_html(hostile))
+    told = [json.loads(each) for each in page.all("data-models")]
+    assert told[: len(hostile.tables[0].columns)] == [["churn"]] * 4
+    assert [HOSTILE, "' onclick='alert(1)"] in told
+    assert set(page.elements[-1][1]) == set()
 
 
 def test_the_page_lets_only_its_own_script_and_style_run(hostile) -> None:
