@@ -91,6 +91,8 @@ _FORMATS = {
     ".tsv": "text/tab-separated-values",
     ".txt": "text/plain",
 }
+_READ_AS = {"application/vnd.apache.parquet": "application/x-parquet"}
+"""What Croissant's library calls formats of tables that it has to read."""
 _INTEGER = re.compile(r"[+-]?\d{1,18}")
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 
@@ -166,7 +168,7 @@ def _file(dataset: Dataset, own: str, place: str, name: str, digest: str, size: 
         "description": dataset.description,
         "contentUrl": iri(place),
         "contentSize": f"{size} B" if size is not None else "",
-        "encodingFormat": _format(name),
+        "encodingFormat": _READ_AS.get(_format(name), _format(name)) if dataset.columns else _format(name),
         "license": _license(dataset.license),
         "sha256": digest,
     }

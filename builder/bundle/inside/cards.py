@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import IO
 
 from builder.bundle.inside.documents import data_place
 from builder.bundle.inside.promised import card_facts, dataset_facts, profile_of, promises_by_data
@@ -100,5 +101,9 @@ def _dataset(name: str, entry: DataEntry, loaded: LoadedProject, files: tuple[Fi
     if not place and reference.is_path:
         local = loaded.folder / (entry.pointer.path if entry.pointer else entry.url)
         place = os.path.relpath(local, folder)
-    opened = partial(open, source, "rb") if source else None
+    opened = partial(_open, source) if source else None
     return Dataset(name, entry, place, reference.description, reference.license, opened)
+
+
+def _open(path: Path) -> IO[bytes]:
+    return path.open("rb")
