@@ -7,7 +7,9 @@ outside of every range.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date, datetime, time
 from typing import Any
 
 from builder.data.check.planning.formats import TEXT_FORMATS, UNCHECKED_FORMATS
@@ -110,8 +112,19 @@ def _range(name: str, limit: Any, value: str, column: Column) -> tuple[str, Meas
         beyond = f" OR isnan({value})" if is_float(column.type) and sign.startswith(">") else ""
         return described, f"(NOT {value} {sign} {limit}{beyond})"
     if is_instant(column.type) and isinstance(limit, str):
+        if not _is_moment(limit, column.type):
+            return described, Refused(f"`{limit}` is no value of the type {column.type}")
         return described, f"NOT {value} {sign} CAST({literal(limit)} AS {column.type})"
     return described, Refused(f"values of the type {column.type} cannot be compared with {limit!r}")
+
+
+def _is_moment(text: str, type_: str) -> bool:
+    kinds = (time,) if type_.startswith("TIME") and not type_.startswith("TIMESTAMP") else (date, datetime)
+    for kind in kinds:
+        with suppress(ValueError):
+            kind.fromisoformat(text)
+            return True
+    return False
 
 
 def _no_multiple(value: str, factor: float, column: Column) -> str:

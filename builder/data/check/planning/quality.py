@@ -7,7 +7,7 @@ from typing import Any
 
 from builder.data.check.planning.columns import NOT_THERE, ColumnSubject
 from builder.data.check.planning.limits import not_among, not_matching
-from builder.data.check.planning.queries import filled
+from builder.data.check.planning.queries import filled, names_confidential
 from builder.data.check.rule import NONE, Figure, Measure, Query, Refused, Repeated, Rows, Rule, Subject, Told
 from builder.data.contract.document import Quality
 from builder.data.privacy.mask import is_confidential
@@ -45,13 +45,15 @@ def _rule(subject: Subject, column: ColumnSubject | None, quality: Quality, plac
         severity=_SEVERITIES.get((quality.severity or "").strip().lower(), "error"),
         line=subject.line(place),
         shown=shown,
-        masked=_is_masked(subject, column, combined),
+        masked=_is_masked(subject, column, quality, combined),
     )
 
 
-def _is_masked(subject: Subject, column: ColumnSubject | None, combined: tuple[str, ...]) -> bool:
-    if column:
-        return is_confidential(column.promised)
+def _is_masked(subject: Subject, column: ColumnSubject | None, quality: Quality, combined: tuple[str, ...]) -> bool:
+    if column and is_confidential(column.promised):
+        return True
+    if quality.type == "sql":
+        return names_confidential(str(quality.query), subject.contract)
     found = [subject.promised.property(name) for name in combined]
     return any(each is not None and is_confidential(each) for each in found)
 

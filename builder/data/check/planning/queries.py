@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from builder.data.contract.document import Contract
+from builder.data.privacy.mask import is_confidential
 from builder.data.tables.sql import quoted
 
 _TABLE = ("table", "object", "model", "schema")
@@ -23,3 +25,12 @@ def filled(query: str, table: str, column: str | None) -> str:
         return quoted(column) if column is not None else match[0]
 
     return _PLACE.sub(name, query)
+
+
+def names_confidential(query: str, contract: Contract) -> bool:
+    """Whether a query could give a value of a confidential column: it has the name of one, or asks for all columns."""
+    columns = [each for table in contract.schema for each in table.properties if is_confidential(each)]
+    names = {name.lower() for each in columns for name in (each.name, each.column)}
+    text = query.lower()
+    has_all = "*" in re.sub(r"count\s*\(\s*\*\s*\)", "", text)
+    return any(name in text for name in names) or bool(names and has_all)
