@@ -23,15 +23,24 @@ _LARGEST_CONTRACT = 1 << 20
 @click.option(
     "--key", "keys", multiple=True, metavar="COLUMN", help="Of files: what tells rows apart; may be repeated."
 )
+@click.option("--exit-code", is_flag=True, help="Of files: exit with 3 if they differ.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print a table of Markdown.")
 @json_option
 @click.pass_obj
-def command(output: Output, old: Path, new: Path, keys: tuple[str, ...], as_markdown: bool, as_json: bool) -> None:
+def command(
+    output: Output,
+    old: Path,
+    new: Path,
+    keys: tuple[str, ...],
+    exit_code: bool,
+    as_markdown: bool,
+    as_json: bool,
+) -> None:
     """Say what differs between A and B: two contracts (.yaml, .yml, .json), or two files of rows.
 
     Of contracts, each change breaks who makes the data, who uses them, or both; or it is compatible, or cosmetic. Exit
     code 3 if one is breaking and the first number of the version did not move up. Of files, the columns, the rows by
-    key, and how values are distributed.
+    key, or as wholes without one, and how values are distributed.
     """
     if as_json and as_markdown:
         raise click.UsageError("`--json` and `--markdown` exclude each other.")
@@ -41,11 +50,13 @@ def command(output: Output, old: Path, new: Path, keys: tuple[str, ...], as_mark
         hint = "`envbuild data check FILE --contract CONTRACT` holds data to a contract"
         raise EnvbuildError(f"`{contract}` is a contract, and `{table}` is a table", "they cannot be compared", hint)
     if are[0]:
-        if keys:
-            raise click.UsageError("`--key` is of files of rows.")
+        if keys or exit_code:
+            raise click.UsageError("`--key` and `--exit-code` are of files of rows.")
         _contracts(output, old, new, as_markdown, as_json)
     else:
-        _tables(old, new, keys, as_markdown, as_json)
+        differs = _tables(old, new, keys, as_markdown, as_json)
+        if differs and exit_code:
+            raise CheckFailedError(f"`{new}` differs from `{old}`")
 
 
 def _is_contract(path: Path) -> bool:
@@ -88,5 +99,17 @@ def _print(diff: ContractDiff, as_markdown: bool, as_json: bool) -> None:
             click.echo(printable(line))
 
 
-def _tables(old: Path, new: Path, keys: tuple[str, ...], as_markdown: bool, as_json: bool) -> None:
-    raise EnvbuildError("two files of rows cannot be compared yet")
+def _tables(old: Path, new: Path, keys: tuple[str, ...], as_markdown: bool, as_json: bool) -> bool:
+    """Whether they differ."""
+    from builder.data.compare.tables import compare_tables
+    from builder.data.compare.tables_render import markdown_of, text_of
+
+    found = compare_tables(old, new, keys)
+    if as_json:
+        print_json(found.to_dict())
+    elif as_markdown:
+        click.echo(markdown_of(found), nl=False)
+    else:
+        for line in text_of(found).splitlines():
+            click.echo(printable(line))
+    return found.differs
