@@ -134,9 +134,12 @@ class Features:
         return max(0.0, 1 - left / whole) if whole else 0.0
 
     def _function(self, name: str, feature: Shared) -> Outcome:
-        """Of the rows of training without the most frequent target, those whose value always has one target."""
+        """Of the rows of training without the most frequent target, those whose value always has one target.
+
+        What is missing is a value too: that it is can be what gives the target away.
+        """
         base = f"(SELECT y FROM {_sample('train')} GROUP BY y ORDER BY count(*) DESC, y LIMIT 1)"
-        counted = f"SELECT {name} AS v, y, count(*) AS c FROM {_sample('train')} WHERE {name} IS NOT NULL GROUP BY ALL"
+        counted = f"SELECT {name} AS v, y, count(*) AS c FROM {_sample('train')} GROUP BY ALL"
         whole = "count(*) OVER (PARTITION BY v) AS targets, sum(c) OVER (PARTITION BY v) AS n"
         values = f"SELECT y, c, {whole} FROM ({counted})"
         (pure,) = self.database.row(
