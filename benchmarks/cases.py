@@ -8,6 +8,7 @@ from functools import partial
 
 import cold_cases
 import conda_cases
+import data_cases
 import delivery_cases
 import fleet_cases
 import lock_cases
@@ -89,4 +90,5 @@ CASES: dict[str, Callable[[Setting], Iterator[Line]]] = {
     "check": lock_cases.check,
     "conda-read": conda_cases.conda_read,
     "conda-solve": conda_cases.conda_solve,
+    "data": data_cases.data,
 }

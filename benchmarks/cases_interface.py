@@ -48,6 +48,8 @@ class Setting:
     runs: int
     docker_host: str | None
     large_wheel: Path | None
+    data_share: float = 1.0
+    """Of the rows of made tables."""
 
     @property
     def slow_runs(self) -> int:

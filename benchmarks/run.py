@@ -36,7 +36,7 @@ def main() -> int:
     machine = facts(options.cache)
     print("preparing: fetching artifacts, building once", file=sys.stderr)
     large = options.large_wheel.resolve() if options.large_wheel else None
-    setting = Setting(Workspace.prepare(options.cache), options.runs, options.docker_host, large)
+    setting = Setting(Workspace.prepare(options.cache), options.runs, options.docker_host, large, options.data_share)
     found = {name: _lines(name, setting) for name in options.cases or CASES}
     document = report.results(machine, options.runs, found)
     print(report.table(document))
@@ -71,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--runs", type=int, default=7, help="runs of each command; slow ones have three at most")
     parser.add_argument("--docker-host", metavar="URL", help="a running Docker Engine [default: start one, as root]")
     parser.add_argument("--large-wheel", type=Path, metavar="FILE", help="a wheel for `memory` [default: one of 1 GiB]")
+    parser.add_argument("--data-share", type=float, default=1.0, metavar="N", help="share of the rows of `data`: 0.1")
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md though only some cases ran")
     parser.add_argument("--report", action="store_true", help="write it anew from docs/benchmarks.json; run nothing")
     about = [f"  {name:12} {' '.join((case.__doc__ or '').split())}" for name, case in CASES.items()]
