@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from builder.data.profile.questions import Aggregate
 from builder.data.tables import Database, quoted
 
 
@@ -17,10 +18,13 @@ class Asked:
     name: str
     rows: int
 
-    def aggregates(self, groups: Sequence[Sequence[str]]) -> list[tuple[Any, ...]]:
+    def aggregates(self, groups: Sequence[Sequence[str | Aggregate]]) -> list[tuple[Any, ...]]:
         """The answers to several groups of aggregates, in one scan. Raises: QueryError."""
         flat = [each for group in groups for each in group]
-        answers = iter(self.database.row(f"SELECT {', '.join(flat)} FROM {quoted(self.name)}") if flat else ())
+        texts = [each if isinstance(each, str) else each.text for each in flat]
+        parameters = [each.parameter for each in flat if isinstance(each, Aggregate)]
+        query = f"SELECT {', '.join(texts)} FROM {quoted(self.name)}"
+        answers = iter(self.database.row(query, parameters) if flat else ())
         return [tuple(next(answers) for _ in group) for group in groups]
 
 

@@ -10,7 +10,7 @@ from itertools import accumulate
 from builder.data.profile.document import QUANTILES, Histogram
 
 _EQUAL = 256
-_PARTS = 12
+_PARTS = 8
 """Parts that a coarse bin is split into, for each share that lies in it."""
 _OCTAVES = 30
 

@@ -26,7 +26,7 @@ from builder.data.profile.numbers import FEW_ROWS, rounded, with_numbers
 from builder.data.tables import Column, Database, quoted
 from builder.errors import EnvbuildError
 
-_TOGETHER = 100
+_TOGETHER = 50
 """Columns that are asked for in one query."""
 _GROUPED_TOGETHER = 16
 """Columns whose values are grouped in one query."""

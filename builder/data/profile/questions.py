@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from builder.data.profile.document import MOST_CATEGORIES, Kind
 from builder.data.tables import Column, quoted
@@ -17,6 +18,14 @@ _BOUND = "1e300"
 """What is beyond is as good as infinite, and differences of what is within are finite."""
 _MANTISSA = 1 << 40
 _ROOT = 1 << 31
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """What is asked of all rows, with its one parameter: edges in the text would take more memory than the data."""
+
+    text: str
+    parameter: list[float]
 
 
 def kind_of(type_: str) -> Kind:
@@ -89,14 +98,14 @@ def _power(exponent: float) -> float:
     return float(2.0 ** max(min(exponent, 1000), -1000))
 
 
-def histogram(value: str, edges: Sequence[float]) -> str:
-    """An aggregate: how many values each bin has, the last one being open; the last is left out if it has none."""
-    return f"map_values(histogram({value}, {literals(edges)}))"
+def histogram(value: str, edges: Sequence[float]) -> Aggregate:
+    """How many values each bin has, the last one being open; the last is left out if it has none."""
+    return Aggregate(f"map_values(histogram({value}, ?::DOUBLE[]))", list(edges))
 
 
-def on_edges(value: str, edges: Sequence[float]) -> str:
-    """An aggregate: how many values are equal to each edge."""
-    return f"map_values(histogram_exact({value}, {literals(edges)}))"
+def on_edges(value: str, edges: Sequence[float]) -> Aggregate:
+    """How many values are equal to each edge, and to none of them."""
+    return Aggregate(f"map_values(histogram_exact({value}, ?::DOUBLE[]))", list(edges))
 
 
 def categories(names: Sequence[str], source: str, most: int = MOST_CATEGORIES) -> str:
@@ -115,17 +124,7 @@ def categories(names: Sequence[str], source: str, most: int = MOST_CATEGORIES) -
     )
 
 
-def select(aggregates: Sequence[str], name: str) -> str:
-    """One row of aggregates of a table."""
-    return f"SELECT {', '.join(aggregates)} FROM {quoted(name)}"
-
-
 def literal(value: float) -> str:
     """A number as SQL takes it, exactly: without an exponent it would be a decimal of few digits."""
     text = repr(float(value))
     return text if "e" in text else f"{text}e0"
-
-
-def literals(values: Sequence[float]) -> str:
-    """Numbers as a list in SQL, exactly."""
-    return "[" + ", ".join(map(literal, values)) + "]::DOUBLE[]"
