@@ -28,6 +28,10 @@ _MOST = 10
     "--glossary", "glossaries", metavar="FILE", multiple=True, type=Existing(),
     help="Terms that people wrote down; may be repeated.",
 )  # fmt: skip
+@click.option(
+    "--checked", "reports", metavar="FILE", multiple=True, type=Existing(),
+    help="Tell what `data check --json` wrote to FILE of the same contracts; may be repeated.",
+)  # fmt: skip
 @click.option("--require-documented", is_flag=True, help="Exit 3 if something is not documented.")
 @json_option
 @click.pass_obj
@@ -36,6 +40,7 @@ def command(
     paths: tuple[Path, ...],
     file: Path | None,
     glossaries: tuple[Path, ...],
+    reports: tuple[Path, ...],
     require_documented: bool,
     as_json: bool,
 ) -> None:
@@ -48,10 +53,12 @@ def command(
     What is not documented is listed: no description, no unit of a number, no owner, no class, no contract.
     """
     from builder.data.dictionary.build import build_dictionary
+    from builder.data.dictionary.checks import read_checks, with_checks
     from builder.data.dictionary.glossary import read_glossary
     from builder.data.dictionary.sources import collect
 
     dictionary = build_dictionary(collect(paths or (Path(),)), [read_glossary(each) for each in glossaries])
+    dictionary = with_checks(dictionary, [read_checks(each) for each in reports])
     _write(dictionary, file, as_json=as_json)
     _tell(dictionary, output)
     if require_documented and dictionary.gaps:

@@ -94,6 +94,8 @@ class TableEntry:
     row: str = ""
     """What one row stands for."""
     owner: str = ""
+    checked: str = ""
+    """What came of a check of data against this very contract, if a report was given."""
     datasets: tuple[Dataset, ...] = ()
     columns: tuple[ColumnEntry, ...] = ()
     links: tuple[Link, ...] = ()

@@ -47,6 +47,32 @@ def test_as_json_it_says_the_same(envbuild) -> None:
     assert {"place": "raw.fee", "missing": ["no unit"]} in document["undocumented"]
 
 
+def test_the_last_check_is_told_if_it_was_of_this_contract(envbuild, project) -> None:
+    code = invoke(["data", "check", "--contract", "contracts/raw.yaml", "data/raw.csv", "--json", "-o", "report.json"])
+    assert code == 0
+    assert "passed; 1 rows" in envbuild("--checked", "report.json")[1]
+    contract = project / "contracts/raw.yaml"
+    contract.write_text(contract.read_text() + "# changed\n")
+    assert "; 1 rows" not in envbuild("--checked", "report.json")[1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        '{"contracts": [{"contract": {"digest": []}, "outcomes": [], "tables": [{"name": "a", "rows": 1}]}]}',
+        "[" * 9000,
+        '{"contracts": [{"contract": {"digest": 1}, "tables": 3}]}',
+    ],
+    ids=["empty", "list", "tables", "deep", "number"],
+)
+def test_a_report_that_is_none_is_refused(envbuild, project, text) -> None:
+    (project / "report.json").write_text(text)
+    code, _, err = envbuild("--checked", "report.json")
+    assert (code, "`report.json` is no report of a check" in err) == (1, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected", "told"),
     [
