@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from builder.data.contract.thresholds import Threshold
+from builder.data.contract.thresholds import OPERATORS, Threshold
 from builder.spec.fields import Form, key
 
 Problems = Iterator[tuple[str, str, str | None]]
@@ -177,10 +177,10 @@ class TablePrivacy:
     def problems(self) -> Problems:
         """What single keys cannot tell."""
         for name, declared in self._declared.items():
-            unknown = [each for each in declared if not each.startswith("must")]
+            unknown = [each for each in declared if each not in OPERATORS]
             if unknown:
                 yield f"{name}.{unknown[0]}", "this key is not known", None
-            if declared:
+            elif declared:
                 try:
                     Threshold.from_dict(declared)
                 except ValueError as error:

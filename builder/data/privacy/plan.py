@@ -143,7 +143,7 @@ def _method(reading: _Reading, way: str, column: Property) -> Method | None:
         return None
     way = _custom(way, column, "anonymize")
     name = declared.get("method") if isinstance(declared, dict) else None
-    if name not in METHODS:
+    if not isinstance(name, str) or name not in METHODS:
         hint = nearest(str(name), METHODS) if name is not None else f"known are {', '.join(METHODS)}"
         reading.report(way, "it has no `method` that is known", hint)
         return None

@@ -65,9 +65,10 @@ def test_names_are_taken_apart_at_capitals_signs_and_accents() -> None:
     assert words_of("Prénom") == ("prenom",)
 
 
-@pytest.mark.parametrize(
-    "value", ["DE٣٤ 1234 5678 9012", "４１１１１１１１１１１１１１１１", "159959197001165679", "1.1.1.1" * 9]
-)
+_ODD = ["DE\u0663\u0664 1234 5678 9012", "\uff14" + "\uff11" * 15, "159959197001165679", "1.1.1.1" * 9]
+
+
+@pytest.mark.parametrize("value", _ODD, ids=["arabic-digits", "wide-digits", "no-county", "long"])
 def test_numbers_that_nobody_has_are_none(value: str) -> None:
     assert guess("x", [value] * 10) is None
 
