@@ -82,9 +82,10 @@ def shown(value: Any) -> str:
 
 def switched(name: str, old: Any, new: Any) -> str:
     """The words for a value that changed."""
-    if old in (None, "", (), {}):
+    nothing: tuple[Any, ...] = (None, "", (), [], {})
+    if old in nothing:
         return f"`{name}` is new: {shown(new)}"
-    return f"`{name}` is gone: {shown(old)}" if new in (None, "", (), {}) else f"`{name}`: {shown(old)} → {shown(new)}"
+    return f"`{name}` is gone: {shown(old)}" if new in nothing else f"`{name}` from {shown(old)} to {shown(new)}"
 
 
 def customs(properties: tuple[Any, ...]) -> Mapping[str, Any]:

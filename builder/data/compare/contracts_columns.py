@@ -219,7 +219,9 @@ def _missing(clean: Any) -> list[str]:
 
 
 def _without_missing(value: Any) -> Any:
-    return {name: each for name, each in value.items() if name != "missing"} if isinstance(value, dict) else value
+    if not isinstance(value, dict):
+        return value
+    return {name: each for name, each in value.items() if name != "missing"} or None
 
 
 def _parts(place: str, old: Property, new: Property) -> Changes:

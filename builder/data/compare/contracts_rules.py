@@ -103,22 +103,23 @@ def _rule(place: str, old: Quality, new: Quality) -> Changes:
         yield other(place, f"{name} measures something else")
         return
     if _plain(old.implementation) != _plain(new.implementation) or _plain(old.arguments) != _plain(new.arguments):
-        yield other(place, f"{name} measures something else: its arguments changed")
+        yield other(place, f"{name} measures something else, as its arguments changed")
     elif new.type in ("library", "sql"):
         yield from _threshold(place, name, old, new)
     if _severity(old) != _severity(new):
-        what = f"{name}: severity {shown(_SEVERITIES[_severity(old)])} → {shown(_SEVERITIES[_severity(new)])}"
+        severities = shown(_SEVERITIES[_severity(old)]), shown(_SEVERITIES[_severity(new)])
+        what = f"{name} is of the severity {severities[1]}, was {severities[0]}"
         yield narrowed(place, what) if _severity(new) > _severity(old) else widened(place, what)
     for field in ("name", "description", "dimension", "business_impact"):
         if getattr(old, field) != getattr(new, field):
-            yield cosmetic(place, f"{name}: {switched(field, getattr(old, field), getattr(new, field))}")
+            yield cosmetic(place, f"of {name} {switched(field, getattr(old, field), getattr(new, field))}")
 
 
 def _threshold(place: str, name: str, old: Quality, new: Quality) -> Changes:
     if (old.unit or "rows") != (new.unit or "rows"):
         yield other(place, f"{name} is in {new.unit or 'rows'}, no longer in {old.unit or 'rows'}")
         return
-    what = f"{name}: {old.threshold} → {new.threshold}"
+    what = f"{name} from `{old.threshold}` to `{new.threshold}`"
     yield from by_direction(place, what, of_thresholds(old.threshold, new.threshold))
 
 
@@ -135,7 +136,7 @@ def _severity(rule: Quality) -> int:
 def _level(old: ServiceLevel, new: ServiceLevel) -> Changes:
     before, after = _amount(old), _amount(new)
     place = new.element or ""
-    what = f"the service level `{new.property}`: {_told(old)} → {_told(new)}"
+    what = f"the service level `{new.property}` from {_told(old)} to {_told(new)}"
     if before is None or after is None:
         if (old.value, old.value_ext, old.unit) != (new.value, new.value_ext, new.unit):
             yield other(place, what)

@@ -18,8 +18,8 @@ from builder.data.privacy.guess import guess
 _ROWS_OF_A_CATEGORY = 10
 """How many rows a value has, on the average of a column with few of them."""
 _LONGEST_CATEGORY = 60
-_CODES = 20
-"""Whole numbers up to this may be codes of categories."""
+_CODES = 12
+"""The most codes of categories: whole numbers from 0 or 1 on, without a gap."""
 _ROWS_OF_A_FORM = 20
 """How many texts tell that all have one form."""
 _KEY_NAME = re.compile(r"(?i)(^|[_ .-])(id|key|uuid|guid|code|number|nr|no)$|[a-z](Id|ID|Key|Uuid)$")
@@ -81,7 +81,7 @@ def _categories_rule(facts: Facts) -> Iterable[Quality]:
         return
     if facts.type == "string" and (facts.longest or 0) > _LONGEST_CATEGORY:
         return
-    if facts.type == "integer" and not (values[0] >= 0 and values[-1] <= _CODES and len(values) <= _CODES // 2):
+    if facts.type == "integer" and (values[0] not in (0, 1) or values[-1] - values[0] >= min(len(values), _CODES)):
         return
     yield Quality(metric="invalidValues", arguments={"validValues": list(values)}, must_be=0)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,8 +19,11 @@ from builder.data.tables.sql import listed, literal, quoted
 
 _GROUP = 40
 """Columns of one query."""
-_OF_TEXT: Sequence[LogicalType] = ("integer", "number", "boolean", "date", "timestamp")
-"""What a text may be, the first that all values are."""
+_OF_TEXT: Mapping[str, Sequence[LogicalType]] = {
+    "csv": ("integer", "number", "boolean", "date", "timestamp"),
+    "json": ("date", "timestamp"),
+}
+"""What a text may be, by the file's format: the first that all values are."""
 _STORED: dict[str, LogicalType] = {
     **dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT"), "integer"),
     **dict.fromkeys(("UINTEGER", "UBIGINT", "UHUGEINT"), "integer"),
@@ -138,7 +141,7 @@ def _with_types(looked: Looked, known: Sequence[Facts]) -> list[Facts]:
     wanted = listed(sentinels.TEXTS)
     lists = [f"list(DISTINCT {quoted(each.name)}) FILTER ({quoted(each.name)} IN ({wanted}))" for each in texts]
     seen = {each.name: tuple(found or ()) for each, found in zip(texts, looked.ask(lists), strict=True)}
-    types = _OF_TEXT if looked.database.tables[looked.name].file.format == "csv" else ()
+    types = _OF_TEXT.get(looked.database.tables[looked.name].file.format, ())
     counts = _by_column(looked, texts, [_type_counts(each.name, types, seen[each.name]) for each in texts])
     return [
         _of_text(each, types, seen[each.name], counts[each.name]) if each.name in counts else each for each in known

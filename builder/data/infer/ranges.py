@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 
 _EXACT = Context(prec=60)
+_WHOLE = 10**15
+"""Numbers below it that are whole are written so."""
 Number = int | float
 
 
@@ -22,7 +25,8 @@ def outward(least: Number, most: Number) -> tuple[Number, Number]:
     low, high = _to(low, step, ROUND_FLOOR), _to(high, step, ROUND_CEILING)
     if isinstance(least, int) and isinstance(most, int):
         return int(low), int(high)
-    return min(_number(low), least), max(_number(high), most)
+    rounded = _number(low), _number(high)
+    return rounded if all(map(math.isfinite, rounded)) else (least, most)
 
 
 def share_with_slack(missing: int, rows: int) -> int:
@@ -41,4 +45,5 @@ def _to(value: Decimal, step: Decimal, rounding: str) -> Decimal:
 
 
 def _number(value: Decimal) -> Number:
-    return int(value) if value == value.to_integral_value(context=_EXACT) else float(value)
+    whole = abs(value) < _WHOLE and value == value.to_integral_value(context=_EXACT)
+    return int(value) if whole else float(value)
