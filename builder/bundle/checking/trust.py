@@ -10,7 +10,8 @@ from pathlib import Path
 from builder.bundle.attached.attach import found
 from builder.bundle.attached.listed import Found
 from builder.bundle.checking.installed import installed_packages
-from builder.bundle.reading.reader import Bundle, read_documents, read_lock_files
+from builder.bundle.inside.promised import stated_check
+from builder.bundle.reading.reader import Bundle, read_document, read_documents, read_lock_files
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.image.skeleton import MODEL
 from builder.lock.folder import parse_lock
@@ -33,6 +34,7 @@ from builder.records.policy.rules import (
     Licensed,
     check_bases,
     check_builders,
+    check_contracts,
     check_licenses,
     check_scan,
     check_vulnerabilities,
@@ -106,6 +108,8 @@ class Judge:
             outcomes.append(check_licenses(policy.licenses, _licensed(self._bundle)))
         if policy.scan:
             outcomes.append(check_scan(policy.scan, self._scans()))
+        if policy.contracts:
+            outcomes.append(check_contracts(policy.contracts, _promised(self._bundle)))
         if policy.vulnerabilities:
             installed = installed_packages(images)
             places = [self._asked.folder / path for path in policy.vulnerabilities.places]
@@ -160,7 +164,7 @@ class Judge:
 
 def asks_for_contents(policy: Policy) -> bool:
     """Whether it has rules for which every layer must be read."""
-    return any((policy.bases, policy.licenses, policy.scan, policy.vulnerabilities))
+    return any((policy.bases, policy.licenses, policy.scan, policy.contracts, policy.vulnerabilities))
 
 
 def _attached(bundle: Bundle, subject: Digest) -> Found:
@@ -208,6 +212,17 @@ def _bases(bundle: Bundle) -> list[Base] | None:
             return None
         bases.append(Base(locked.base_name, str(locked.image.manifest.digest) if locked.image else ""))
     return bases
+
+
+def _promised(bundle: Bundle) -> dict[str, str]:
+    """What the records inside each image say of data and their contracts; of several images, the worst."""
+    found: dict[str, str] = {}
+    for platform, image in bundle.images.items():
+        documents = _documents(bundle, platform)
+        for name, entry in read_document(bundle.layout, image).get("data", {}).items():
+            result = stated_check(name, entry, documents)
+            found[name] = result if found.get(name, "passed") == "passed" else found[name]
+    return found
 
 
 def _licensed(bundle: Bundle) -> list[Licensed] | None:

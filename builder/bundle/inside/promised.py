@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from builder.oci.canonical import readable_json
+from builder.oci.canonical import parse_json, readable_json
 from builder.oci.digest import Digest
 from builder.records.record import JSON, MARKDOWN, YAML, Record
 from builder.records.subject import Dataset, Subject
@@ -79,6 +79,29 @@ def data_fields(name: str, promise: Promise | None) -> dict[str, Any]:
 def was_skipped(document: Mapping[str, Any]) -> bool:
     """Whether a `bundle.json` says that data were not held to their contracts."""
     return any(entry.get("checks") == SKIPPED for entry in document.get("data", {}).values())
+
+
+def stated_check(name: str, entry: Mapping[str, Any], documents: Mapping[str, bytes]) -> str:
+    """What the documents of a bundle say came of holding data to their contract; empty where they have none.
+
+    `entry` is that of the data in `bundle.json`. A result that is not of these data and of the contract inside is none.
+
+    Raises: EnvbuildError, if it is no JSON.
+    """
+    place, result = entry.get("contract"), str(entry.get("checks") or SKIPPED)
+    if not place:
+        return ""
+    check = f"checks/{posixpath.splitext(posixpath.basename(str(place)))[0]}.json"
+    if result == SKIPPED or check not in documents or str(place) not in documents:
+        return result if result != "passed" else "there is no record of it"
+    try:
+        statement = parse_json(documents[check], f"`{check}`")
+        named = {subject["name"]: subject["digest"]["sha256"] for subject in statement["subject"]}
+        contract = statement["predicate"]["configuration"][1]["digest"]["sha256"]
+        is_of_these = (named[name], contract) == (entry["sha256"], Digest.of(documents[str(place)]).hex)
+        return str(statement["predicate"]["verdict"]) if is_of_these else "the record is of other data"
+    except (KeyError, TypeError, IndexError):
+        return "the record of it is not as it should be"
 
 
 def dataset_facts(dataset: Dataset, promise: Promise) -> Dataset:

@@ -110,6 +110,15 @@ class ScanRule:
 
 
 @dataclass(frozen=True, slots=True)
+class ContractRule:
+    """What must have come of holding data to their contracts: every rule was evaluated, and passed."""
+
+    required: bool = key(
+        "Whether all data must have a contract; else those that have none are not asked.", default=True
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Ignored:
     """A vulnerability that is known and taken."""
 
@@ -143,7 +152,7 @@ class Vulnerabilities:
 class Policy:
     """What a bundle must be; paths are relative to the policy's file."""
 
-    ONE_OF: ClassVar = ("signatures", "builders", "bases", "licenses", "scan", "vulnerabilities")
+    ONE_OF: ClassVar = ("signatures", "builders", "bases", "licenses", "scan", "contracts", "vulnerabilities")
 
     signatures: tuple[Signers, ...] | None = key("Who must have signed; each of these.", default=None)
     builders: tuple[str, ...] | None = key(
@@ -154,6 +163,7 @@ class Policy:
     scan: ScanRule | None = key(
         "What scans for secrets, unsafe pickles and personal data may have found.", default=None
     )
+    contracts: ContractRule | None = key("Whether data must keep what is promised of them.", default=None)
     vulnerabilities: Vulnerabilities | None = key("Which known vulnerabilities packages may have.", default=None)
 
     def problems(self) -> Iterable[tuple[str, str, str | None]]:

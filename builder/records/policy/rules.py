@@ -10,7 +10,7 @@ from typing import Any
 
 from builder.errors import shortened
 from builder.records.licenses.rules import LicenseRules, judge, short
-from builder.records.policy.document import BaseImage, Ignored, LicenseRule, ScanRule, Vulnerabilities
+from builder.records.policy.document import BaseImage, ContractRule, Ignored, LicenseRule, ScanRule, Vulnerabilities
 from builder.records.policy.outcome import Outcome, Result, joined
 from builder.records.scan.statement import StatedScan
 from builder.records.signing.statement import Statement
@@ -108,6 +108,20 @@ def check_scan(rule: ScanRule, scans: Sequence[StatedScan]) -> Outcome:
     failed = [f"{level}: {text}" for level, text in found if level not in _SCAN_LEVELS[: most + 1]]
     not_measured = [reason for scan in scans for reason in scan.not_measured]
     return joined("scan", shortened(failed), shortened(not_measured), f"nothing above {rule.at_most} was found")
+
+
+def check_contracts(rule: ContractRule, data: Mapping[str, str]) -> Outcome:
+    """Whether data keep their contracts: `data` has what came of each, empty where there is no contract."""
+    silent = [f"the data `{name}` have no contract" for name, result in data.items() if not result]
+    failed = [f"the data `{name}` break their contract" for name, result in data.items() if result == "violated"]
+    unknown = [
+        f"the data `{name}` were not held to their contract: {result}"
+        for name, result in data.items()
+        if result not in ("", "passed", "violated")
+    ]
+    failed += silent if rule.required else []
+    kept = sum(result == "passed" for result in data.values())
+    return joined("contracts", shortened(failed), shortened(unknown), f"{kept} of {len(data)} data keep a contract")
 
 
 def check_vulnerabilities(rule: Vulnerabilities, installed: InstalledPackages, lookup: Lookup, today: date) -> Outcome:

@@ -14,7 +14,7 @@ from made_plans import made_lock
 import builder.data.evidence
 from builder.bundle.build import gather
 from builder.bundle.inside.documents import Contents, bundle_files
-from builder.bundle.inside.promised import contract_places
+from builder.bundle.inside.promised import contract_places, stated_check
 from builder.bundle.inside.promises import Checking
 from builder.bundle.inside.recipe import Recipe
 from builder.errors import CheckFailedError, DigestMismatchError, EnvbuildError, NotMeasuredError
@@ -233,3 +233,18 @@ def test_without_a_contract_nothing_is_added(project: DataProject) -> None:
     document = json.loads(files_of(project, contents)["bundle.json"])
     assert "checks" not in document["data"]["birds"]
     assert {record["role"] for record in document["records"]}.isdisjoint({"contract", "profile", "data-card"})
+
+
+def test_a_result_counts_for_its_own_data_and_contract_alone(project: DataProject) -> None:
+    files = files_of(project, gathered(project))
+    entry = json.loads(files["bundle.json"])["data"]["birds"]
+    assert stated_check("birds", entry, files) == "passed"
+    assert stated_check("birds", {**entry, "checks": "skipped"}, files) == "skipped"
+    assert stated_check("birds", {"sha256": entry["sha256"]}, files) == ""
+    for changed in (
+        {**files, "contracts/birds.yaml": b"{}"},
+        {**files, "checks/birds.json": b"{}"},
+        {path: data for path, data in files.items() if path != "checks/birds.json"},
+    ):
+        assert stated_check("birds", entry, changed) not in ("", "passed")
+    assert stated_check("birds", {**entry, "sha256": "2" * 64}, files) == "the record is of other data"

@@ -9,7 +9,15 @@ import pytest
 
 from builder.errors import EnvbuildError, ExitCode
 from builder.records.in_toto import PROVENANCE
-from builder.records.policy.document import BaseImage, Ignored, LicenseRule, ScanRule, Vulnerabilities, read_policy
+from builder.records.policy.document import (
+    BaseImage,
+    ContractRule,
+    Ignored,
+    LicenseRule,
+    ScanRule,
+    Vulnerabilities,
+    read_policy,
+)
 from builder.records.policy.outcome import Outcome, Result, failure
 from builder.records.policy.rules import (
     Base,
@@ -17,6 +25,7 @@ from builder.records.policy.rules import (
     Licensed,
     check_bases,
     check_builders,
+    check_contracts,
     check_licenses,
     check_scan,
     check_vulnerabilities,
@@ -197,3 +206,20 @@ def test_what_is_failed_and_not_measured_says_both():
     assert outcome.result is Result.FAILED
     assert any("is high" in reason for reason in outcome.reasons)
     assert any("of unknown severity" in reason for reason in outcome.reasons)
+
+
+@pytest.mark.parametrize(
+    ("required", "data", "result"),
+    [
+        (True, {"a": "passed"}, Result.PASSED),
+        (True, {"a": "passed", "b": ""}, Result.FAILED),
+        (False, {"a": "passed", "b": ""}, Result.PASSED),
+        (False, {"a": "violated", "b": "skipped"}, Result.FAILED),
+        (True, {"a": "skipped"}, Result.NOT_MEASURED),
+        (True, {"a": "not-evaluated"}, Result.NOT_MEASURED),
+        (True, {"a": "the record is of other data"}, Result.NOT_MEASURED),
+    ],
+    ids=["kept", "none", "none needed", "broken", "skipped", "not evaluated", "of others"],
+)
+def test_data_must_have_been_held_to_their_contract(required: bool, data: dict[str, str], result: Result) -> None:
+    assert check_contracts(ContractRule(required), data).result is result
