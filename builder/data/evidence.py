@@ -23,7 +23,8 @@ REVISION = 1
 """Of what is kept: another one when rules, profiles or guesses would come out otherwise."""
 CHECKER = "https://envbuild.dev/data-check/v1"
 """What tells this test result from others: the name of its configuration."""
-_FRESHNESS = "freshness"
+_AGES = ("freshness", "latency", "retention")
+"""Service levels that are told by the time."""
 _CLOCK = re.compile(
     r"\b(?:now|today|current_(?:date|time|timestamp)|get_current_\w+|localtime(?:stamp)?|transaction_timestamp|random|uuid)\b",
     re.IGNORECASE,
@@ -115,7 +116,7 @@ def evaluate_day(loaded: LoadedContract, files: Files, now: datetime) -> Evidenc
 
 def depends_on_day(contract: Contract) -> bool:
     """Whether what comes of it is another one on another day."""
-    return any(each.property == _FRESHNESS for each in contract.sla_properties) or bool(_clocked(contract))
+    return any(each.property.lower() in _AGES for each in contract.sla_properties) or bool(_clocked(contract))
 
 
 def not_evaluated(reason: str) -> Evidence:
@@ -168,7 +169,7 @@ def _worst(statuses: Iterable[str]) -> Result:
 
 
 def _is_dated(kind: str, *, has_clock: bool) -> bool:
-    return kind == _FRESHNESS or (has_clock and kind == "sql")
+    return kind in _AGES or (has_clock and kind == "sql")
 
 
 def _clocked(contract: Contract) -> list[str]:
@@ -183,7 +184,7 @@ def _clocked(contract: Contract) -> list[str]:
 
 def _of_the_day(contract: Contract) -> Contract:
     """The contract with little else than what depends on the day, so that little else is looked at again."""
-    fresh = tuple(each for each in contract.sla_properties if each.property == _FRESHNESS)
+    fresh = tuple(each for each in contract.sla_properties if each.property.lower() in _AGES)
     return replace(contract, sla_properties=fresh, schema=tuple(map(_bare, contract.schema)))
 
 

@@ -82,7 +82,7 @@ def _measure(subject: Subject, level: ServiceLevel, name: str) -> Measure:
 
 
 def _rule(subject: Subject, level: ServiceLevel, column: str | None, measure: Measure, place: str) -> Rule:
-    kind = level.property
+    kind = level.property.lower()
     text = level.description or f"{kind} {level.value} {level.unit or ''}".strip()
     parts = [subject.promised.name, *([column] if column else []), kind]
     return Rule(
