@@ -18,10 +18,11 @@ from builder.cli.output import Output, print_json
 )  # fmt: skip
 @click.option("--table", metavar="NAME", help="The table's name [default: the file's].")
 @click.option("--rows", type=click.IntRange(1), metavar="N", help="Look at the first N rows only [default: all].")
+@click.option("--encoding", default="", metavar="NAME", help="Of a file of text that is not UTF-8: `latin-1`.")
 @json_option
 @click.pass_obj
 def command(
-    output: Output, file: Path, target: Path | None, table: str | None, rows: int | None, as_json: bool
+    output: Output, file: Path, target: Path | None, table: str | None, rows: int | None, encoding: str, as_json: bool
 ) -> None:
     """Write a first contract (ODCS v3.1) of the table in FILE, to edit.
 
@@ -34,7 +35,7 @@ def command(
     from builder.data.infer.save import save_new
     from builder.spec.fields import as_document
 
-    inferred = infer_contract(file, table, rows)
+    inferred = infer_contract(file, table, rows, encoding)
     if target is not None:
         save_new(target, inferred.text)
         output.say(f"`{target}` has a first contract of {len(inferred.contract.schema[0].properties)} columns: edit it")

@@ -152,8 +152,13 @@ def _table(old: SchemaObject, new: SchemaObject) -> Changes:
         yield compatible(name, what, "it is still there; users have time to leave")
     before, after = customs(old.custom_properties), customs(new.custom_properties)
     for each in sorted(before.keys() | after.keys()):
-        if before.get(each) != after.get(each):
-            yield compatible(name, switched(each, before.get(each), after.get(each)), "no promise is in it")
+        what = switched(each, before.get(each), after.get(each))
+        if before.get(each) == after.get(each):
+            continue
+        if each == "encoding":
+            yield breaking(name, what, BOTH, "the same bytes are read as another text")
+        else:
+            yield compatible(name, what, "no promise is in it")
     yield from compare_words(name, old, new, _TABLE_WORDS)
 
 

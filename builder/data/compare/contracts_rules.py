@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+from builder.data.check.planning.service_levels import seconds_of
 from builder.data.compare.contracts_change import (
     Change,
     Changes,
@@ -21,10 +22,9 @@ from builder.data.contract.document import Quality, ServiceLevel
 
 T = TypeVar("T")
 _SEVERITIES = ("info", "warning", "error")
-_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
-_UNIT_ENDS = ("seconds", "minutes", "hours", "days", "weeks", "years")
-_SHORTER_IS_MORE = ("freshness", "latency", "ly", "timeToDetect", "timeToNotify", "timeToRepair")
-_LONGER_IS_MORE = ("retention", "availability", "throughput", "endOfLife", "endOfSupport")
+_SHORTER_IS_MORE = ("freshness", "latency", "timeToDetect", "timeToNotify", "timeToRepair")
+_LONGER_IS_MORE = ("retention", "availability", "throughput")
+_TIMES = (*_SHORTER_IS_MORE, "retention")
 
 
 def compare_rules(place: str, old: tuple[Quality, ...], new: tuple[Quality, ...]) -> Changes:
@@ -137,7 +137,8 @@ def _level(old: ServiceLevel, new: ServiceLevel) -> Changes:
     before, after = _amount(old), _amount(new)
     place = new.element or ""
     what = f"the service level `{new.property}` from {_told(old)} to {_told(new)}"
-    if before is None or after is None:
+    same_unit = old.unit == new.unit or new.property in _TIMES
+    if before is None or after is None or not same_unit:
         if (old.value, old.value_ext, old.unit) != (new.value, new.value_ext, new.unit):
             yield other(place, what)
     elif new.property in _SHORTER_IS_MORE:
@@ -151,14 +152,11 @@ def _level(old: ServiceLevel, new: ServiceLevel) -> Changes:
 
 
 def _amount(level: ServiceLevel) -> float | None:
-    """How much, in seconds where it is a time; None where nobody can tell."""
-    if isinstance(level.value, bool) or not isinstance(level.value, (int, float)):
-        return None
-    unit = (level.unit or "").strip().lower()
-    if not unit or unit in ("percent", "%"):
-        return float(level.value)
-    long = next((each[0] for each in _UNIT_ENDS if unit in (each, each[:-1])), unit)
-    return level.value * _SECONDS[long] if long in _SECONDS else None
+    """How much: seconds of a time, else the number; None where nobody can tell."""
+    if level.property in _TIMES:
+        return seconds_of(level)
+    is_number = isinstance(level.value, (int, float)) and not isinstance(level.value, bool)
+    return float(level.value) if is_number else None
 
 
 def _told(level: ServiceLevel) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from builder.data.contract.common import CustomProperty
 from builder.data.contract.document import Contract, Property, SchemaObject
 from builder.data.contract.quality import Quality
 from builder.data.contract.write import write_contract
@@ -39,14 +40,20 @@ class Inferred:
 
 
 def infer_contract(
-    path: Path, table: str | None = None, rows: int | None = None, limits: Limits | None = None
+    path: Path,
+    table: str | None = None,
+    rows: int | None = None,
+    encoding: str = "",
+    limits: Limits | None = None,
 ) -> Inferred:
     """A first contract of a file of rows, by a look at its first `rows`, by default all.
+
+    `encoding` is that of its text, as Python names it; empty for UTF-8.
 
     Raises: EnvbuildError, if the file is no table that can be read, or has no rows.
     """
     name = table or _name(path)
-    with Database.opened({name: TableFile((path,), format_of(path))}, limits) as database:
+    with Database.opened({name: TableFile((path,), format_of(path), encoding=encoding)}, limits) as database:
         facts = facts_of(database, name, rows)
         total = database.total(name)
     if not total:
@@ -57,13 +64,20 @@ def infer_contract(
     if unnamed := [number for number, each in enumerate(facts, 1) if not each.name.strip()]:
         raise EnvbuildError(f"`{path}` has a column without a name", f"it is the {unnamed[0]}. one")
     looked = f"all {total} rows" if rows is None or rows >= total else f"the first {rows} of {total} rows"
-    return Inferred(_contract(path, name, columns, total), _comments(path, columns, looked))
+    contract = _contract(_table(path, name, columns, total), encoding)
+    return Inferred(contract, _comments(path, columns, looked))
 
 
-def _contract(path: Path, name: str, columns: list[Column], total: int) -> Contract:
-    least = rows_at_least(total)
-    rule = Quality(metric="rowCount", must_be_greater_or_equal_to=max(least, 1))
-    table = SchemaObject(
+def _contract(table: SchemaObject, encoding: str) -> Contract:
+    if encoding:
+        table = replace(table, custom_properties=(CustomProperty("encoding", encoding),))
+    identity = re.sub(r"[^A-Za-z0-9_-]+", "-", table.name).strip("-") or "table"
+    return Contract("v3.1.0", "DataContract", identity, _VERSION, status="draft", name=table.name, schema=(table,))
+
+
+def _table(path: Path, name: str, columns: list[Column], total: int) -> SchemaObject:
+    rule = Quality(metric="rowCount", must_be_greater_or_equal_to=max(rows_at_least(total), 1))
+    return SchemaObject(
         name,
         physical_name=path.name if re.fullmatch(r"[A-Za-z0-9_][^\x00-\x1f\x7f/\\:]*", path.name) else None,
         physical_type="file",
@@ -71,8 +85,6 @@ def _contract(path: Path, name: str, columns: list[Column], total: int) -> Contr
         properties=_with_key(columns),
         quality=(rule,),
     )
-    identity = re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-") or "table"
-    return Contract("v3.1.0", "DataContract", identity, _VERSION, status="draft", name=name, schema=(table,))
 
 
 def _with_key(columns: list[Column]) -> tuple[Property, ...]:

@@ -253,3 +253,11 @@ def test_a_file_that_tells_nothing_is_refused(
 ) -> None:
     assert invoke(["data", "infer", str(table(tmp_path, content))]) == 1
     assert message in capfd.readouterr().err
+
+
+def test_another_encoding_is_read_and_declared(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes("name\nZoë\nJosé\n".encode("latin-1"))
+    contract = infer_contract(path, encoding="latin-1").contract
+    assert contract.schema[0].custom("encoding") == "latin-1"
+    assert contract.schema[0].properties[0].logical_type == "string"
