@@ -223,7 +223,8 @@ def found_text(outcome: Outcome, *, sample: bool = True) -> str:
         text = f"{outcome.violations} of {outcome.rows} rows"
         text += f" ({outcome.measured} percent)" if outcome.unit == "percent" else ""
     else:
-        text = f"{outcome.measured} {outcome.unit}".strip()
+        unit = outcome.unit[:-1] if outcome.measured == 1 and outcome.unit.endswith("s") else outcome.unit
+        text = f"{outcome.measured} {unit}".strip()
         text += f" in {outcome.violations} rows" if outcome.violations else ""
     if sample and outcome.samples:
         first = outcome.samples[0]

@@ -49,7 +49,7 @@ class ColumnSubject:
             kind=kind,
             text=text,
             measure=measure,
-            unit="values" if isinstance(measure, Repeated) else "rows",
+            unit="columns" if kind == "present" else "values" if isinstance(measure, Repeated) else "rows",
             line=self.subject.line(self.place + place),
             shown=(self.original,) if self.column else (),
             masked=is_confidential(self.promised),
