@@ -43,10 +43,9 @@ def clean_file(
 ) -> CleanRecord:
     """Write what the file of a table is after cleaning, the rows that were put aside, and the record.
 
-    Raises: SpecError, if what is declared cannot be understood; EnvbuildError, if nothing is, if a column is not in the
-        file, or if a file cannot be read or written.
+    Raises: EnvbuildError, if nothing is declared, a column is not in the file, or a file cannot be read or written.
     """
-    rules = table_rules(loaded, table)
+    rules = table_rules(loaded.contract, table)
     _check_declared(loaded, rules, outputs)
     _check_paths(source, outputs)
     digest = _digest(source)

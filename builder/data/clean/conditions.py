@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from builder.data.check.planning.limits import limits_of, not_among, not_matching
 from builder.data.check.rule import Refused, Rows
-from builder.data.clean.rules import ENDS, ColumnRules
+from builder.data.clean.rules import ColumnRules
+from builder.data.contract.cleaning import ENDS
 from builder.data.tables.files import Column
 from builder.data.tables.sql import quoted
 from builder.errors import EnvbuildError

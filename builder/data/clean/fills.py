@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from builder.data.clean.rules import Fill
 from builder.data.clean.steps import Steps, constant
+from builder.data.contract.cleaning import Fill
 from builder.data.tables.database import Database
 from builder.data.tables.files import Column, ColumnReading
 from builder.data.tables.reading import is_number

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from builder.data.contract.classes import level_of
+from builder.data.contract.cleaning import column_problems, table_problems
 from builder.data.contract.common import (
     REFERENCE,
     STABLE_ID,
@@ -141,6 +142,7 @@ class Property:
                 yield name, f"only a column of the type {needed} has it", None
         if self.logical_type == "map" and self.map is None:
             yield "", "a column of the type map needs `map`, with `key` and `value`", None
+        yield from column_problems(self)
         yield from _named("properties", self.properties)
         yield from twice("enum", [repr(getattr(each, "value", each)) for each in self.enum])
         for number, each in enumerate(self.relationships):
@@ -205,6 +207,7 @@ class SchemaObject:
 
     def problems(self) -> Problems:
         """What single keys cannot tell."""
+        yield from table_problems(self)
         yield from _named("properties", self.properties)
         columns = [each.physical_name if each is not None else None for each in self.properties]
         yield from twice("properties", columns)

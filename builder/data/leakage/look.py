@@ -18,6 +18,9 @@ from builder.data.tables.files import TableFile, format_of
 from builder.data.tables.sql import quoted
 from builder.errors import EnvbuildError
 
+_MEMORY = 220 << 20
+"""Bytes: tables of hashes and samples are kept beside what queries take."""
+
 
 def look_for_leakage(
     train: Sequence[Path],
@@ -36,7 +39,7 @@ def look_for_leakage(
         side: TableFile(tuple(paths), format_of(paths[0]), read)
         for side, paths in zip(SIDES, (train, test), strict=True)
     }
-    with Database.opened(files, limits) as database:
+    with Database.opened(files, limits or Limits(memory=_MEMORY)) as database:
         one, other = (database.tables[side] for side in SIDES)
         asked = declared(asked, contract)
         check_asked(asked, one)

@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 from contracts_of_tables import loaded_contract
 
-from builder.data.clean.rules import Fill, table_rules
+from builder.data.clean.rules import table_rules
+from builder.data.contract.cleaning import Fill
 from builder.spec.reader import SpecError
 
 NUMBER = {"logicalType": "number", "logicalTypeOptions": {"minimum": 0, "maximum": 9}}
 
 
 def problems(tmp_path: Path, column: dict[str, Any], **table: Any) -> str:
-    loaded = loaded_contract(tmp_path / "c.json", {"x": column}, **table)
     with pytest.raises(SpecError) as caught:
-        table_rules(loaded, "t")
+        loaded_contract(tmp_path / "c.json", {"x": column}, **table)
     return str(caught.value)
 
 
@@ -75,6 +75,23 @@ def test_duplicates_need_a_key(tmp_path: Path) -> None:
 
 def test_a_value_that_is_the_name_of_a_statistic_can_be_filled_in(tmp_path: Path) -> None:
     column = {"logicalType": "string", "clean": {"whenMissing": {"fill": {"value": "mode"}}}}
-    rules = table_rules(loaded_contract(tmp_path / "c.json", {"x": column}), "t")
+    rules = table_rules(loaded_contract(tmp_path / "c.json", {"x": column}).contract, "t")
 
     assert rules.columns[0].fill == Fill(None, "mode")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"logicalTypeOptions": {"minimum": "low", "maximum": None}},
+        {"logicalType": "nunber"},
+        {"quality": [{"metric": "invalidValues", "mustBe": 0, "mustNotBe": 1}, None]},
+        {"enum": [None, {"value": []}]},
+    ],
+    ids=["limit", "type", "rule", "enum"],
+)
+@pytest.mark.parametrize("clean", [{"outliers": "clip"}, {"whenMissing": {"fill": 3}}, None, [None]], ids=str)
+def test_what_else_is_wrong_with_a_column_is_told_all_the_same(
+    tmp_path: Path, other: dict[str, Any], clean: Any
+) -> None:
+    assert "c.json:" in problems(tmp_path, {**NUMBER, **other, "clean": clean})
