@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -24,10 +23,9 @@ FORMATS = ("csv", "parquet")
 
 
 @pytest.fixture(scope="session")
-def cli() -> Path:
-    """The Python of an environment with datacontract-cli, which is kept."""
-    cache = Path(os.environ.get("ENVBUILD_TEST_CACHE") or Path.home() / ".cache" / "envbuild-tests")
-    folder = cache / "datacontract-cli-1.2.8"
+def cli(store: Path) -> Path:
+    """The Python of an environment with datacontract-cli, which is kept where downloads are."""
+    folder = store / "datacontract-cli-1.2.8"
     python = folder / "bin" / "python"
     if not (folder / "done").exists():
         subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
