@@ -101,13 +101,14 @@ def _shifted(method: DateShift, plan: ColumnPlan, value: str, subject: str) -> s
 def _noisy(method: Noise, plan: ColumnPlan, value: str) -> str:
     """Of one row and one value always the same: who has the table twice learns no more from it."""
     key = keyed("noise", plan.column, f"CAST({ROW} AS VARCHAR) || chr(1) || CAST({value} AS VARCHAR)")
-    uniform = f"((CAST('0x' || left({key}, {_BITS // 4}) AS UBIGINT) + 0.5::DOUBLE) / {2**_BITS}::DOUBLE - 0.5)"
-    noise = f"-({method.scale!r}) * sign({uniform}) * ln(1 - 2 * abs({uniform}))"
-    clamped = _clamped(_finite(value), method)
+    uniform = f"(CAST('0x' || left({key}, {_BITS // 4}) AS UBIGINT) + 0.5::DOUBLE) / {2**_BITS}::DOUBLE - 0.5"
+    noise = f"list_transform([{uniform}], lambda u: -({method.scale!r}) * sign(u) * ln(1 - 2 * abs(u)))[1]"
     integer = plan.logical_type == "integer"
     decimals = (0 if integer else 6) if method.decimals is None else method.decimals
-    result = _clamped(f"round({clamped} + {noise}, {decimals})", method)
-    return f"CAST({result} AS BIGINT)" if integer else result
+    number = f"CAST({value} AS DOUBLE)"
+    result = _clamped(f"round({_clamped(number, method)} + {noise}, {decimals})", method)
+    result = f"CAST({result} AS BIGINT)" if integer else result
+    return f"CASE WHEN isfinite({number}) THEN {result} END"
 
 
 def _finite(value: str) -> str:
@@ -115,5 +116,4 @@ def _finite(value: str) -> str:
 
 
 def _clamped(number: str, method: Noise) -> str:
-    clamped = f"least(greatest({number}, {method.minimum!r}::DOUBLE), {method.maximum!r}::DOUBLE)"
-    return f"CASE WHEN {number} IS NULL THEN NULL ELSE {clamped} END"
+    return f"least(greatest({number}, {method.minimum!r}::DOUBLE), {method.maximum!r}::DOUBLE)"
