@@ -28,7 +28,9 @@ def _schema(declared: Any, key: Key | None) -> dict[str, Any]:
         return {}
     members = alternatives(declared)
     if len(members) > 1:
-        return {"oneOf": [_schema(member, key) for member in members]}
+        return {
+            "oneOf": [_schema(str if member is Any else member, None if member is Any else key) for member in members]
+        }
     member = members[0]
     if dataclasses.is_dataclass(member):
         return _document(typing.cast("type", member))
