@@ -30,6 +30,7 @@ CASES = [
     ("house_age", [3], None),
     ("salary", [10_000], "salary"),
     ("ssn", ["219-09-1234"], "national-number"),
+    ("x", [f"AB {n} 34 56 C" for n in range(10, 20)], "national-number"),
     ("passport_no", ["C01X00T47"], "passport"),
     ("Geburtsdatum", [date(1999, 1, 2)], "birth-date"),
     ("born", [1987], "birth-date"),
@@ -84,3 +85,11 @@ def test_a_masked_value_is_none() -> None:
 def test_nothing_is_too_odd_to_be_looked_at(name: str, values: list[object]) -> None:
     found = guess(name, values)
     assert found is None or found.reason
+
+
+def test_every_form_has_its_check() -> None:
+    from builder.data.privacy.kinds import FORMS, KINDS
+
+    for form in FORMS:
+        assert form.kind in KINDS
+        assert form.check("12.3456, 1.2345") in (True, False)

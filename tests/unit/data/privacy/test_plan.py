@@ -32,6 +32,11 @@ BUDGETschema:
 """
 
 
+def _plan(path: Path) -> None:
+    loaded = read_contract(path)
+    plan_table(loaded, loaded.contract.schema[0])
+
+
 def _problems(folder: Path, value: str, type_: str = "number", table: str = "", budget: str = "") -> str:
     text = HEAD.replace("VALUE", value).replace("TYPE", type_).replace("TABLE", table or "description: x")
     if budget:
@@ -39,8 +44,7 @@ def _problems(folder: Path, value: str, type_: str = "number", table: str = "", 
     path = folder / "c.yaml"
     path.write_text(text.replace("BUDGET", budget))
     with pytest.raises(SpecError) as caught:
-        loaded = read_contract(path)
-        plan_table(loaded, loaded.contract.schema[0])
+        _plan(path)
     return str(caught.value)
 
 
