@@ -140,7 +140,7 @@ FORMS = (
     _number("br.cpf", r"\d{3}\.\d{3}\.\d{3}-\d{2}", enough=3),
     _number("br.cpf", r"\d{11}", share=0.9),
     _number("gb.nhs", r"\d{3}[ -]?\d{3}[ -]?\d{4}", share=0.97),
-    Form("national-number", _pattern(r", _pattern(r"[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d\d ?\d\d ?\d\d ?[A-D]"),
+    Form("national-number", _pattern(r"[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d\d ?\d\d ?\d\d ?[A-D]"),
          lambda _: True, country="GB"),
     _number("de.idnr", r"[1-9]\d ?\d{3} ?\d{3} ?\d{3}"),
     _number("nl.bsn", r"\d{9}", alone=False),
