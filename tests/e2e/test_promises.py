@@ -39,6 +39,7 @@ def test_a_violated_input_stops_before_an_image_is_made(broken: Path, envbuild, 
     assert (sorted(images.iterdir()) if images.exists() else []) == before
 
 
+@pytest.mark.slow
 def test_that_nothing_was_checked_is_shown_and_goes_on(broken: Path, envbuild, workplace: Path) -> None:
     options = ("--engine", "embedded", "--out", workplace / "out", "--no-check")
     envbuild("run", broken, "train", *options)
