@@ -98,7 +98,7 @@ class LayerRules:
 
     def finish(self) -> Iterator[Finding]:
         """What is wrong with the layer as a whole."""
-        for path in sorted(self.whiteouts & self.nodes.keys()):
+        for path in sorted(self.whiteouts & (self.nodes.keys() | self._used)):
             yield Finding(path, "is both hidden by a whiteout and held by the same layer, so that engines differ")
         if self._packages is not None and self._descents >= max(1, self._packages):
             runs = f"{self._descents + 1} runs of sorted files, where there are {self._packages} packages"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from made_bundles import bundle_of, write_file, write_folder
 from made_up_image import file, folder, layer, link
@@ -187,6 +187,7 @@ MEMBERS = st.lists(
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(stack=st.lists(MEMBERS, min_size=1, max_size=3))
+@example(stack=[[file(".wh.a"), folder("a/a")]])
 def test_files_are_those_that_verify_finds(stack: list[Any], tmp_path_factory: pytest.TempPathFactory) -> None:
     """Where every layer is in order, both ways of putting layers together give one tree."""
     made = bundle_of({f"layer {number}": layer(*members) for number, members in enumerate(stack)})
