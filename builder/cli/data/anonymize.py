@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from builder.cli.data.kept import keep_inputs
 from builder.cli.options import Existing, json_option
 from builder.cli.output import Output, print_json, printable
 
@@ -43,6 +44,7 @@ def command(output: Output, /, as_json: bool, **given: Any) -> None:
     """
     from builder.data.privacy.anonymize import Request, anonymize_file
 
+    keep_inputs((given["key_file"],), given["target"], given["record"])
     request = Request(given["file"], given["contract"], given["target"], given["table"], given["record"])
     done = anonymize_file(request, _key(given["key_file"], given["descriptor"]))
     _tell(done, output)

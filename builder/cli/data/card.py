@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from builder.cli.data.kept import keep_inputs
 from builder.cli.options import json_option, no_check_option, offline_option, path_argument
 from builder.cli.output import Output, print_json, printable
 from builder.errors import EnvbuildError
@@ -51,6 +52,8 @@ def command(
     if unknown:
         known = ", ".join(loaded.project.data) or "none"
         raise EnvbuildError(f"the project has no data `{unknown[0]}`", hint=f"It has {known}")
+    named = [each for data in loaded.project.data.values() for each in (data.contract, data.url)]
+    keep_inputs([loaded.file, *(loaded.folder / each for each in named if each)], target, croissant)
     folder = croissant.absolute().parent if croissant else loaded.folder
     made = make_cards(loaded, make_fetcher(open_store(), output, offline=offline), folder, no_check=no_check)
     cards = {name: card.decode() for name, card in made.cards.items() if not names or name in names}

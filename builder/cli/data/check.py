@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from builder.cli.data.kept import keep_inputs
 from builder.cli.data.opened import Opened, TableFileType, is_project, opened_loose, opened_project
 from builder.cli.options import Existing, json_option, offline_option
 from builder.cli.output import Output, print_json, printable
@@ -86,6 +87,8 @@ def command(
     moment = now or datetime.now(UTC)
     with ExitStack() as stack:
         asked = _asked(path, contract, data, output, stack, offline=offline)
+        keep_inputs([file for one in asked for files in one.files.values() for file in files], target)
+        keep_inputs([one.loaded.file for one in asked], target)
         digest_of = _digests() if form == "json" else None
         reports = [
             check_contract(one.loaded, one.files, moment, None, Wishes(samples, one.absent, digest_of)) for one in asked

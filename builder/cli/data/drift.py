@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from builder.cli.data.kept import keep_inputs
 from builder.cli.options import Existing, json_option
 from builder.cli.output import Output, print_json, printable
 from builder.errors import ExitCode
@@ -50,6 +51,7 @@ def command(
     from builder.data.contract import read_contract
     from builder.data.drift.compare import compare
 
+    keep_inputs((reference, new, contract), html, prometheus)
     compared = compare(reference, new, read_contract(contract) if contract else None, thresholds)
     drift = compared.drift
     if html:

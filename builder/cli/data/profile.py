@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from builder.cli.data.kept import keep_inputs
 from builder.cli.options import Existing, json_option
 from builder.cli.output import Output, print_json, printable
 
@@ -43,6 +44,7 @@ def command(
     from builder.data.profile import Manner, profile_files
     from builder.oci.layout import write_atomically
 
+    keep_inputs((*files, contract), target)
     loaded = read_contract(contract) if contract else None
     profile = profile_files(loaded, files, table=table, manner=Manner(floor, bins))
     if target:
