@@ -9,7 +9,7 @@ from typing import Any
 from builder.data.profile import questions
 from builder.data.profile.asked import Asked, asked_table
 from builder.data.profile.document import ColumnProfile, Histogram, Kind, Profile
-from builder.data.profile.numbers import as_histogram
+from builder.data.profile.numbers import as_histogram, as_parted
 from builder.data.tables import Column, Database, quoted
 
 _TOGETHER = 50
@@ -78,36 +78,28 @@ def _questions(column: Column, reference: ColumnProfile | None) -> list[str | qu
     present = f"count({quoted(column.name)})"
     kind = questions.kind_of(column.type)
     if kind in ("category", "other"):
-        return [present, present, "NULL", "NULL", "NULL", "NULL"]
+        return [present, present, "NULL", "NULL", "NULL"]
     value = questions.number(column)
     if reference is None or reference.bins is None or reference.kind != kind:
-        return [present, f"count({value})", "NULL", "NULL", "NULL", "NULL"]
+        return [present, f"count({value})", "NULL", "NULL", "NULL"]
     ends = (reference.minimum, reference.maximum)
     outside = "NULL"
     if ends[0] is not None and ends[1] is not None:
         test = f"{value} NOT BETWEEN {questions.literal(ends[0])} AND {questions.literal(ends[1])}"
-        outside = f"count(*) FILTER ({test})"
-    edges = reference.bins.edges
+        outside = f"count_if({test})"
     plot = questions.histogram(value, reference.plot.edges) if reference.plot else "NULL"
-    return [
-        present,
-        f"count({value})",
-        outside,
-        questions.histogram(value, edges),
-        questions.on_edges(value, edges),
-        plot,
-    ]
+    return [present, f"count({value})", outside, questions.parted_histogram(value, reference.bins.edges), plot]
 
 
 def _seen(rows: int, column: Column, reference: ColumnProfile | None, answer: Sequence[Any]) -> Seen:
-    present, values, beyond, counts, on_edge, plotted = answer
+    present, values, beyond, counts, plotted = answer
     kind = questions.kind_of(column.type)
     seen = Seen(kind, rows, rows - present, values, beyond=beyond)
     if reference is None or reference.bins is None or counts is None:
         return seen
     plot = as_histogram(reference.plot.edges, plotted) if reference.plot else None
-    known = on_edge if reference.bins.on_edge else None
-    return replace(seen, bins=as_histogram(reference.bins.edges, counts, known), plot=plot)
+    bins = as_parted(reference.bins.edges, counts)
+    return replace(seen, bins=bins if reference.bins.on_edge else replace(bins, on_edge=()), plot=plot)
 
 
 def _with_categories(asked: Asked, seen: Mapping[str, Seen], reference: Profile) -> dict[str, Seen]:

@@ -122,6 +122,25 @@ def regrouped(histogram: Histogram, edges: Sequence[float]) -> tuple[int, ...]:
     return tuple(counts)
 
 
+def parted_edges(edges: Sequence[float]) -> tuple[float, ...]:
+    """With an edge just below each, so that what lies on an edge has a bin of its own."""
+    return tuple(sorted({*edges, *(math.nextafter(edge, -math.inf) for edge in edges)}))
+
+
+def joined(edges: Sequence[float], counts: Sequence[int]) -> Histogram:
+    """The histogram of edges, of the counts between `parted_edges`."""
+    parted = Histogram(parted_edges(edges), tuple(counts))
+    on_edge = dict(zip(parted.edges, parted.counts, strict=False))
+    return Histogram(tuple(edges), regrouped(parted, edges), tuple(on_edge[edge] for edge in edges))
+
+
+def selected(histogram: Histogram, edges: Sequence[float]) -> Histogram:
+    """The histogram of some of its edges."""
+    kept = set(edges)
+    on_edge = (count for edge, count in zip(histogram.edges, histogram.on_edge, strict=False) if edge in kept)
+    return Histogram(tuple(edges), regrouped(histogram, edges), tuple(on_edge))
+
+
 def equal_edges(least: float, greatest: float, parts: int, *, whole: bool) -> tuple[float, ...]:
     """The edges of so many bins of equal width over all values; of whole numbers, on whole numbers."""
     width = (greatest - least) / parts

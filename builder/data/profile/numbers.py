@@ -23,6 +23,8 @@ _MOST_VALUES = 4_000_000
 """That are held in memory to do so."""
 _FEW_VALUES = 1_000
 """Distinct values that are counted exactly, however many rows there are."""
+_COUNTED_TOGETHER = 16
+"""Columns whose few values are counted in one query."""
 _PLOTTED = 32
 _DIGITS = 12
 _FEWER_DIGITS = 9
@@ -52,18 +54,24 @@ class _Series:
     def scales(self) -> tuple[float, float]:
         return questions.scales(*self.ends)
 
+    def first_edges(self) -> tuple[float, ...]:
+        """Those of the plot are among them."""
+        return tuple(sorted({*binned.coarse_edges(*self.ends, whole=self.whole), *self.plot_edges()}))
+
     def plot_edges(self) -> tuple[float, ...]:
         return () if self.made.confidential else binned.equal_edges(*self.ends, _PLOTTED, whole=self.whole)
 
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """Where the bins of a column are to end."""
+    """Where the bins of a column are to end, and what was counted on the way."""
 
     edges: tuple[float, ...]
     quantiles: tuple[float, ...]
     distinct: int | None
     """None if they were not counted."""
+    bins: Histogram | None = None
+    plot: Histogram | None = None
 
 
 def with_numbers(
@@ -74,16 +82,15 @@ def with_numbers(
     wanted = binned.shares(bins)
     looks = _exact_looks(asked, series, wanted) if asked.rows <= FEW_ROWS else _looks(asked, series, wanted)
     looks = [
-        replace(look, edges=binned.round_edges(look.edges)) if each.made.confidential else look
+        replace(look, edges=binned.round_edges(look.edges), bins=None) if each.made.confidential else look
         for each, look in zip(series, looks, strict=True)
     ]
     answers = asked.aggregates(
         [
             (
                 *questions.moments(each.value, each.ends[0], *each.scales),
-                questions.histogram(each.value, look.edges),
-                questions.on_edges(each.value, look.edges),
-                questions.histogram(each.value, each.plot_edges()),
+                "NULL" if look.bins else questions.parted_histogram(each.value, look.edges),
+                "NULL" if look.plot else questions.histogram(each.value, each.plot_edges()),
             )
             for each, look in zip(series, looks, strict=True)
         ]
@@ -92,7 +99,7 @@ def with_numbers(
 
 
 def _finished(series: _Series, look: _Look, answer: tuple[Any, ...]) -> ColumnProfile:
-    total, squares, counts, on_edge, plotted = answer
+    total, squares, counts, plotted = answer
     made, values, least = series.made, series.made.values, series.ends[0]
     scale, root_scale = series.scales
     mean = least + total / scale / values
@@ -108,21 +115,22 @@ def _finished(series: _Series, look: _Look, answer: tuple[Any, ...]) -> ColumnPr
         mean=rounded(mean, digits),
         deviation=rounded(deviation, min(digits, _FEWER_DIGITS)),
         quantiles=tuple(rounded(each, _DIGITS) or 0.0 for each in look.quantiles),
-        bins=as_histogram(look.edges, counts, on_edge),
-        plot=as_histogram(plot_edges, plotted) if plot_edges else None,
+        bins=look.bins or as_parted(look.edges, counts),
+        plot=look.plot or (as_histogram(plot_edges, plotted) if plot_edges else None),
     )
 
 
-def as_histogram(
-    edges: Sequence[float], counts: Sequence[int] | None, on_edge: Sequence[int] | None = None
-) -> Histogram:
-    """What DuckDB answers to `questions.histogram` and `on_edges`: without the last count if that is none."""
-    return Histogram(
-        tuple(edges), filled(counts, len(edges) + 1), filled(on_edge, len(edges) + 1)[: len(edges)] if on_edge else ()
-    )
+def as_histogram(edges: Sequence[float], counts: Sequence[int] | None) -> Histogram:
+    """What DuckDB answers to `questions.histogram`: without the last count if that is none."""
+    return Histogram(tuple(edges), _filled(counts, len(edges) + 1))
 
 
-def filled(counts: Sequence[int] | None, length: int) -> tuple[int, ...]:
+def as_parted(edges: Sequence[float], counts: Sequence[int] | None) -> Histogram:
+    """What DuckDB answers to `questions.parted_histogram`."""
+    return binned.joined(edges, _filled(counts, len(binned.parted_edges(edges)) + 1))
+
+
+def _filled(counts: Sequence[int] | None, length: int) -> tuple[int, ...]:
     """So many counts, those that are absent being none."""
     given = tuple(counts or ())
     return given + (0,) * (length - len(given))
@@ -150,32 +158,43 @@ def _exact_looks(asked: Asked, series: Sequence[_Series], wanted: Sequence[float
 
 def _looks(asked: Asked, series: Sequence[_Series], wanted: Sequence[float]) -> list[_Look]:
     """By counting in coarse bins first, and in the parts of those that matter."""
-    first = [binned.coarse_edges(*each.ends, whole=each.whole) for each in series]
-    questions_ = [
-        (
-            questions.histogram(each.value, edges),
-            f"count(DISTINCT {each.value})" if each.made.distinct <= _FEW_VALUES else "NULL",
-        )
-        for each, edges in zip(series, first, strict=True)
-    ]
-    counted = asked.aggregates(questions_)
-    coarse = [as_histogram(edges, counts) for edges, (counts, _) in zip(first, counted, strict=True)]
+    first = [each.first_edges() for each in series]
+    counted = asked.aggregates(
+        [(questions.histogram(each.value, edges),) for each, edges in zip(series, first, strict=True)]
+    )
+    coarse = [as_histogram(edges, counts) for edges, (counts,) in zip(first, counted, strict=True)]
     second = [binned.fine_edges(each, wanted, whole=own.whole) for own, each in zip(series, coarse, strict=True)]
     answers = asked.aggregates(
-        [
-            (questions.histogram(each.value, edges), questions.on_edges(each.value, edges))
-            for each, edges in zip(series, second, strict=True)
-        ]
+        [(questions.parted_histogram(each.value, edges),) for each, edges in zip(series, second, strict=True)]
     )
-    fine = [as_histogram(edges, *counts) for edges, counts in zip(second, answers, strict=True)]
+    fine = [as_parted(edges, counts) for edges, (counts,) in zip(second, answers, strict=True)]
+    distinct = _few_distinct(asked, series)
     return [
-        _Look(
-            binned.chosen_edges(each, wanted),
-            tuple(own_quantile(each, share, whole=own.whole) for share in QUANTILES),
-            distinct,
-        )
-        for own, each, (_, distinct) in zip(series, fine, counted, strict=True)
+        _look(own, one, other, wanted, distinct.get(own.column.name))
+        for own, one, other in zip(series, coarse, fine, strict=True)
     ]
+
+
+def _look(series: _Series, coarse: Histogram, fine: Histogram, wanted: Sequence[float], distinct: int | None) -> _Look:
+    edges, plot_edges = binned.chosen_edges(fine, wanted), series.plot_edges()
+    return _Look(
+        edges,
+        tuple(own_quantile(fine, share, whole=series.whole) for share in QUANTILES),
+        distinct,
+        binned.selected(fine, edges),
+        binned.selected(coarse, plot_edges) if plot_edges else None,
+    )
+
+
+def _few_distinct(asked: Asked, series: Sequence[_Series]) -> dict[str, int]:
+    """How many values there are of each column with few, counted."""
+    few = [each for each in series if each.made.distinct <= _FEW_VALUES]
+    found: dict[str, int] = {}
+    for start in range(0, len(few), _COUNTED_TOGETHER):
+        part = few[start : start + _COUNTED_TOGETHER]
+        answers = asked.aggregates([(f"count(DISTINCT {each.value})",) for each in part])
+        found |= {each.column.name: distinct for each, (distinct,) in zip(part, answers, strict=True)}
+    return found
 
 
 def own_quantile(fine: Histogram, share: float, *, whole: bool) -> float:
