@@ -6,7 +6,6 @@ the image, so it is the same whichever command makes the image. Which data must 
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -83,18 +82,16 @@ def read_promises(loaded: LoadedProject, data: DataLock) -> list[Promise]:
     Raises: EnvbuildError, if one cannot be read, or does not say which table data are.
     """
     from builder.data.contract.read import read_contract
-    from builder.data.promised import table_names
+    from builder.data.promised import contract_users, data_groups
 
-    users: dict[str, list[str]] = {}
-    for name, reference in sorted(loaded.project.data.items()):
-        if reference.contract:
-            users.setdefault(posixpath.normpath(reference.contract), []).append(name)
+    users = contract_users(loaded.project)
     promises = []
-    for source, place in contract_places(sorted(users)).items():
+    for source, place in contract_places(list(users)).items():
         contract = read_contract(loaded.folder / source)
-        digests = {name: data.data[name].digest for name in users[source]}
-        tables = table_names(contract.contract, users[source])
-        promises.append(Promise(contract, contract.file.read_bytes(), source, place, tables, digests))
+        content = contract.file.read_bytes()
+        for tables in data_groups(contract.contract, users[source]):
+            digests = {name: data.data[name].digest for name in tables}
+            promises.append(Promise(contract, content, source, place, tables, digests))
     return promises
 
 

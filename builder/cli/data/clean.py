@@ -47,11 +47,11 @@ def command(
     """
     from builder.data.clean.clean import Outputs, clean_file
     from builder.data.contract.read import read_contract
-    from builder.data.promised import table_names
+    from builder.data.promised import table_of_file
 
     loaded = read_contract(contract)
-    name = table or file.name.partition(".")[0]
-    done = clean_file(loaded, table_names(loaded.contract, [name])[name], file, Outputs(target, quarantine, record))
+    promised = table_of_file(loaded.contract, file, table)
+    done = clean_file(loaded, promised.name, file, Outputs(target, quarantine, record))
     _tell(done, output, quarantine)
     output.say(f"now check it: {command_text('data', 'check', target, '--contract', contract)}")
     if as_json:

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from builder.cli.options import Existing, json_option
 from builder.cli.output import Output, count, print_json, printable
-
-if TYPE_CHECKING:
-    from builder.data.contract.document import SchemaObject
 
 
 class Limit(click.ParamType):  # type: ignore[type-arg]
@@ -74,15 +70,17 @@ def command(
 
     Exits 3 if something is found, else 6 if something could not be measured, which is never a pass.
     """
+    from builder.data.contract.read import read_contract
     from builder.data.leakage.columns import Asked
     from builder.data.leakage.look import look_for_leakage
     from builder.data.leakage.report import line, markdown
+    from builder.data.promised import table_of_file
     from builder.data.tables.files import table_paths
 
     if as_markdown and as_json:
         raise click.UsageError("`--markdown` and `--json` exclude each other.")
     asked = Asked(target, ids, time, group, dict(limits))
-    promised = _table(contract, table, train) if contract else None
+    promised = table_of_file(read_contract(contract).contract, train, table) if contract else None
     report = look_for_leakage(table_paths(train), table_paths(test), asked, promised)
     if as_json:
         print_json(report.to_dict())
@@ -95,12 +93,3 @@ def command(
     failure = report.failure()
     if failure:
         raise failure if as_json else type(failure)(failure.what, hint=failure.hint)
-
-
-def _table(contract: Path, table: str | None, train: Path) -> SchemaObject | None:
-    from builder.data.contract.read import read_contract
-    from builder.data.promised import table_names
-
-    loaded = read_contract(contract).contract
-    name = table or train.name.partition(".")[0]
-    return loaded.table(table_names(loaded, [name])[name])

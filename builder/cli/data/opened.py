@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,14 +53,13 @@ def opened_loose(contract: Path, path: Path | None, data: Sequence[tuple[str, Pa
     Raises: EnvbuildError, if one is not there, or no table of the contract.
     """
     from builder.data.contract.read import read_contract
-    from builder.data.promised import table_names
+    from builder.data.promised import table_of_file
     from builder.data.tables.files import table_paths
 
     loaded = read_contract(contract)
     files: dict[str, Sequence[Path]] = {}
     if path is not None:
-        name = path.name.partition(".")[0]
-        data = [*data, (table_names(loaded.contract, [name])[name], path)]
+        data = [*data, (table_of_file(loaded.contract, path).name, path)]
     for name, file in data:
         if name in files:
             raise EnvbuildError(f"the table `{name}` is named twice")
@@ -75,27 +73,32 @@ def opened_project(loaded: LoadedProject, fetcher: Fetcher, folder: Path) -> lis
     Raises: EnvbuildError, if there is no contract, or one cannot be read.
     """
     from builder.data.contract.read import read_contract
-    from builder.data.promised import table_names
+    from builder.data.promised import contract_users, data_groups
 
-    users: dict[str, list[str]] = {}
-    for name, reference in sorted(loaded.project.data.items()):
-        if reference.contract:
-            users.setdefault(posixpath.normpath(reference.contract), []).append(name)
+    users = contract_users(loaded.project)
     if not users:
         hint = f"Write one with {command_text('data', 'infer', 'FILE')} and name it as `contract` of the data"
         raise EnvbuildError(f"no data of `{loaded.file}` have a contract", hint=hint)
     result = []
-    for source, names in sorted(users.items()):
+    for source, names in users.items():
         contract = read_contract(loaded.folder / source)
-        files: dict[str, Sequence[Path]] = {}
-        absent: dict[str, str] = {}
-        for name, table in table_names(contract.contract, names).items():
-            try:
-                files[table] = _files(name, loaded, fetcher, folder / name)
-            except EnvbuildError as error:
-                absent[table] = "; ".join([error.what, *error.why])
-        result.append(Opened(contract, files, absent))
+        for tables in data_groups(contract.contract, names):
+            result.append(_opened(contract, tables, loaded, fetcher, folder))
     return result
+
+
+def _opened(
+    contract: LoadedContract, tables: Mapping[str, str], loaded: LoadedProject, fetcher: Fetcher, folder: Path
+) -> Opened:
+    """A contract and the data that are held to it together; `tables` by their names."""
+    files: dict[str, Sequence[Path]] = {}
+    absent: dict[str, str] = {}
+    for name, table in tables.items():
+        try:
+            files[table] = _files(name, loaded, fetcher, folder / name)
+        except EnvbuildError as error:
+            absent[table] = "; ".join([error.what, *error.why])
+    return Opened(contract, files, absent)
 
 
 def is_project(path: Path) -> bool:
@@ -125,7 +128,7 @@ def _files(name: str, loaded: LoadedProject, fetcher: Fetcher, folder: Path) -> 
 def _entry(name: str, loaded: LoadedProject) -> DataEntry:
     from builder.lock.data.locking import entries
 
-    entry = entries(loaded).get(f"data.{name}")
+    entry = entries(loaded).data.get(name)
     if entry is None:
         raise EnvbuildError(f"the data `{name}` are not here, and not locked", hint=f"{command_text('lock')} does it")
     return entry

@@ -35,10 +35,11 @@ def command(output: Output, files: tuple[Path, ...], contract: Path | None, rows
     Exits 3 if something was found that the contract does not classify, 6 if something could not be read.
     """
     from builder.data.contract.read import read_contract
-    from builder.data.privacy.table_scan import scan_table, table_of
+    from builder.data.privacy.table_scan import scan_table
+    from builder.data.promised import table_of_file
 
     declared = read_contract(contract).contract if contract else None
-    verdicts = [scan_table(file, table_of(declared, file), rows) for file in files]
+    verdicts = [scan_table(file, table_of_file(declared, file) if declared else None, rows) for file in files]
     if as_json:
         print_json({"files": [verdict.to_dict() for verdict in verdicts]})
     else:

@@ -8,7 +8,7 @@ from typing import Any
 
 from builder.data.contract.cleaning import Fill, read_fill
 from builder.data.contract.document import Contract, Property, SchemaObject
-from builder.errors import EnvbuildError
+from builder.data.promised import named_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +59,7 @@ class TableRules:
 
 def table_rules(contract: Contract, name: str) -> TableRules:
     """What a contract declares of the table of a name. Raises: EnvbuildError, if it has none of it."""
-    table = contract.table(name)
-    if table is None:
-        raise EnvbuildError(f"the contract `{contract.id}` has no table `{name}`")
+    table = named_table(contract, name)
     columns = [(each, each.custom("clean")) for each in table.properties]
     rules = tuple(_column_rules(value, column) for column, value in columns if value is not None)
     return TableRules(table, rules, (table.custom("clean") or {}).get("duplicates", "keep"))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from builder.data.contract import SchemaObject
 from builder.data.contract.read import LoadedContract, read_contract
-from builder.data.promised import table_names
+from builder.data.promised import named_table, promised_file, table_names
 from builder.errors import EnvbuildError
 from builder.spec.load import PROJECT_FILE, LoadedProject, load_project
 from builder.spec.project import DataReference
@@ -64,8 +64,7 @@ def _of_project(project: LoadedProject) -> Iterator[Source | Uncontracted]:
         if reference.contract not in read:
             read[reference.contract] = read_contract(project.folder / reference.contract)
         loaded = read[reference.contract]
-        named = table_names(loaded.contract, [name])[name]
-        table = next(each for each in loaded.contract.schema if each.name == named)
+        table = named_table(loaded.contract, table_names(loaded.contract, [name])[name])
         told.add((reference.contract, table.name))
         columns, unread = _columns(project.folder, reference, table)
         yield Source(loaded, table, reference.contract, project, name, columns, unread)
@@ -77,13 +76,12 @@ def _of_project(project: LoadedProject) -> Iterator[Source | Uncontracted]:
 def _columns(folder: Path, reference: DataReference, table: SchemaObject) -> tuple[tuple[str, ...] | None, str]:
     """The columns of a file that is here, or why they are not known; both empty for what is elsewhere."""
     from builder.data.tables.database import Database
-    from builder.data.tables.files import TableFile, format_of
 
     path = folder / reference.url
     if not reference.is_path or not path.is_file():
         return None, ""
     try:
-        with Database.opened({table.name: TableFile((path,), format_of(path))}) as database:
+        with Database.opened({table.name: promised_file(table, [path])}) as database:
             return tuple(each.name for each in database.tables[table.name].columns), ""
     except EnvbuildError as error:
         return None, "; ".join((error.what, *error.why))

@@ -14,6 +14,7 @@ from builder.data.drift.rules import Rules, rules_of
 from builder.data.drift.seen import Seen, seen_profile, seen_table
 from builder.data.profile import Manner, Profile, profile_table, read_profile
 from builder.data.profile.files import digest_of, table_of
+from builder.data.promised import promised_file, table_of_file
 from builder.data.tables import ColumnReading, Database, Limits, TableFile, format_of
 
 _OLD, _NEW = "reference", "new"
@@ -69,17 +70,14 @@ def is_profile(path: Path) -> bool:
 def _promised(loaded: LoadedContract | None, known: Profile | None, reference: Path) -> SchemaObject | None:
     if loaded is None:
         return None
-    name = known.table if known else None
-    return table_of(loaded, [reference if known is None else Path("data.csv")], name)[2]
+    return table_of_file(loaded.contract, Path(known.table) if known else reference)
 
 
 def _as_reference(path: Path, known: Profile, promised: SchemaObject | None) -> TableFile:
     """New data, read as the reference was: by its contract, or text as the types that the reference has."""
-    from builder.data.promised import readings
-
-    format_ = format_of(path)
     if promised:
-        return TableFile((path,), format_, readings(promised))
+        return promised_file(promised, [path])
+    format_ = format_of(path)
     types = {each.name: ColumnReading(each.type) for each in known.columns if each.kind != "other"}
     return TableFile((path,), format_, types if format_ == "csv" else {})
 

@@ -14,6 +14,7 @@ from builder.data.contract.write import write_contract
 from builder.data.infer.columns import Column, column_of
 from builder.data.infer.facts import facts_of
 from builder.data.infer.ranges import rows_at_least
+from builder.data.promised import file_stem
 from builder.data.tables.database import Database, Limits
 from builder.data.tables.files import TableFile, format_of
 from builder.errors import EnvbuildError
@@ -106,7 +107,7 @@ def _comments(path: Path, columns: list[Column], looked: str) -> dict[str, str]:
 
 def _name(path: Path) -> str:
     """The table's name: the file's, without what says its format."""
-    return _one_line(path.name.partition(".")[0]) or "table"
+    return _one_line(file_stem(path)) or "table"
 
 
 def _one_line(text: str) -> str:

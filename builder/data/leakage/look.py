@@ -12,7 +12,7 @@ from builder.data.leakage.columns import Asked, Shared, check_asked, declared, l
 from builder.data.leakage.features import Features
 from builder.data.leakage.report import LeakageReport, Outcome, thresholds
 from builder.data.leakage.rows import SAMPLES, SIDES, Rows
-from builder.data.promised import readings
+from builder.data.promised import promised_file
 from builder.data.tables.database import Database, Limits
 from builder.data.tables.files import TableFile, format_of
 from builder.data.tables.sql import quoted
@@ -34,9 +34,8 @@ def look_for_leakage(
     Raises: EnvbuildError, if one cannot be read, has no rows, or lacks a column that is named.
     """
     held = thresholds(asked.limits)
-    read = readings(contract) if contract else {}
     files = {
-        side: TableFile(tuple(paths), format_of(paths[0]), read)
+        side: promised_file(contract, paths) if contract else TableFile(tuple(paths), format_of(paths[0]))
         for side, paths in zip(SIDES, (train, test), strict=True)
     }
     with Database.opened(files, limits or Limits(memory=_MEMORY)) as database:

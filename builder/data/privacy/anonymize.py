@@ -15,8 +15,9 @@ from builder.data.privacy.measures import Judged, Measures, judged, measured
 from builder.data.privacy.methods import Bucket, Drop, Mask, Noise
 from builder.data.privacy.plan import ColumnPlan, TablePlan, parameters, plan_table, undeclared
 from builder.data.privacy.secret import Key
-from builder.data.promised import promised_files, table_names
+from builder.data.promised import promised_file, table_of_file
 from builder.data.tables import Database, QueryError, format_of, quoted
+from builder.data.tables.sql import counted
 from builder.data.tables.write import write_table
 from builder.errors import CheckFailedError, EnvbuildError, NotMeasuredError
 from builder.oci.layout import write_atomically
@@ -210,16 +211,14 @@ def anonymize_file(request: Request, key: Key | None) -> dict[str, Any]:
     contract promises, or that cannot be measured. Nothing is written then.
     """
     loaded = read_contract(request.contract)
-    name = request.table or request.file.name.partition(".")[0]
-    name = table_names(loaded.contract, [name])[name]
+    table = table_of_file(loaded.contract, request.file, request.table)
     outputs = [each for each in (request.target, request.record) if each]
     if len({path.resolve() for path in (request.file, request.contract, *outputs)}) < 2 + len(outputs):
         raise EnvbuildError("what is written would take the place of what is read", hint="Give it another name")
     format_of(request.target)
-    table = loaded.contract.table(name)
-    plan = plan_table(loaded, table or loaded.contract.schema[0])
+    plan = plan_table(loaded, table)
     digest = _digest(request.file)
-    with Database.opened(promised_files(loaded.contract, {name: [request.file]})) as database:
+    with Database.opened({table.name: promised_file(table, [request.file])}) as database:
         work = Anonymization(database, plan, key)
         done = _record(loaded, work, work.run(request.target), (digest, request.target))
     if request.record:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from builder.data.contract.document import Contract, SchemaObject
+from builder.data.contract.document import SchemaObject
 from builder.data.privacy.evidence import ColumnFinding, Evidence
 from builder.data.privacy.kinds import KINDS
 from builder.data.tables import Database, TableFile, format_of, quoted
@@ -146,16 +146,3 @@ def _shown(found: ColumnFinding, columns: Sequence[Any]) -> ColumnFinding:
         return found
     number = [each.name for each in columns].index(found.column) + 1
     return replace(found, column=f"{number}")
-
-
-def table_of(contract: Contract | None, path: Path) -> SchemaObject | None:
-    """The table of a contract that a file is: the one of its name, or the only one.
-
-    Raises: EnvbuildError, if it is none.
-    """
-    if contract is None:
-        return None
-    from builder.data.promised import table_names
-
-    name = path.name.partition(".")[0]
-    return contract.table(table_names(contract, [name])[name])

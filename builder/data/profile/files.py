@@ -11,7 +11,7 @@ from builder.data.contract.document import SchemaObject
 from builder.data.contract.read import LoadedContract
 from builder.data.profile.document import MOST_BYTES, Profile
 from builder.data.profile.make import Manner, profile_table
-from builder.data.promised import promised_files, table_names
+from builder.data.promised import file_stem, promised_file, table_of_file
 from builder.data.tables import Database, Limits, TableFile, format_of
 from builder.errors import EnvbuildError
 
@@ -38,11 +38,10 @@ def table_of(
     loaded: LoadedContract | None, paths: Sequence[Path], table: str | None = None
 ) -> tuple[str, TableFile, SchemaObject | None]:
     """The name of the table that is in files, how they are read, and what a contract says of it."""
-    wanted = table or paths[0].name.partition(".")[0] or "table"
     if loaded is None:
-        return wanted, TableFile(tuple(paths), format_of(paths[0])), None
-    name = table_names(loaded.contract, [wanted])[wanted]
-    return name, promised_files(loaded.contract, {name: paths})[name], loaded.contract.table(name)
+        return table or file_stem(paths[0]) or "table", TableFile(tuple(paths), format_of(paths[0])), None
+    promised = table_of_file(loaded.contract, paths[0], table)
+    return promised.name, promised_file(promised, paths), promised
 
 
 def digest_of(paths: Sequence[Path]) -> str:
