@@ -180,7 +180,7 @@ class Anonymization:
         if not names:
             return
         steps = [self.database.steps(self.plan.table, name) for name in names]
-        counts = ", ".join(f"count(*) FILTER (({there}) IS NOT NULL AND ({value}) IS NULL)" for there, value in steps)
+        counts = ", ".join(counted(f"({there}) IS NOT NULL AND ({value}) IS NULL") for there, value in steps)
         found = self.database.row(f"SELECT {counts} FROM raw.{quoted(self.plan.table)}")
         wrong = [f"`{name}`: {count} values" for name, count in zip(names, found, strict=True) if count]
         if wrong:
