@@ -11,12 +11,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from builder.data.contract.document import Contract, SchemaObject
 from builder.data.contract.read import LoadedContract
+from builder.data.tables.reasons import NO_ROOM, TOO_LONG
 from builder.oci.digest import Digest
 from builder.records.in_toto import TEST_RESULT, statement_document
+
+if TYPE_CHECKING:
+    from builder.data.check.outcome import Outcome
+    from builder.data.tables import Limits
 
 Result = Literal["passed", "violated", "not-evaluated"]
 REVISION = 1
@@ -26,7 +31,8 @@ CHECKER = "https://envbuild.dev/data-check/v1"
 _AGES = ("freshness", "latency", "retention")
 """Service levels that are told by the time."""
 _CLOCK = re.compile(
-    r"\b(?:now|today|current_(?:date|time|timestamp)|get_current_\w+|localtime(?:stamp)?|transaction_timestamp|random|uuid)\b",
+    r"\b(?:now|today|(?:get_)?current_\w+|localtime(?:stamp)?|transaction_timestamp|\w*random|\w*uuid\w*|\w*sample"
+    r"|age(?=\s*\())\b",
     re.IGNORECASE,
 )
 """What SQL asks the time or chance with."""
@@ -50,6 +56,12 @@ class Evidence:
     """Of each table."""
     profiles: Mapping[str, str] = field(default_factory=dict)
     """Of each table, as a file has it."""
+
+    @property
+    def is_of_machine(self) -> bool:
+        """Whether a rule was not evaluated for want of time or room, which another machine may have."""
+        unmeasured = (str(rule.get("reason", "")) for rule in self.rules if rule["status"] == "not-evaluated")
+        return any(reason.startswith((TOO_LONG, NO_ROOM)) for reason in unmeasured)
 
     def to_value(self) -> dict[str, Any]:
         """As it is kept."""
@@ -79,7 +91,7 @@ Files = Mapping[str, Sequence[Path]]
 """The files of each table of a contract, by its name."""
 
 
-def evaluate(loaded: LoadedContract, files: Files) -> Evidence:
+def evaluate(loaded: LoadedContract, files: Files, limits: Limits | None = None) -> Evidence:
     """Hold the files to their contract, whatever the day, and describe them.
 
     Raises: EnvbuildError, if a file cannot be read.
@@ -87,9 +99,8 @@ def evaluate(loaded: LoadedContract, files: Files) -> Evidence:
     from builder.data.check import check_contract
     from builder.data.check.outcome import reason_text
 
-    report = check_contract(loaded, files, _NO_DAY)
-    has_clock = bool(_clocked(loaded.contract))
-    dated = [each for each in report.outcomes if _is_dated(each.kind, has_clock=has_clock)]
+    report = check_contract(loaded, files, _NO_DAY, limits)
+    dated = [each for each in report.outcomes if _is_dated(each)]
     lasting = [each for each in report.outcomes if each not in dated]
     bad = [each for each in lasting if each.counts and each.status in ("violated", "not-evaluated")]
     bad.sort(key=lambda each: each.status != "violated")
@@ -109,7 +120,7 @@ def evaluate_day(loaded: LoadedContract, files: Files, now: datetime) -> Evidenc
     from builder.data.check.outcome import reason_text
 
     report = check_contract(replace(loaded, contract=_of_the_day(loaded.contract)), files, now)
-    dated = [each for each in report.outcomes if _is_dated(each.kind, has_clock=True)]
+    dated = [each for each in report.outcomes if _is_dated(each)]
     bad = [each for each in dated if each.counts and each.status in ("violated", "not-evaluated")]
     return Evidence(_worst([each.status for each in bad]), reasons=tuple(map(reason_text, bad)))
 
@@ -168,8 +179,8 @@ def _worst(statuses: Iterable[str]) -> Result:
     return "violated" if "violated" in found else "not-evaluated" if found else "passed"
 
 
-def _is_dated(kind: str, *, has_clock: bool) -> bool:
-    return kind in _AGES or (has_clock and kind == "sql")
+def _is_dated(outcome: Outcome) -> bool:
+    return outcome.kind in _AGES or bool(_CLOCK.search(outcome.query))
 
 
 def _clocked(contract: Contract) -> list[str]:

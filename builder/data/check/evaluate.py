@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from builder.data.check.planning.queries import asks_for_all
 from builder.data.check.rule import Figure, Known, Query, Refused, Repeated, Rows, Rule
 from builder.data.tables.database import Database, QueryError, unread
 from builder.data.tables.files import Table
@@ -143,7 +144,22 @@ def _asked(database: Database, query: str) -> Measured:
         database.check_query(query)
     except QueryError as error:
         return Measured(refused=_why(error))
+    if doubt := next(_doubts(database, query), ""):
+        return Measured(refused=doubt)
     return _single(database, f"SELECT * FROM (\n{query.strip().rstrip(';')}\n) LIMIT 2")
+
+
+def _doubts(database: Database, query: str) -> Iterator[str]:
+    """Columns that a query may ask for whose type was guessed, and of which some values would be none to it."""
+    text, has_all = query.lower(), asks_for_all(query)
+    for name, table in database.tables.items():
+        for column, guess in table.guesses.items():
+            if has_all or column.lower() in text:
+                (found,) = database.row(f"SELECT count(*) FROM {database.misfits(name, column)}")
+                if found:
+                    values = f"{found} value of `{column}` is" if found == 1 else f"{found} values of `{column}` are"
+                    like = f"not of the type {guess.type}, as the first rows are"
+                    yield f"{values} {like}, and the contract does not say its type"
 
 
 def _single(database: Database, query: str) -> Measured:

@@ -102,4 +102,5 @@ def outcome_of(
         samples=samples,
         reason=reason,
         line=rule.line,
+        query=rule.measure.text if isinstance(rule.measure, Query) else "",
     )

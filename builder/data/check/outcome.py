@@ -66,6 +66,8 @@ class Outcome:
     """Why it was not evaluated, or what else is to be known."""
     line: int | None = None
     """Of the rule in the contract."""
+    query: str = ""
+    """Of a rule in SQL; the contract has it, and reports do not."""
 
     @property
     def counts(self) -> bool:
@@ -217,6 +219,14 @@ def result_text(outcome: Outcome) -> str:
     return found_text(outcome, sample=False) if outcome.status in ("violated", "passed") else outcome.reason
 
 
+def _age_text(seconds: object) -> str:
+    """A time that is too long to be told in seconds alone: in days, hours or minutes."""
+    for name, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if isinstance(seconds, (int, float)) and abs(seconds) >= 2 * length:
+            return f" ({seconds / length:.1f} {name})"
+    return ""
+
+
 def found_text(outcome: Outcome, *, sample: bool = True) -> str:
     """What was found, in a line: how many rows, or the value; with `sample`, the first of them too."""
     if outcome.violations is not None and outcome.unit != "values":
@@ -225,6 +235,7 @@ def found_text(outcome: Outcome, *, sample: bool = True) -> str:
     else:
         unit = outcome.unit[:-1] if outcome.measured == 1 and outcome.unit.endswith("s") else outcome.unit
         text = f"{outcome.measured} {unit}".strip()
+        text += _age_text(outcome.measured) if outcome.unit == "seconds" else ""
         text += f" in {outcome.violations} rows" if outcome.violations else ""
     if sample and outcome.samples:
         first = outcome.samples[0]

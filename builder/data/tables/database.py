@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from typing import Any
 from builder.data.tables.files import Table, TableFile
 from builder.data.tables.prepare import prepare
 from builder.data.tables.reading import misfit, present, typed
-from builder.data.tables.reasons import broken, reason
+from builder.data.tables.reasons import TOO_LONG, broken, reason
 from builder.data.tables.select import written
 from builder.data.tables.sql import listed, literal
 from builder.data.tables.sql import quoted as quoted
@@ -29,7 +30,7 @@ class Limits:
     """What a database may take."""
 
     memory: int = 300 << 20
-    """Bytes; what is more goes to a temporary folder."""
+    """Bytes; what is more goes to a temporary folder, which takes half of what is free there."""
     seconds: float = 600
     """Of one query."""
     threads: int | None = None
@@ -120,11 +121,13 @@ class Database:
             while chunk := cursor.fetchmany(1024):
                 yield from chunk
         except duckdb.InterruptException as error:
-            raise QueryError("a query was stopped", f"it took longer than {limit:g} s") from error
+            raise QueryError("a query was stopped", f"{TOO_LONG} {limit:g} s") from error
         except duckdb.Error as error:
             raise self._error(error, query) from error
         except (OverflowError, ValueError) as error:
             raise QueryError("a query failed", "a date or number of its answer is beyond what Python holds") from error
+        except RuntimeError as error:  # so DuckDB names a signal whose handler raised an exception
+            raise KeyboardInterrupt if str(error) == "Query interrupted" else error from error
         finally:
             alarm.cancel()
             cursor.close()
@@ -233,6 +236,7 @@ def _confine(connection: Any, paths: Sequence[Path], limits: Limits, scratch: Pa
         "autoload_known_extensions": "false",
         "python_enable_replacements": "false",
         "temp_directory": literal(scratch),
+        "max_temp_directory_size": literal(f"{shutil.disk_usage(scratch).free // 2}B"),
         "memory_limit": literal(f"{limits.memory}B"),
         "allowed_paths": f"[{listed(paths)}]",
         "allowed_directories": f"[{literal(scratch)}]",

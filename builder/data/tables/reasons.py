@@ -17,6 +17,8 @@ _KNOWN = (
     ("strptime", "a date or time is not as its format says"),
     ("Could not parse string", "a date or time is not as its format says"),
 )
+TOO_LONG = "it took longer than"
+NO_ROOM = "it needs more memory than it may take, or room for temporary files"
 _FIRST = ("ParserException", "BinderException", "CatalogException", "SyntaxException", "PermissionException")
 """Raised before a row is read."""
 
@@ -43,7 +45,7 @@ def _by_kind(kind: str, first: str) -> str:
     if kind == "OutOfRangeException":
         return "a number is beyond what its type holds"
     if kind == "OutOfMemoryException":
-        return "it needs more memory than it may take, or room for temporary files"
+        return NO_ROOM
     return f"a function was given what it does not take ({kind.removesuffix('Exception')})"
 
 

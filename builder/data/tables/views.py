@@ -30,7 +30,9 @@ def make_views(connection: Any, name: str, file: TableFile, source: str, paths: 
         stored = _stored(connection, source)
         if file.format == "json":
             source, stored = _json_source(source, stored, file.readings)
-        elif len(paths) > 1 and file.format != "csv":
+        elif file.format == "parquet":
+            _check_names(connection, file, paths)
+        if len(paths) > 1 and file.format in ("parquet", "arrow"):
             _check_same(connection, file, paths, stored)
         connection.execute(f"CREATE VIEW {raw} AS SELECT * FROM {source}")
         guesses = _guesses(connection, raw, stored, file.readings, _GUESSED.get(file.format, ()))
@@ -94,6 +96,20 @@ def _guesses(
     if not names or not types:
         return {}
     return guessed(names, connection.execute(look(names, raw, types)).fetchall(), types)
+
+
+def _check_names(connection: Any, file: TableFile, paths: list[Path]) -> None:
+    """A name that stands twice, of which DuckDB makes two."""
+    for path, shown in zip(paths, file.paths, strict=True):
+        seen: set[str] = set()
+        parts = 0  # of the column before, still to come
+        schema = connection.execute(f"SELECT name, num_children FROM parquet_schema({literal(path)})").fetchall()
+        for name, children in schema[1:]:
+            if not parts and name.casefold() in seen:
+                raise TableError(f"`{shown}` cannot be read as parquet", f"the column `{name}` stands twice")
+            if not parts:
+                seen.add(name.casefold())
+            parts += (children or 0) - bool(parts)
 
 
 def _check_same(connection: Any, file: TableFile, paths: list[Path], stored: Mapping[str, str]) -> None:

@@ -221,3 +221,31 @@ def test_a_link_is_followed(folder, tmp_path):
     link.symlink_to(folder / "other.csv")
     with Database.opened({"t": TableFile((link,), "csv")}) as opened:
         assert opened.rows("FROM t") == [(1,)]
+
+
+@pytest.mark.parametrize("names", [["a", "a"], ["a", "b", "A"]])
+def test_a_column_of_parquet_that_stands_twice_is_not_two(tmp_path, names):
+    import pyarrow as pa
+    import pyarrow.parquet as parquet_files
+
+    parquet_files.write_table(pa.table([pa.array([-1]) for _ in names], names=names), tmp_path / "t.parquet")
+    with (
+        pytest.raises(TableError, match=f"the column `{names[-1]}` stands twice"),
+        Database.opened({"t": TableFile((tmp_path / "t.parquet",), "parquet")}),
+    ):
+        pass
+
+
+def test_parts_of_columns_may_be_named_as_other_ones(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as parquet_files
+
+    table = pa.table({"a": [{"a": {"b": 1}, "b": 2}], "b": [[{"a": 1}]], "c": [1]})
+    parquet_files.write_table(table, tmp_path / "t.parquet")
+    with Database.opened({"t": TableFile((tmp_path / "t.parquet",), "parquet")}) as database:
+        assert [each.name for each in database.tables["t"].columns] == ["a", "b", "c"]
+
+
+def test_temporary_files_take_no_more_than_half_of_what_is_free(database):
+    (size,) = database.row("SELECT current_setting('max_temp_directory_size')")
+    assert size.endswith("iB"), "it is a share of the disk"

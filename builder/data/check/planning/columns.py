@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from builder.data.check.planning.limits import Limit, limits_of
-from builder.data.check.planning.parts import has_rules
+from builder.data.check.planning.parts import has_rules, has_types, parts_fit
 from builder.data.check.planning.types import misfit, stored_problem
 from builder.data.check.rule import Known, Measure, Refused, Repeated, Rows, Rule, Subject
 from builder.data.contract.document import Property
@@ -16,6 +16,7 @@ from builder.data.tables.files import Column
 
 NOT_THERE = "the column is not in the file"
 _PARTS = "rules of parts of a column are not evaluated"
+_TYPES = "the type of the file does not say that its parts are there and of their types"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,9 @@ def column_rules(subject: ColumnSubject) -> Iterator[Rule]:
         yield _limit_rule(subject, limit)
     if has_rules(promised):
         yield subject.rule("parts", "its parts are as promised", Refused(_PARTS))
+    elif has_types(promised):
+        fit = parts_fit(promised, subject.column.stored)
+        yield subject.rule("parts", "its parts are of their types", Known(0) if fit else Refused(_TYPES))
 
 
 def _absent(subject: ColumnSubject) -> Iterator[Rule]:

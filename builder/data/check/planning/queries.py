@@ -10,6 +10,8 @@ from builder.data.tables.sql import quoted
 
 _TABLE = ("table", "object", "model", "schema")
 _COLUMN = ("column", "property", "field")
+_COUNT = re.compile(r"count\s*\(\s*\*\s*\)", re.IGNORECASE)
+_UNNAMED = re.compile(r"(?:\bselect|\bdistinct|\ball|[,.(])\s*\*|#\s*\d|\bcolumns\s*\(|_at\s*\(|pivot\b", re.IGNORECASE)
 _PLACE = re.compile(rf"[\"'`]?\$?\{{({'|'.join((*_TABLE, *_COLUMN))})\}}[\"'`]?")
 
 
@@ -31,6 +33,9 @@ def names_confidential(query: str, contract: Contract) -> bool:
     """Whether a query could give a value of a confidential column: it has the name of one, or asks for all columns."""
     columns = [each for table in contract.schema for each in table.properties if is_confidential(each)]
     names = {name.lower() for each in columns for name in (each.name, each.column)}
-    text = query.lower()
-    has_all = "*" in re.sub(r"count\s*\(\s*\*\s*\)", "", text)
-    return any(name in text for name in names) or bool(names and has_all)
+    return any(map(query.lower().__contains__, names)) or bool(names and asks_for_all(query))
+
+
+def asks_for_all(query: str) -> bool:
+    """Whether a query takes columns without their names."""
+    return bool(_UNNAMED.search(_COUNT.sub("", query)))

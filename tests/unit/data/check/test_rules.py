@@ -287,3 +287,43 @@ def test_a_file_with_types_has_those_that_are_promised(check, tmp_path, suffix) 
     types = {each.column: each for each in report.outcomes if each.kind == "type"}
     assert [types[name].violations for name in ("n", "broken", "zip")] == [0, 1, 2]
     assert "the file has BIGINT" in types["zip"].text
+
+
+QUOTED = {"name": 'q,"', "logicalType": "number"}
+
+
+@pytest.mark.parametrize(
+    ("part", "row", "status"),
+    [
+        ({"logicalType": "integer"}, {"p": "x"}, "not-evaluated"),
+        ({"logicalType": "integer"}, {"q": 1}, "not-evaluated"),
+        ({"logicalType": "integer"}, {"p": 1}, "passed"),
+        ({"logicalType": "array", "items": {"logicalType": "string"}}, {"p": ["a"]}, "passed"),
+        ({"logicalType": "array", "items": {"logicalType": "number"}}, {"p": ["a"]}, "not-evaluated"),
+        ({"logicalType": "object", "properties": [QUOTED]}, {"p": {'q,"': 1}}, "passed"),
+    ],
+)  # fmt: skip
+def test_types_of_parts_are_told_by_the_type_of_the_file_or_not_at_all(check, part, row, status) -> None:
+    columns = [{"name": "v", "logicalType": "object", "properties": [{"name": "p", **part}]}]
+    report = check(contract(columns), {"t.jsonl": json.dumps({"v": row}) + "\n"})
+    assert [each.status for each in report.outcomes if each.kind == "parts"] == [status]
+
+
+def test_a_query_of_a_column_that_is_not_what_its_first_rows_are_is_not_evaluated(check) -> None:
+    rule = {"type": "sql", "query": "SELECT count(*) FROM ${table} WHERE v > 9", "mustBe": 0}
+    other = {"type": "sql", "query": "SELECT count(*) FROM ${table} WHERE id = ''", "mustBe": 0}
+    rows = "v,id\n" + "1,a\n" * 10_000
+    report = check(contract([{"name": "id"}], quality=[rule, other]), {"t.csv": rows + "1000 kg,a\n"})
+    asked = [(each.status, each.reason) for each in report.outcomes if each.kind == "sql"]
+    reason = "1 value of `v` is not of the type BIGINT, as the first rows are, and the contract does not say its type"
+    assert asked == [("not-evaluated", reason), ("passed", "")]
+
+
+@pytest.mark.parametrize(
+    "query", ["SELECT #2 FROM t", "SELECT max(COLUMNS('a.e')) FROM t", "SELECT struct_extract_at(t, 2) FROM t"]
+)
+def test_a_query_that_does_not_name_a_confidential_column_does_not_tell_its_value(check, query) -> None:
+    columns = [{"name": "id"}, {"name": "age", "logicalType": "integer", "classification": "restricted"}]
+    rule = {"type": "sql", "query": query, "mustBe": 0}
+    report = check(contract(columns, quality=[rule]), {"t.csv": "id,age\na,4711\n"})
+    assert [each.measured for each in report.outcomes if each.kind == "sql"] == ["***"]
