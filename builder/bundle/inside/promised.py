@@ -50,8 +50,8 @@ class Promise:
 
     @property
     def check(self) -> str:
-        """Where the result is in the bundle's folder."""
-        return f"checks/{posixpath.splitext(posixpath.basename(self.place))[0]}.json"
+        """Where the result is in the bundle's folder: one for the data that were held to the contract together."""
+        return f"checks/{min(self.tables)}.json"
 
 
 def promises_by_data(promises: Sequence[Promise]) -> dict[str, Promise]:
@@ -73,7 +73,8 @@ def data_fields(name: str, promise: Promise | None) -> dict[str, Any]:
     """What `bundle.json` says of data besides which bytes they are."""
     if promise is None:
         return {}
-    return {"contract": promise.place, "table": promise.tables[name], "checks": promise.result}
+    record = {"check": promise.check} if promise.evidence else {}
+    return {"contract": promise.place, "table": promise.tables[name], "checks": promise.result, **record}
 
 
 def was_skipped(document: Mapping[str, Any]) -> bool:
@@ -88,10 +89,9 @@ def stated_check(name: str, entry: Mapping[str, Any], documents: Mapping[str, by
 
     Raises: EnvbuildError, if it is no JSON.
     """
-    place, result = entry.get("contract"), str(entry.get("checks") or SKIPPED)
+    place, result, check = entry.get("contract"), str(entry.get("checks") or SKIPPED), str(entry.get("check"))
     if not place:
         return ""
-    check = f"checks/{posixpath.splitext(posixpath.basename(str(place)))[0]}.json"
     if result == SKIPPED or check not in documents or str(place) not in documents:
         return result if result != "passed" else "there is no record of it"
     try:
@@ -124,9 +124,9 @@ def promise_records(promises: Sequence[Promise], subject: Subject) -> Iterator[R
     from builder.data.evidence import statement
 
     datasets = {dataset.name: dataset for dataset in subject.datasets}
+    for place, content in {promise.place: promise.data for promise in promises}.items():
+        yield Record(place, CONTRACT_ROLE, JSON if place.endswith(".json") else YAML, content)
     for promise in promises:
-        kind = JSON if promise.place.endswith(".json") else YAML
-        yield Record(promise.place, CONTRACT_ROLE, kind, promise.data)
         if promise.evidence is not None:
             document = statement(promise.loaded, promise.digests, promise.evidence)
             yield Record(promise.check, CHECK_ROLE, JSON, readable_json(document))

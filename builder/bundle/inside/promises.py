@@ -153,7 +153,8 @@ class Keeper:
             if isinstance(error, DigestMismatchError) and self.checking.asks_for(promise):
                 raise
             return not_evaluated(f"{', '.join(promise.tables)}: {error.what}")
-        keep_value(store, _RECORDS, key, found.to_value())
+        if not found.is_of_machine:
+            keep_value(store, _RECORDS, key, found.to_value())
         return found
 
     def of_the_day(self, promise: Promise, now: datetime | None) -> Iterator[Evidence]:

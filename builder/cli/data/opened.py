@@ -82,8 +82,8 @@ def opened_project(loaded: LoadedProject, fetcher: Fetcher, folder: Path) -> lis
     result = []
     for source, names in users.items():
         contract = read_contract(loaded.folder / source)
-        for tables in data_groups(contract.contract, names):
-            result.append(_opened(contract, tables, loaded, fetcher, folder))
+        groups = data_groups(contract.contract, names)
+        result += [_opened(contract, tables, loaded, fetcher, folder) for tables in groups]
     return result
 
 

@@ -80,6 +80,20 @@ def test_contract_result_profile_and_card_are_in_the_bundle(project: DataProject
     assert "which they keep; [its card](data-cards/birds.md)" in files["README.md"].decode()
 
 
+def test_data_of_one_table_are_each_held_to_its_contract(project: DataProject) -> None:
+    """As training data and test data are."""
+    project.file("later.csv", BIRDS + b"3,3900,male,2026-11-24\n")
+    data = {name: {"url": f"{name}.csv", "contract": "contracts/birds.yaml"} for name in ("birds", "later")}
+    files = files_of(project, gathered(project, data=data))
+    document = json.loads(files["bundle.json"])
+    assert {name: entry["check"] for name, entry in document["data"].items()} == {
+        "birds": "checks/birds.json", "later": "checks/later.json",
+    }  # fmt: skip
+    rows = [json.loads(files[f"checks/{name}.json"])["predicate"]["rows"] for name in ("birds", "later")]
+    assert rows == [{"birds": 2}, {"birds": 3}]
+    assert [record["path"] for record in document["records"]].count("contracts/birds.yaml") == 1
+
+
 def test_the_result_is_a_test_result_about_the_data_under_their_contract(project: DataProject) -> None:
     contents = gathered(project)
     statement = json.loads(files_of(project, contents)["checks/birds.json"])
