@@ -14,7 +14,8 @@ from builder.data.check.planning.queries import asks_for_all
 from builder.data.check.rule import Figure, Known, Query, Refused, Repeated, Rows, Rule
 from builder.data.tables.database import Database, QueryError, unread
 from builder.data.tables.files import Table
-from builder.data.tables.sql import quoted
+from builder.data.tables.room import little_room
+from builder.data.tables.sql import counted, quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def measure(database: Database, table: Table, rules: Sequence[Rule]) -> Measurem
 def _aggregate(rule: Rule) -> str:
     """What measures a rule in one scan with others; empty if nothing does."""
     if isinstance(rule.measure, Rows) and not rule.measure.apart:
-        return f"count(*) FILTER (WHERE {rule.measure.condition})"
+        return counted(rule.measure.condition)
     return rule.measure.expression if isinstance(rule.measure, Figure) else ""
 
 
@@ -146,7 +147,8 @@ def _asked(database: Database, query: str) -> Measured:
         return Measured(refused=_why(error))
     if doubt := next(_doubts(database, query), ""):
         return Measured(refused=doubt)
-    return _single(database, f"SELECT * FROM (\n{query.strip().rstrip(';')}\n) LIMIT 2")
+    with little_room():
+        return _single(database, f"SELECT * FROM (\n{query.strip().rstrip(';')}\n) LIMIT 2")
 
 
 def _doubts(database: Database, query: str) -> Iterator[str]:

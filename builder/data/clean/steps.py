@@ -230,4 +230,4 @@ def _is_in() -> str:
 
 
 def _sums(counted: Sequence[tuple[int, str, str]]) -> list[str]:
-    return [f"count(*) FILTER ({condition})" for _, _, condition in counted]
+    return [f"count(CASE WHEN {condition} THEN 1 END)" for _, _, condition in counted]

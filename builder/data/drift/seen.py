@@ -11,6 +11,7 @@ from builder.data.profile.asked import Asked, asked_table
 from builder.data.profile.document import ColumnProfile, Histogram, Kind, Profile
 from builder.data.profile.numbers import as_histogram, as_parted
 from builder.data.tables import Column, Database, quoted
+from builder.data.tables.sql import counted
 
 _TOGETHER = 50
 _GROUPED_TOGETHER = 16
@@ -86,7 +87,7 @@ def _questions(column: Column, reference: ColumnProfile | None) -> list[str | qu
     outside = "NULL"
     if ends[0] is not None and ends[1] is not None:
         test = f"{value} NOT BETWEEN {questions.literal(ends[0])} AND {questions.literal(ends[1])}"
-        outside = f"count_if({test})"
+        outside = counted(test)
     plot = questions.histogram(value, reference.plot.edges) if reference.plot else "NULL"
     return [present, f"count({value})", outside, questions.parted_histogram(value, reference.bins.edges), plot]
 

@@ -15,7 +15,7 @@ from builder.data.promised import reading
 from builder.data.tables.database import Database
 from builder.data.tables.files import ColumnReading
 from builder.data.tables.reading import cast, typed
-from builder.data.tables.sql import listed, literal, quoted
+from builder.data.tables.sql import counted, listed, literal, quoted
 
 _GROUP = 40
 """Columns of one query."""
@@ -153,7 +153,7 @@ def _type_counts(name: str, types: Sequence[LogicalType], seen: Sequence[str]) -
     return [
         f"count({quoted(name)}) FILTER ({there})",
         f"max(length({quoted(name)})) FILTER ({there})",
-        *(f"count(*) FILTER ({there} AND {_fits(name, type_)})" for type_ in types),
+        *(counted(f"{there} AND {_fits(name, type_)}") for type_ in types),
     ]
 
 
@@ -183,7 +183,7 @@ def _with_numbers_missing(looked: Looked, known: Sequence[Facts]) -> list[Facts]
         value = each.value
         others = f"isfinite({value}::DOUBLE) AND {value} NOT IN ({listed_})"
         ends = [f"{end}({value}) FILTER ({others})" for end in ("min", "max")]
-        expressions.append(ends + [f"count(*) FILTER ({value} = {number})" for number in sentinels.NUMBERS])
+        expressions.append(ends + [counted(f"{value} = {number}") for number in sentinels.NUMBERS])
     found = {}
     for name, (least, most, *counts) in _by_column(looked, numbers, expressions).items():
         found[name] = sentinels.of_numbers(dict(zip(sentinels.NUMBERS, counts, strict=True)), least, most)
@@ -205,7 +205,7 @@ def _extremes(known: Facts) -> list[str]:
     ends, unending, lengths = ["NULL", "NULL"], "0", ["NULL", "NULL"]
     if known.type in ("integer", "number"):
         ends = [f"{end}({value}) FILTER (isfinite({value}::DOUBLE))" for end in ("min", "max")]
-        unending = f"count(*) FILTER (NOT isfinite({value}::DOUBLE))"
+        unending = counted(f"NOT isfinite({value}::DOUBLE)")
     elif known.type in ("date", "timestamp", "time"):
         ends = [f"{end}({value})::VARCHAR" for end in ("min", "max")]
     elif known.type == "string":
@@ -244,7 +244,7 @@ def _with_forms(looked: Looked, known: Sequence[Facts]) -> list[Facts]:
         text = shape = f"{each.value}::VARCHAR"
         for letters, shown in (("[A-Z]", "A"), ("[a-z]", "a"), ("[0-9]", "9")):
             shape = f"regexp_replace({shape}, '{letters}', '{shown}', 'g')"
-        formed = [f"count(*) FILTER (regexp_matches({text}, {literal(form)}))" for form in _FORMATS.values()]
+        formed = [counted(f"regexp_matches({text}, {literal(form)})") for form in _FORMATS.values()]
         same = each.shortest == each.longest and (each.longest or 0) <= _SHAPED
         expressions.append([*formed, *([f"min({shape})", f"max({shape})"] if same else ["'1'", "'2'"])])
     found = _by_column(looked, texts, expressions)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from builder.data.profile.bins import parted_edges
 from builder.data.profile.document import MOST_CATEGORIES, Kind
 from builder.data.tables import Column, quoted
+from builder.data.tables.sql import counted
 
 LONGEST_CATEGORY = 200
 """Characters; a longer text is no category."""
@@ -68,8 +69,8 @@ def overview(column: Column) -> tuple[str, ...]:
     endless = (
         f"NOT abs(CAST({name} AS DOUBLE)) < {_BOUND} AND NOT isnan({name})" if floating else f"NOT isfinite({name})"
     )
-    nan = f"count_if(isnan({name}))" if floating else "0"
-    infinite = f"count_if({endless})" if floating or kind in ("date", "timestamp") else "0"
+    nan = counted(f"isnan({name})") if floating else "0"
+    infinite = counted(endless) if floating or kind in ("date", "timestamp") else "0"
     if kind == "other":
         return f"count({name})", f"approx_count_distinct(CAST({name} AS VARCHAR))", "0", "0", "NULL", "NULL", "NULL"
     if kind == "category":

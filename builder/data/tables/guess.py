@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from builder.data.tables.files import ColumnReading
 from builder.data.tables.reading import cast
-from builder.data.tables.sql import quoted
+from builder.data.tables.sql import counted, quoted
 
 ROWS = 10_000
 """Of the look."""
@@ -24,7 +24,7 @@ def look(columns: Sequence[str], source: str, types: Sequence[str]) -> str:
     All values stand in one column there, since a query of many expressions takes long to plan.
     """
     values = ", ".join(map(quoted, columns))
-    counts = ", ".join(f"count(*) FILTER ({_fits(type_)})" for type_ in types)
+    counts = ", ".join(counted(_fits(type_)) for type_ in types)
     rows = (
         f"SELECT unnest([{values}]) AS value, unnest(range({len(columns)})) AS place FROM (FROM {source} LIMIT {ROWS})"
     )

@@ -144,6 +144,15 @@ def test_values_that_are_no_number_are_counted_apart(tmp_path: Path) -> None:
     assert (column.minimum, column.maximum, column.mean) == (1.0, 3.0, 2.0)
 
 
+def test_a_table_without_rows_is_described_by_its_types(tmp_path: Path) -> None:
+    columns = {"x": pa.array([], pa.float64()), "day": pa.array([], pa.date32()), "name": pa.array([], pa.string())}
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet")
+    made = profile_of(tmp_path / "t.parquet").columns
+    assert [(each.kind, each.missing, each.distinct, each.nan, each.bins) for each in made] == [
+        (kind, 0, 0, 0, None) for kind in ("number", "date", "category")
+    ]
+
+
 def test_the_greatest_floats_make_no_endless_figure(tmp_path: Path) -> None:
     path = written(tmp_path, {"x": [1.7e308, -1.7e308, 5e-324, 0.0], "y": [9e299, -9e299, 0.0, 1.0]})
     json.loads(profile_of(path).to_bytes(), parse_constant=pytest.fail)
