@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import resource
+import sys
 
 import pyarrow as pa
 import pyarrow.feather as feather_files
@@ -327,3 +329,17 @@ def test_a_query_that_does_not_name_a_confidential_column_does_not_tell_its_valu
     rule = {"type": "sql", "query": query, "mustBe": 0}
     report = check(contract(columns, quality=[rule]), {"t.csv": "id,age\na,4711\n"})
     assert [each.measured for each in report.outcomes if each.kind == "sql"] == ["***"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds what a process takes")
+@pytest.mark.parametrize(
+    "query", ["SELECT length(repeat('x', 3000000000))", "SELECT len(range(400000000)) FROM ${table}"]
+)
+def test_a_query_that_makes_huge_values_is_stopped_and_no_other_rule_is(check, query) -> None:
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    rules = [{"type": "sql", "query": each, "mustBe": 1} for each in (query, "SELECT count(*) FROM t")]
+    report = check(contract([{"name": "v"}], quality=rules), {"t.csv": "v,w\n1,2\n"}, seconds=20)
+    asked = [(each.status, each.reason) for each in report.outcomes if each.kind == "sql"]
+    reason = "it needs more memory than it may take, or room for temporary files"
+    assert asked == [("not-evaluated", reason), ("passed", "")]
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before
