@@ -27,7 +27,8 @@ def _documents(document: type) -> Iterator[type]:
     """The document and those in it, each once, outermost first."""
     found = [document]
     for part in found:
-        found += [inner for key in keys(part).values() for inner in _inner(key.type) if inner not in found]
+        inner = dict.fromkeys(each for key in keys(part).values() for each in _inner(key.type))
+        found += [each for each in inner if each not in found]
     yield from found
 
 
