@@ -37,7 +37,6 @@ _TABLE_WORDS = (
     "id", "physical_name", "physical_type", "description", "business_name", "data_granularity_description", "context",
     "tags", "synonyms", "authoritative_definitions",
 )  # fmt: skip
-_OUT_OF_USE = ("deprecated", "retired")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from builder.data.contract.document import Contract, SchemaObject
+from builder.data.contract.document import SchemaObject
 from builder.data.contract.thresholds import OPERATORS, Threshold
 from builder.data.drift.outcome import METRICS
 from builder.errors import EnvbuildError
@@ -117,8 +117,3 @@ def _numbers(text: str) -> float | list[float]:
     except ValueError:
         raise ValueError(f"`{text}` is no number") from None
     return numbers if len(numbers) > 1 else numbers[0]
-
-
-def drifting_table(contract: Contract | None, name: str) -> SchemaObject | None:
-    """The table of a contract that a profile is of."""
-    return contract.table(name) if contract else None

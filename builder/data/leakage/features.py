@@ -11,7 +11,7 @@ from builder.data.leakage.columns import Asked, Shared
 from builder.data.leakage.report import Outcome
 from builder.data.leakage.rows import SIDES
 from builder.data.tables.database import Database
-from builder.data.tables.sql import quoted
+from builder.data.tables.sql import literal, quoted
 
 SAMPLE = 1_000_000
 """Rows of each side that are looked at: of more, those with the smallest hashes of their number."""
@@ -166,5 +166,4 @@ def _sample(side: str) -> str:
 
 
 def _constant(value: Any, column: Shared) -> str:
-    text = str(value).replace("'", "''")
-    return f"CAST('{text}' AS {column.type})"
+    return f"CAST({literal(value)} AS {column.type})"

@@ -10,6 +10,7 @@ from typing import IO, Any
 
 from builder.data.tables.database import Database, QueryError
 from builder.data.tables.files import format_of
+from builder.data.tables.sql import literal
 from builder.errors import EnvbuildError
 from builder.oci.layout import replacing
 
@@ -43,7 +44,7 @@ def write_table(database: Database, query: str, target: Path, *, private: bool =
             if form == "arrow":
                 return _write_arrow(database, query, file)
             rows = _sorted(query) if form == "parquet" else query
-            copy = f"COPY ({rows}) TO '{_text(draft)}' ({_options(form, target)})"
+            copy = f"COPY ({rows}) TO {literal(draft)} ({_options(form, target)})"
             written = database.row(copy)[0]
             with draft.open("rb") as source:
                 shutil.copyfileobj(source, file, 1 << 20)
@@ -110,7 +111,3 @@ def _pyarrow() -> Any:
             "Arrow files need pyarrow", hint="Install it: `pip install envbuild[arrow]`; or take Parquet"
         ) from error
     return pa
-
-
-def _text(path: Path) -> str:
-    return str(path).replace("'", "''")
