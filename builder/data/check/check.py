@@ -72,15 +72,8 @@ def _subject(loaded: LoadedContract, database: Database, number: int) -> Subject
         place=f"schema[{number}]",
         table=database.tables[table.name],
         tables=database.tables,
-        line=lambda place: _line(loaded.lines, place),
+        line=loaded.line,
     )
-
-
-def _line(lines: Mapping[str, int], place: str) -> int | None:
-    """The line of a place in the contract, or else of what it is in."""
-    while place and place not in lines:
-        place = place[: max(place.rfind("."), place.rfind("["), 0)]
-    return lines.get(place)
 
 
 def _checked(database: Database, subject: Subject, now: datetime, wishes: Wishes) -> tuple[CheckedTable, list[Outcome]]:

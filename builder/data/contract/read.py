@@ -25,6 +25,12 @@ class LoadedContract:
     lines: dict[str, int]
     """The line of each key: `schema[0].properties[2].quality[0]`."""
 
+    def line(self, place: str) -> int | None:
+        """The line of a key, or else of what it is in."""
+        while place and place not in self.lines:
+            place = place[: max(place.rfind("."), place.rfind("["), 0)]
+        return self.lines.get(place)
+
 
 def read_contract(file: Path) -> LoadedContract:
     """The contract in a YAML or JSON file. Raises: SpecError, EnvbuildError."""

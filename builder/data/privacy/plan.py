@@ -81,11 +81,7 @@ class _Reading:
 
     def report(self, way: str, message: str, hint: str | None = None) -> None:
         """Add a problem of a key."""
-        place = way
-        while place and place not in self.loaded.lines:
-            place = place[: max(place.rfind("."), place.rfind("["), 0)]
-        line = self.loaded.lines.get(place, 1)
-        self.problems.append(Problem(str(self.loaded.file), line, way, message, hint))
+        self.problems.append(Problem(str(self.loaded.file), self.loaded.line(way) or 1, way, message, hint))
 
     def value(self, way: str, value: Any, document: type[_T]) -> _T | None:
         """A value of a custom property as a declared document; None where it is none."""
