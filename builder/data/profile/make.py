@@ -1,6 +1,6 @@
 """Profiles of tables, as a database answers. What is asked is in `questions`, what becomes of the answers in `bins`.
 
-A table is scanned four times, all columns at once, and of each column a few hundred counts are kept. Of a table with
+A table is scanned a few times, many columns at once, and of each column a few thousand counts are kept. Of a table with
 few rows quantiles are exact.
 """
 
