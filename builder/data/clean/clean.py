@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections import defaultdict
@@ -21,10 +20,10 @@ from builder.data.contract.read import LoadedContract
 from builder.data.privacy.mask import is_confidential, masked
 from builder.data.promised import promised_files
 from builder.data.tables.database import Database, Limits
+from builder.data.tables.digests import file_digest
 from builder.data.tables.files import Table, format_of
 from builder.data.tables.write import write_table
 from builder.errors import EnvbuildError
-from builder.oci.digest import Digest
 
 _Counts = dict[int, dict[str, int]]
 
@@ -48,7 +47,7 @@ def clean_file(
     rules = table_rules(loaded.contract, table)
     _check_declared(loaded, rules, outputs)
     _check_paths(source, outputs)
-    digest = _digest(source)
+    digest = file_digest(source)
     with Database.opened(promised_files(loaded.contract, {table: [source]}), limits) as database:
         opened = database.tables[rules.table.name]
         _check_columns(rules, opened, source)
@@ -71,7 +70,7 @@ def _written(
     put_aside = None
     if drafts.quarantine:
         count = write_table(database, steps.quarantine(), drafts.quarantine, private=True)
-        put_aside = CleanedFile(drafts.quarantine.name, _digest(drafts.quarantine), count)
+        put_aside = CleanedFile(drafts.quarantine.name, file_digest(drafts.quarantine), count)
     written = write_table(database, steps.output(), drafts.file)
     table = counts.pop(-1)
     return CleanRecord(
@@ -80,7 +79,7 @@ def _written(
         digest=loaded.digest,
         table=steps.rules.table.name,
         input=replace(source, rows=rows),
-        output=CleanedFile(drafts.file.name, _digest(drafts.file), written),
+        output=CleanedFile(drafts.file.name, file_digest(drafts.file), written),
         quarantine=put_aside,
         dropped=table["dropped"],
         quarantined=table["quarantined"],
@@ -176,11 +175,3 @@ def _drafts(outputs: Outputs) -> Iterator[Outputs]:
         ):
             if made and path:
                 os.replace(made, path)
-
-
-def _digest(path: Path) -> Digest:
-    try:
-        with path.open("rb") as file:
-            return Digest(hashlib.file_digest(file, "sha256").hexdigest())
-    except OSError as error:
-        raise EnvbuildError(f"`{path}` cannot be read", error.strerror or str(error)) from error

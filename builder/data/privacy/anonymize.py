@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from builder.data.privacy.plan import ColumnPlan, TablePlan, parameters, plan_ta
 from builder.data.privacy.secret import Key
 from builder.data.promised import promised_file, table_of_file
 from builder.data.tables import Database, QueryError, format_of, quoted
+from builder.data.tables.digests import file_digest
 from builder.data.tables.sql import counted
 from builder.data.tables.write import write_table
 from builder.errors import CheckFailedError, EnvbuildError, NotMeasuredError
@@ -217,7 +217,7 @@ def anonymize_file(request: Request, key: Key | None) -> dict[str, Any]:
         raise EnvbuildError("what is written would take the place of what is read", hint="Give it another name")
     format_of(request.target)
     plan = plan_table(loaded, table)
-    digest = _digest(request.file)
+    digest = str(file_digest(request.file))
     with Database.opened({table.name: promised_file(table, [request.file])}) as database:
         work = Anonymization(database, plan, key)
         done = _record(loaded, work, work.run(request.target), (digest, request.target))
@@ -235,7 +235,7 @@ def _record(loaded: LoadedContract, work: Anonymization, result: Anonymized, fil
     return {
         "format": RECORD_FORMAT, "contract": contract, "table": plan.table,
         "input": {"digest": files[0], "rows": result.before.rows},
-        "output": {"digest": _digest(files[1]), "rows": result.after.rows, "suppressed": result.suppressed},
+        "output": {"digest": str(file_digest(files[1])), "rows": result.after.rows, "suppressed": result.suppressed},
         **keys,
         "columns": [_told(each) for each in plan.columns],
         **spent,
@@ -248,8 +248,3 @@ def _told(plan: ColumnPlan) -> dict[str, Any]:
     role = {"privacyRole": plan.role} if plan.role else {}
     subject = {"subject": plan.subject} if plan.subject else {}
     return {"column": plan.column, **role, **parameters(plan.method), **subject}
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"

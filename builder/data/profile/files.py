@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,9 @@ from builder.data.profile.document import MOST_BYTES, Profile
 from builder.data.profile.make import Manner, profile_table
 from builder.data.promised import file_stem, promised_file, table_of_file
 from builder.data.tables import Database, Limits, TableFile, format_of
+from builder.data.tables.digests import file_digest
 from builder.errors import EnvbuildError
+from builder.oci.digest import Digest
 
 
 def profile_files(
@@ -46,15 +47,9 @@ def table_of(
 
 def digest_of(paths: Sequence[Path]) -> str:
     """SHA-256 of a file; of several, that of the list of their digests, a line each."""
-    digests = []
-    for path in paths:
-        try:
-            with open(path, "rb") as file:
-                digests.append(hashlib.file_digest(file, "sha256").hexdigest())
-        except OSError as error:
-            raise EnvbuildError(f"`{path}` cannot be read", error.strerror or str(error)) from error
-    listed = "".join(f"{digest}\n" for digest in digests).encode()
-    return "sha256:" + (digests[0] if len(digests) == 1 else hashlib.sha256(listed).hexdigest())
+    digests = [file_digest(path) for path in paths]
+    listed = "".join(f"{digest.hex}\n" for digest in digests).encode()
+    return str(digests[0] if len(digests) == 1 else Digest.of(listed))
 
 
 def read_profile(path: Path) -> Profile:
