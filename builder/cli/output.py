@@ -10,8 +10,8 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 import click
 
 from builder.errors import EnvbuildError, ExitCode
+from builder.progress import Progress, shown
 
 _UNPRINTABLE = re.compile(r"[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
 """Of what JSON leaves as it is: C1 controls, and what turns the direction of text."""
@@ -53,6 +54,23 @@ class Output:
     def progress(self) -> ProgressLine | None:
         """Progress on a terminal, None elsewhere."""
         return None if self.quiet or not sys.stderr.isatty() else _progress_line()
+
+    @contextmanager
+    def working(self, label: str) -> Iterator[None]:
+        """Show on a terminal that something goes on that tells nothing of itself, and for how long."""
+        progress = self.progress()
+        if progress is None:
+            yield
+            return
+        ended = threading.Event()
+        with shown(progress, label):
+            clock = threading.Thread(target=_tick, args=(progress, label, ended), daemon=True)
+            clock.start()
+            try:
+                yield
+            finally:
+                ended.set()
+                clock.join()
 
 
 def print_json(value: Any) -> None:
@@ -143,12 +161,14 @@ class ProgressLine:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._running: dict[str, list[int | None]] = {}
+        self._since: dict[str, float] = {}
         self._shown = 0.0
 
     def start(self, label: str, total: int | None = None) -> None:
         """Show that work begins."""
         with self._lock:
             self._running[label] = [0, total]
+            self._since[label] = time.monotonic()
             self._draw()
 
     def advance(self, label: str, amount: int) -> None:
@@ -172,11 +192,23 @@ class ProgressLine:
             label, (done, total) = next(iter(self._running.items()))
             amount = f": {size_text(done or 0)}" if done or total else ""
             amount += f" of {size_text(total)}" if total else ""
+            amount = amount or _seconds_text(time.monotonic() - self._since.get(label, self._shown))
             others = f" and {len(self._running) - 1} more" if len(self._running) > 1 else ""
             text = printable(label) + amount + others
         width = max(20, shutil.get_terminal_size().columns - 1)
         sys.stderr.write(f"\r\x1b[K{text[:width]}")
         sys.stderr.flush()
+
+
+def _tick(progress: Progress, label: str, ended: threading.Event) -> None:
+    """Let the time of `label` be shown, once a second, until it has ended."""
+    while not ended.wait(1):
+        progress.advance(label, 0)
+
+
+def _seconds_text(seconds: float) -> str:
+    """How long work of no known size goes on; nothing of the first second."""
+    return f": {seconds:.0f} s" if seconds >= 1 else ""
 
 
 @functools.cache

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
+from builder.cli.interrupt import interruptible
 from builder.cli.lazy_group import LazyGroup
 
 COMMANDS = {
@@ -22,9 +25,18 @@ COMMANDS = {
 """Each command and the first line of its help, in the order of use."""
 
 
+class _Interruptible(LazyGroup):
+    """Its commands end at once when they are interrupted or ended, without what they had in temporary folders."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with interruptible():
+            return super().invoke(ctx)
+
+
 @click.command(
     "data",
-    cls=LazyGroup,
+    cls=_Interruptible,
     package="builder.cli.data",
     listed=COMMANDS,
     short_help="Say what is promised of data, and hold them to it.",

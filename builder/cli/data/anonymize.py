@@ -46,7 +46,9 @@ def command(output: Output, /, as_json: bool, **given: Any) -> None:
 
     keep_inputs((given["key_file"],), given["target"], given["record"])
     request = Request(given["file"], given["contract"], given["target"], given["table"], given["record"])
-    done = anonymize_file(request, _key(given["key_file"], given["descriptor"]))
+    key = _key(given["key_file"], given["descriptor"])
+    with output.working(f"anonymising {request.file}"):
+        done = anonymize_file(request, key)
     _tell(done, output)
     if as_json:
         print_json(done)

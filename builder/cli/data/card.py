@@ -55,7 +55,9 @@ def command(
     named = [each for data in loaded.project.data.values() for each in (data.contract, data.url)]
     keep_inputs([loaded.file, *(loaded.folder / each for each in named if each)], target, croissant)
     folder = croissant.absolute().parent if croissant else loaded.folder
-    made = make_cards(loaded, make_fetcher(open_store(), output, offline=offline), folder, no_check=no_check)
+    fetcher = make_fetcher(open_store(), output, offline=offline)
+    with output.working("looking at the data"):
+        made = make_cards(loaded, fetcher, folder, no_check=no_check)
     cards = {name: card.decode() for name, card in made.cards.items() if not names or name in names}
     if croissant:
         write_atomically(croissant, made.croissant)

@@ -90,9 +90,11 @@ def command(
         keep_inputs([file for one in asked for files in one.files.values() for file in files], target)
         keep_inputs([one.loaded.file for one in asked], target)
         digest_of = _digests() if form == "json" else None
-        reports = [
-            check_contract(one.loaded, one.files, moment, None, Wishes(samples, one.absent, digest_of)) for one in asked
-        ]
+        reports = []
+        for one in asked:
+            with output.working(f"holding {', '.join(one.files)} to {one.loaded.file}"):
+                wishes = Wishes(samples, one.absent, digest_of)
+                reports.append(check_contract(one.loaded, one.files, moment, None, wishes))
     _show(reports, output, form, target)
     _fail(reports, told=form == "table" and target is None)
 

@@ -51,7 +51,8 @@ def command(
 
     loaded = read_contract(contract)
     promised = table_of_file(loaded.contract, file, table)
-    done = clean_file(loaded, promised.name, file, Outputs(target, quarantine, record))
+    with output.working(f"cleaning {file}"):
+        done = clean_file(loaded, promised.name, file, Outputs(target, quarantine, record))
     _tell(done, output, quarantine)
     output.say(f"now check it: {command_text('data', 'check', target, '--contract', contract)}")
     if as_json:

@@ -54,7 +54,7 @@ def command(
             raise click.UsageError("`--key` and `--exit-code` are of files of rows.")
         _contracts(output, old, new, as_markdown, as_json)
     else:
-        differs = _tables(old, new, keys, as_markdown, as_json)
+        differs = _tables(output, old, new, keys, as_markdown, as_json)
         if differs and exit_code:
             raise CheckFailedError(f"`{new}` differs from `{old}`")
 
@@ -99,12 +99,13 @@ def _print(diff: ContractDiff, as_markdown: bool, as_json: bool) -> None:
             click.echo(printable(line))
 
 
-def _tables(old: Path, new: Path, keys: tuple[str, ...], as_markdown: bool, as_json: bool) -> bool:
+def _tables(output: Output, old: Path, new: Path, keys: tuple[str, ...], as_markdown: bool, as_json: bool) -> bool:
     """Whether they differ."""
     from builder.data.compare.tables import compare_tables
     from builder.data.compare.tables_render import markdown_of, text_of
 
-    found = compare_tables(old, new, keys)
+    with output.working(f"comparing {new} with {old}"):
+        found = compare_tables(old, new, keys)
     if as_json:
         print_json(found.to_dict())
     elif as_markdown:

@@ -10,7 +10,7 @@ import click
 from builder.cli.data.kept import keep_inputs
 from builder.cli.options import Existing, json_option
 from builder.cli.output import Output, print_json, printable
-from builder.errors import ExitCode
+from builder.errors import CheckFailedError, NotMeasuredError
 
 if TYPE_CHECKING:
     from builder.data.drift.outcome import Drift
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 )
 @click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write one page with plots too.")
 @json_option
-@click.pass_context
+@click.pass_obj
 def command(
-    context: click.Context,
+    output: Output,
     reference: Path,
     new: Path,
     contract: Path | None,
@@ -52,7 +52,9 @@ def command(
     from builder.data.drift.compare import compare
 
     keep_inputs((reference, new, contract), html, prometheus)
-    compared = compare(reference, new, read_contract(contract) if contract else None, thresholds)
+    loaded = read_contract(contract) if contract else None
+    with output.working(f"comparing {new} with {reference}"):
+        compared = compare(reference, new, loaded, thresholds)
     drift = compared.drift
     if html:
         from builder.data.drift.page import page
@@ -66,11 +68,12 @@ def command(
         print_json(drift.to_dict())
     elif prometheus != Path("-"):
         _show(drift)
-    output: Output = context.obj
     violated, open_ = drift.count("violated"), drift.count("not-evaluated")
-    output.say(f"{drift.count('passed')} passed, {violated} violated, {open_} not evaluated")
-    if violated or open_:
-        context.exit(ExitCode.CHECK_FAILED if violated else ExitCode.NOT_MEASURED)
+    output.say(f"{violated} violated, {open_} not evaluated, {drift.count('passed')} passed")
+    if violated:
+        raise CheckFailedError(f"`{new}` is not like `{reference}`")
+    if open_:
+        raise NotMeasuredError(f"not all of `{new}` could be compared with `{reference}`")
 
 
 def _write(path: Path, text: str) -> None:

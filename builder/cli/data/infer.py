@@ -35,7 +35,8 @@ def command(
     from builder.data.infer.save import save_new
     from builder.spec.fields import as_document
 
-    inferred = infer_contract(file, table, rows, encoding)
+    with output.working(f"looking at {file}"):
+        inferred = infer_contract(file, table, rows, encoding)
     if target is not None:
         save_new(target, inferred.text)
         output.say(f"`{target}` has a first contract of {len(inferred.contract.schema[0].properties)} columns: edit it")

@@ -81,7 +81,8 @@ def command(
         raise click.UsageError("`--markdown` and `--json` exclude each other.")
     asked = Asked(target, ids, time, group, dict(limits))
     promised = table_of_file(read_contract(contract).contract, train, table) if contract else None
-    report = look_for_leakage(table_paths(train), table_paths(test), asked, promised)
+    with output.working(f"comparing {test} with {train}"):
+        report = look_for_leakage(table_paths(train), table_paths(test), asked, promised)
     if as_json:
         print_json(report.to_dict())
     elif as_markdown:

@@ -46,13 +46,15 @@ def command(
 
     keep_inputs((*files, contract), target)
     loaded = read_contract(contract) if contract else None
-    profile = profile_files(loaded, files, table=table, manner=Manner(floor, bins))
+    with output.working(f"describing {files[0]}"):
+        profile = profile_files(loaded, files, table=table, manner=Manner(floor, bins))
     if target:
         write_atomically(target, profile.to_bytes())
-        output.say(f"wrote {target}")
     if as_json:
         print_json(profile.to_dict())
-    elif not target:
+    elif target:
+        click.echo(printable(str(target)))
+    else:
         from builder.data.profile.table import profile_lines
 
         for line in profile_lines(profile):

@@ -39,7 +39,10 @@ def command(output: Output, files: tuple[Path, ...], contract: Path | None, rows
     from builder.data.promised import table_of_file
 
     declared = read_contract(contract).contract if contract else None
-    verdicts = [scan_table(file, table_of_file(declared, file) if declared else None, rows) for file in files]
+    verdicts = []
+    for file in files:
+        with output.working(f"looking at {file}"):
+            verdicts.append(scan_table(file, table_of_file(declared, file) if declared else None, rows))
     if as_json:
         print_json({"files": [verdict.to_dict() for verdict in verdicts]})
     else:

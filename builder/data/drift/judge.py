@@ -56,10 +56,19 @@ def _of_column(column: ColumnProfile, seen: Seen | None, floor: int, rules: Rule
     if column.categories:
         found += _of_categories(column, seen, floor, rules)
     told = {each.metric for each in found}
+    found += [each for each in _unlisted(column) if not {"distance", "psi", *told} & {*rules.explicit(column.name)}]
     reason = (
         "the reference does not tell what its values are" if column.confidential else "the column is not of the kind"
     )
     return found + [_not(column.name, each, rules, reason) for each in rules.explicit(column.name) if each not in told]
+
+
+def _unlisted(column: ColumnProfile) -> Iterator[Measure]:
+    """That the categories of a column are not compared, as none are listed."""
+    if column.kind == "category" and column.values and not column.categories:
+        many = f"of {column.distinct} different values none is listed"
+        reason = "its values are confidential, so they are not compared" if column.confidential else many
+        yield Measure(column.name, "distance", None, None, "told", reason)
 
 
 def _applying(column: ColumnProfile) -> tuple[str, ...]:

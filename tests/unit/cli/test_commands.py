@@ -13,7 +13,7 @@ import pytest
 
 from builder import __version__
 from builder.cli.commands import COMMANDS
-from builder.cli.output import print_json, printable, size_text
+from builder.cli.output import ProgressLine, print_json, printable, size_text
 from builder.errors import EnvbuildError
 
 ROOT = Path(__file__).parents[3]
@@ -438,3 +438,16 @@ def test_every_command_with_json_tells_failures_so() -> None:
     found = [option for option in options if "--json" in option.opts]
     assert len(found) > 10
     assert all(option.name == "as_json" and option.is_eager and option.callback for option in found)
+
+
+def test_work_that_tells_nothing_of_itself_shows_how_long_it_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("builder.cli.output.time.monotonic", lambda: now[0])
+    line = ProgressLine()
+    line.start("checking")
+    now[0] += 5.2
+    line.advance("checking", 0)
+    line.finish("checking")
+    assert capsys.readouterr().err == "\r\x1b[Kchecking\r\x1b[Kchecking: 5 s\r\x1b[K"

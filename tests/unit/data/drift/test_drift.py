@@ -206,7 +206,8 @@ def test_names_and_values_are_no_markup_on_the_page(tmp_path: Path) -> None:
 
 def run(*arguments: Any) -> tuple[int, str]:
     result = CliRunner().invoke(command, [str(each) for each in arguments], obj=Output(quiet=True))
-    return result.exit_code, result.output
+    failed = result.exception
+    return (failed.exit_code if isinstance(failed, EnvbuildError) else result.exit_code), result.output
 
 
 def test_the_exit_code_says_what_came_of_it(place: Path, tmp_path: Path) -> None:
@@ -215,6 +216,19 @@ def test_the_exit_code_says_what_came_of_it(place: Path, tmp_path: Path) -> None
     assert (code, out.startswith("# HELP envbuild_drift_value")) == (3, True)
     assert "polygon" in (tmp_path / "p.html").read_text()
     assert run(place / "reference.json", place / "same.csv", "--threshold", "sex.psi.mustBeLessThan=1")[0] == 6
+
+
+def test_categories_that_nobody_may_see_are_told_as_not_compared(tmp_path: Path) -> None:
+    data = write(tmp_path / "t.csv", [{"c": "ab"[number % 2]} for number in range(90)])
+    contract = tmp_path / "c.yaml"
+    column = "{name: c, logicalType: string, classification: internal}"
+    contract.write_text(
+        "{apiVersion: v3.1.0, kind: DataContract, id: c, version: 1.0.0, status: draft, "
+        f"schema: [{{name: t, properties: [{column}]}}]}}"
+    )
+    measures = {each.metric: each for each in compare(data, data, read_contract(contract)).drift.measures}
+    assert (measures["distance"].state, measures["distance"].value) == ("told", None)
+    assert "confidential" in measures["distance"].reason
 
 
 def test_rows_that_are_not_there_are_not_passed(place: Path, tmp_path: Path, penguins: Rows) -> None:
