@@ -112,12 +112,14 @@ def _suffix(path: Path) -> str:
 
 
 def table_paths(path: Path) -> tuple[Path, ...]:
-    """The files that a path stands for, in order: itself, a folder's tables, or what a pattern (`*.csv`) finds.
+    """The files that a path stands for, in order: itself, all below a folder, or what a pattern (`*.csv`) finds.
 
-    Raises: EnvbuildError, if there are none, or of different formats.
+    Of a folder, names that begin with `_` or `.` are left out, as writers of tables mean them.
+
+    Raises: EnvbuildError, if there are none, one is no table, or they are of different formats.
     """
     if path.is_dir():
-        found = sorted(each for each in path.iterdir() if each.is_file() and _suffix(each) in _FORMATS)
+        found = sorted(each for each in path.rglob("*") if each.is_file() and not _is_set_aside(each, path))
     elif not path.exists() and any(letter in path.name for letter in "*?["):
         found = sorted(each for each in path.parent.glob(path.name) if each.is_file())
     else:
@@ -130,3 +132,7 @@ def table_paths(path: Path) -> tuple[Path, ...]:
             f"`{path}` is not one table", f"its files are of different formats: {', '.join(sorted(formats))}"
         )
     return tuple(found)
+
+
+def _is_set_aside(path: Path, folder: Path) -> bool:
+    return any(part.startswith(("_", ".")) for part in path.relative_to(folder).parts)

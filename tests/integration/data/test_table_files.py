@@ -206,11 +206,22 @@ def test_a_key_or_a_type_that_comes_late_in_json_is_seen(tmp_path):
 def test_several_files_are_one_table_in_the_order_of_their_names(tmp_path):
     for name in ("b", "a", "c"):
         put(tmp_path, f"{name}.csv", f"k,v\n{name},1\n".encode())
-    (tmp_path / "note.txt").write_text("no table")
+    put(tmp_path, "_SUCCESS", b"")
     assert rows_of(tmp_path.joinpath("[ab].csv"), "SELECT k FROM t") == [("a",), ("b",)]
     files = TableFile(table_paths(tmp_path), "csv")
     with Database.opened({"t": files}) as database:
         assert database.rows(f"SELECT _row, k FROM {database.numbered('t')}") == [(1, "a"), (2, "b"), (3, "c")]
+
+
+def test_no_file_of_a_folder_is_passed_over(tmp_path):
+    put(tmp_path, "a.csv", b"k\n1\n")
+    (tmp_path / "deep/_parts").mkdir(parents=True)
+    put(tmp_path, "deep/b.csv", b"k\n2\n")
+    put(tmp_path, "deep/_parts/c.csv", b"k\n3\n")
+    assert [path.name for path in table_paths(tmp_path)] == ["a.csv", "b.csv"]
+    put(tmp_path, "c.csv.bz2", b"BZh")
+    with pytest.raises(EnvbuildError, match=r"c\.csv\.bz2` is no table that is read"):
+        table_paths(tmp_path)
 
 
 @pytest.mark.parametrize(
