@@ -59,6 +59,7 @@ def opened_loose(contract: Path, path: Path | None, data: Sequence[tuple[str, Pa
     loaded = read_contract(contract)
     files: dict[str, Sequence[Path]] = {}
     if path is not None:
+        _there(path)
         data = [*data, (table_of_file(loaded.contract, path).name, path)]
     for name, file in data:
         if name in files:

@@ -16,6 +16,8 @@ from builder.data.profile import Manner, Profile, profile_table, read_profile
 from builder.data.profile.files import digest_of, table_of
 from builder.data.promised import promised_file, table_of_file
 from builder.data.tables import ColumnReading, Database, Limits, TableFile, format_of
+from builder.errors import EnvbuildError
+from builder.spec.reader import nearest
 
 _OLD, _NEW = "reference", "new"
 
@@ -111,4 +113,8 @@ def _counted(database: Database, known: Profile, rules: Rules, path: Path, other
 
 
 def _judged(known: Profile, seen: Mapping[str, Seen], side: tuple[str, int], rules: Rules) -> Compared:
+    unknown = sorted(rules.asked - {column.name for column in known.columns})
+    if unknown:
+        what = f"`--threshold` names the column `{unknown[0]}`, which the reference does not have"
+        raise EnvbuildError(what, hint=nearest(unknown[0], [column.name for column in known.columns]))
     return Compared(judge(known, seen, *side, rules), known, seen)

@@ -22,6 +22,8 @@ DEFAULTS: Mapping[str, Threshold] = {
     "schema": Threshold("mustBe", 0),
 }
 _OF_TABLES = ("rowCount", "schema")
+_OF_VALUES = ("psi", "ks", "distance", "outOfRange", "newCategories")
+"""Not held to anything by default where no value comes twice, as of a key: new rows have new ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class Rules:
 
     given: Mapping[tuple[str, str], Threshold | None] = field(default_factory=dict)
     """None where a measure is to be told only."""
+    asked: frozenset[str] = frozenset()
+    """The columns that options name."""
 
     def threshold(self, column: str, metric: str) -> Threshold | None:
         """What a measure is held to."""
@@ -44,7 +48,7 @@ class Rules:
 
     def columns(self) -> set[str]:
         """The columns that something is asked for of."""
-        return {name for name, _ in self.given if name}
+        return {name for (name, _), threshold in self.given.items() if name and threshold}
 
 
 def rules_of(table: SchemaObject | None, options: Sequence[str] = ()) -> Rules:
@@ -55,14 +59,17 @@ def rules_of(table: SchemaObject | None, options: Sequence[str] = ()) -> Rules:
     given: dict[tuple[str, str], Threshold | None] = {}
     problems: list[str] = []
     if table:
+        keys = [each.column for each in table.properties if each.unique or each.primary_key]
+        given = {(column, metric): None for column in keys for metric in _OF_VALUES}
         places = [("", table.custom("drift")), *((each.column, each.custom("drift")) for each in table.properties)]
         for column, document in places:
             _read(column, document, given, problems)
+    of_options: dict[tuple[str, str], Threshold | None] = {}
     for option in options:
-        _read_option(option, given, problems)
+        _read_option(option, of_options, problems)
     if problems:
         raise EnvbuildError("limits of drift cannot be understood", problems)
-    return Rules(given)
+    return Rules({**given, **of_options}, frozenset(column for column, _ in of_options if column))
 
 
 def _read(column: str, document: Any, given: dict[tuple[str, str], Threshold | None], problems: list[str]) -> None:

@@ -172,6 +172,7 @@ def test_rules_that_are_wrong_are_told_with_their_place_or_their_reason(envbuild
         (["--contract", "c.yaml", "--data", "t.csv"], 2, "is not TABLE=FILE"),
         (["--contract", "c.yaml", "--data", "u=t.csv"], 1, "has no table `u`"),
         (["--contract", "c.yaml", "--data", "t=none.csv"], 1, "`none.csv` is not there"),
+        (["--contract", "c.yaml", "none.csv"], 1, "`none.csv` is not there"),
         (["--contract", "none.yaml", "t.csv"], 1, "none.yaml"),
         (["--contract", "c.yaml"], 1, "nothing to hold"),
         (["--contract", "c.yaml", "t.csv", "--data", "t=t.csv"], 1, "named twice"),
