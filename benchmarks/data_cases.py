@@ -13,7 +13,7 @@ from cases_interface import Line, Setting, each, seconds, timed
 from measuring import Sample, median, rounds, run
 
 _MEMORY = 500e6
-_CSV_ROWS = 13_500_000
+_CSV_ROWS = 19_600_000
 """Of about 1 GB."""
 _PARQUET_ROWS = 34_000_000
 """Of about 1 GB, as DuckDB writes it without compression."""
