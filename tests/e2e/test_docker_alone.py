@@ -161,6 +161,7 @@ def test_is_not_ready_without_a_model(serving, image):
         assert (status(address, "/livez"), status(address, "/readyz")) == (200, 503)
 
 
+@pytest.mark.slow
 def test_serves_the_packed_model_after_bundling_again(docker, serving, pack, copies, trained, tmp_path):
     project = copies / "examples/penguins"
     (project / "out").mkdir()

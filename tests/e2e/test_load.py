@@ -167,6 +167,7 @@ def test_a_tag_that_is_missing_is_set_without_sending_anything(engine, proxy, pr
     assert proxy.sent - before < 4000
 
 
+@pytest.mark.slow
 def test_pruning_removes_nothing_that_was_loaded(engine, project, run):
     first = project.load()
     project.edit("second")
@@ -184,6 +185,7 @@ def test_what_was_loaded_is_removed_by_its_labels(engine, project):
     assert tags(engine, project.name) == set()
 
 
+@pytest.mark.slow
 def test_an_image_that_was_deleted_is_sent_again(engine, project, run):
     for _ in range(2):
         digest = project.load()

@@ -114,6 +114,7 @@ def test_only_layers_that_podman_lacks_are_read(podman, project, tmp_path, monke
     assert podman("image", "inspect", "--format", "{{.Digest}}", name).stdout.strip() == str(image.descriptor.digest)
 
 
+@pytest.mark.slow
 def test_a_name_that_is_missing_is_set_without_reading_anything(podman, project):
     digest = project.load()
     podman("untag", *2 * [f"docker.io/library/{project.name}:1.0"])
@@ -125,6 +126,7 @@ def test_a_name_that_is_missing_is_set_without_reading_anything(podman, project)
     assert len(tags(podman, project.name)) == 2
 
 
+@pytest.mark.slow
 def test_a_packed_bundle_has_the_name_that_loading_gives(podman, project, tmp_path):
     digest = project.load()
     podman("untag", *2 * [f"docker.io/library/{project.name}:1.0"])

@@ -264,7 +264,7 @@ def test_skopeo_copies_both_platforms(bundle, folder, program):
     assert [entry["digest"] for entry in index["manifests"]] == [bundle.digest]
 
 
-@pytest.mark.parametrize("form", ["raw", "none"])
+@pytest.mark.parametrize("form", ["raw", pytest.param("none", marks=pytest.mark.slow)])
 def test_images_do_not_depend_on_how_the_model_is_listed(form, envbuild, bundle, opened, folder, program):
     project, file = bundle.project, folder / f"{form}.tar"
     envbuild("bundle", project, "-o", file, "--modelpack", form)

@@ -22,7 +22,9 @@ def write_record(out: Path) -> None:
     (out / "run.json").write_text(json.dumps(run))
 
 
-@pytest.mark.parametrize("environment", ["shared", "inline", "of other files"])
+@pytest.mark.parametrize(
+    "environment", ["shared", *(pytest.param(one, marks=pytest.mark.slow) for one in ("inline", "of other files"))]
+)
 def test_readme_inside_recreates_the_digest(
     environment: str, copies: Path, with_docker: Callable, docker: Callable, workplace: Path
 ) -> None:
