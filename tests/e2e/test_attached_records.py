@@ -16,6 +16,8 @@ from builder.bundle.attached.attach import attach, attached
 from builder.bundle.reading.reader import open_bundle
 from builder.oci.attachments import ATTACHED, Attachment
 
+pytestmark = pytest.mark.slow  # tools read a bundle that has records in test_readers.py too
+
 REVIEW = Attachment("application/vnd.team.review", "text/plain", b"approved\n", {"org.example.by": "somebody"})
 
 
@@ -36,7 +38,6 @@ def engine(request: pytest.FixtureRequest):
     return request.getfixturevalue(request.param)
 
 
-@pytest.mark.slow  # engines load a bundle with records in test_readers.py too
 def test_docker_loads_one_image(recorded, engine) -> None:
     """The engine of Debian 12 under two names; that with images in containerd has no images without a name besides."""
     before = engine("image", "ls", "--all", "--quiet").stdout.split()
@@ -46,7 +47,6 @@ def test_docker_loads_one_image(recorded, engine) -> None:
     assert len({*engine("image", "ls", "--all", "--quiet").stdout.split()} - {*before}) <= 1
 
 
-@pytest.mark.slow
 def test_podman_loads_the_bundle_itself(recorded, podman) -> None:
     podman("load", "--quiet", "--input", recorded.file)
     shown = json.loads(podman("image", "inspect", recorded.name).stdout)

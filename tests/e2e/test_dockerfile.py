@@ -80,7 +80,7 @@ def builder(request) -> Builder:
     return request.getfixturevalue(request.param)
 
 
-both = pytest.mark.parametrize("builder", ["classic", "buildkit"], indirect=True)
+both = pytest.mark.parametrize("builder", ["classic", pytest.param("buildkit", marks=pytest.mark.slow)], indirect=True)
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,8 @@ import sys
 import threading
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -19,6 +21,7 @@ def blocks() -> list[str]:
     return re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
 
 
+@pytest.mark.slow
 def test_the_guide_to_ci_can_be_followed_word_by_word(workplace, store, program, free_port, read_until):
     (workplace / "bin").mkdir()
     command = workplace / "bin/envbuild"

@@ -52,6 +52,7 @@ def assert_trained(out: Path) -> None:
     assert record["metrics"]["accuracy"] > 0.9
 
 
+@pytest.mark.slow
 def test_trains_on_docker_with_nothing_but_the_image(docker: Any, full: Packed, out: Path) -> None:
     docker("load", "-i", full.file)
     docker(
@@ -69,6 +70,7 @@ def test_trains_on_docker_with_nothing_but_the_image(docker: Any, full: Packed, 
     assert_trained(out)
 
 
+@pytest.mark.slow
 def test_serves_on_docker_with_nothing_but_the_image(docker: Any, full: Packed, read_until: Callable[..., str]) -> None:
     docker("load", "-i", full.file)
     container = docker("run", "-d", "--network", "none", full.name, "serve").stdout.strip()

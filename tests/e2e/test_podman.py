@@ -23,6 +23,8 @@ from builder.oci.store import Store
 from builder.run.interface import LocalImage
 from builder.run.podman import PodmanEngine
 
+pytestmark = pytest.mark.slow  # what every engine does is told by Docker and the embedded one
+
 PROJECT = """
 name: NAME
 version: "1.0"
@@ -114,7 +116,6 @@ def test_only_layers_that_podman_lacks_are_read(podman, project, tmp_path, monke
     assert podman("image", "inspect", "--format", "{{.Digest}}", name).stdout.strip() == str(image.descriptor.digest)
 
 
-@pytest.mark.slow
 def test_a_name_that_is_missing_is_set_without_reading_anything(podman, project):
     digest = project.load()
     podman("untag", *2 * [f"docker.io/library/{project.name}:1.0"])
@@ -126,7 +127,6 @@ def test_a_name_that_is_missing_is_set_without_reading_anything(podman, project)
     assert len(tags(podman, project.name)) == 2
 
 
-@pytest.mark.slow
 def test_a_packed_bundle_has_the_name_that_loading_gives(podman, project, tmp_path):
     digest = project.load()
     podman("untag", *2 * [f"docker.io/library/{project.name}:1.0"])
@@ -204,7 +204,6 @@ def rootless(users, podman_settings, workplace):
     return replace(envbuild, line=line, environment={**envbuild.environment, **settings}, user=None)
 
 
-@pytest.mark.slow
 def test_a_users_own_podman_runs_as_that_user(rootless, copies, workplace):
     project = make_project(rootless, copies, "owned")
     for path in (copies, *copies.rglob("*")):

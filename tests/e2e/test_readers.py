@@ -282,6 +282,7 @@ def test_images_do_not_depend_on_how_the_model_is_listed(form, envbuild, bundle,
             assert (target / "blobs/sha256" / layer.digest.hex).read_bytes() == path.read_bytes()
 
 
+@pytest.mark.slow
 def test_umoci_unpacks_the_same_files(layout, folder, program, expected):
     target = folder / "umoci"
     program("umoci")("unpack", "--image", f"{layout}:image", target)
@@ -370,6 +371,7 @@ def test_an_engine_with_containerd_loads_and_pulls_the_bundle(containerd_docker,
     assert containerd_docker("run", "--rm", *read_model(pushed)).stdout == model_files
 
 
+@pytest.mark.slow
 def test_podman_pulls_the_image_and_not_the_model(pushed, model_files, folder, program, reset_podman):
     podman = program("podman")
     places = ["--root", folder / "podman", "--runroot", folder / "podman-run", "--tmpdir", folder / "podman-tmp"]

@@ -156,6 +156,7 @@ def test_a_bundle_gives_the_same_image_and_the_same_model_again(bundled, reprodu
     assert (workplace / "r.md").read_text().startswith("# tiny:latest: reproduced\n")
 
 
+@pytest.mark.slow
 def test_results_that_vary_are_held_to_their_tolerances_and_bytes_to_what_is_claimed(bundled, reproduce, docker):
     report = reproduce(bundled("--param", "noise=0.4"), code=3, docker=docker)
     assert report["dev.envbuild.reproduction"]["engine"] == "docker"
@@ -213,6 +214,7 @@ def rewrite(layout: Layout, top: Descriptor, manifest: Manifest, config: bytes) 
     (layout.root / "index.json").write_bytes(Index((entry,)).to_bytes())
 
 
+@pytest.mark.slow
 def test_actions_leave_events_in_the_projects_trail_and_nowhere_else(envbuild, bundled, project, workplace):
     bundled()
     assert not (project / "audit").exists()

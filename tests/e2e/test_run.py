@@ -111,7 +111,7 @@ one = pytest.mark.parametrize("runner", [("embedded", "caller")], ids="-".join, 
 """For what no engine has a part in."""
 
 
-SLOW = {("docker", "unprivileged"), ("podman", "caller")}
+SLOW = {("docker", "unprivileged"), ("embedded", "unprivileged"), ("podman", "caller")}
 PARAMS = [pytest.param(one, marks=[pytest.mark.slow] if one in SLOW else []) for one in ENGINES]
 
 

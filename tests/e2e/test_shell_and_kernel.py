@@ -40,7 +40,9 @@ def with_engines(with_docker, podman):
     return replace(with_docker, environment={**with_docker.environment, **podman.environment})
 
 
-@pytest.mark.parametrize("engine", ["embedded", "docker", pytest.param("podman", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "engine", ["embedded", *(pytest.param(one, marks=pytest.mark.slow) for one in ("docker", "podman"))]
+)
 def test_a_command_in_the_shell_sees_and_changes_the_working_tree(engine, with_engines, notebook, workplace):
     (workplace / "read.txt").write_text("hello")
     code = "import pathlib, ipykernel; pathlib.Path('written.txt').write_text(pathlib.Path('read.txt').read_text())"
@@ -60,7 +62,9 @@ def packed(envbuild, notebook, tmp_path_factory):
     return project / "packed.tar"
 
 
-@pytest.mark.parametrize("engine", ["embedded", "docker", pytest.param("podman", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "engine", ["embedded", *(pytest.param(one, marks=pytest.mark.slow) for one in ("docker", "podman"))]
+)
 def test_a_shell_in_a_bundle_has_what_was_packed_and_what_is_mounted(engine, with_engines, packed, workplace):
     shell = replace(with_engines, cwd=str(workplace))
     code = "import os, packed_code; print(packed_code.ANSWER, os.getcwd())"
@@ -76,7 +80,9 @@ def test_the_exit_code_of_a_command_in_the_shell_is_its_own(envbuild, notebook):
     envbuild("shell", notebook, "--engine", "embedded", "--", "python", "-c", "raise SystemExit(7)", code=7)
 
 
-@pytest.mark.parametrize("engine", ["embedded", "docker", pytest.param("podman", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "engine", ["embedded", *(pytest.param(one, marks=pytest.mark.slow) for one in ("docker", "podman"))]
+)
 def test_jupyter_runs_code_inside_the_image(engine, with_engines, notebook, workplace, monkeypatch):
     data = workplace / "jupyter"
     command = replace(with_engines, environment={**with_engines.environment, "JUPYTER_DATA_DIR": str(data)})

@@ -38,7 +38,11 @@ TRIXIE = ("runtime", "opencv", "ffmpeg", "java", "r", "compilers", "gdal", "desk
 
 CASES = [
     *(("bookworm", architecture, name) for name in SETS for architecture in ("amd64", "arm64")),
-    *(("trixie", architecture, name) for name in TRIXIE for architecture in ("amd64", "arm64")),
+    *(
+        pytest.param("trixie", architecture, name, marks=pytest.mark.slow)
+        for name in TRIXIE
+        for architecture in ("amd64", "arm64")
+    ),
 ]
 
 Apt = Callable[[str, str, list[str]], list[str]]

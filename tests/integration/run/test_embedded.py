@@ -99,8 +99,12 @@ if os.fork() == 0:
         os.close(write); os.read(read, 1)  # an orphan once its parent has gone
     os._exit(0)
 os.wait(); os.close(read); os.close(write)
-while any(open(f"/proc/{name}/stat").read().rpartition(")")[2].split()[0] == "Z"
-          for name in os.listdir("/proc") if name.isdigit() and os.path.exists(f"/proc/{name}/stat")): pass
+def is_dead(name):
+    try:
+        return open(f"/proc/{name}/stat").read().rpartition(")")[2].split()[0] == "Z"
+    except OSError:  # it has gone meanwhile
+        return False
+while any(is_dead(name) for name in os.listdir("/proc") if name.isdigit()): pass
 print("clean")
 """
     assert caller.python(caller.images.image(), code).output == "clean\n"

@@ -81,6 +81,7 @@ def test_a_pure_package_is_built(
         assert {info.date_time for info in archive.infolist()} == {(1980, 1, 2, 0, 0, 0)}
 
 
+@pytest.mark.slow
 def test_an_extension_has_the_same_bytes_on_another_machine_and_imports_in_the_image(
     builder: WheelBuilder,
     workshop: Workshop,

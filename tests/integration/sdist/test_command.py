@@ -44,6 +44,7 @@ def environment(tmp_path: Path) -> Path:
 
 
 @pytest.mark.usefixtures("namespaces")
+@pytest.mark.slow
 def test_a_commit_is_built_locked_and_built_again_elsewhere(environment: Path, store: Path) -> None:
     refused = envbuild(store, "lock", "--no-sdist", str(environment))
     assert refused.returncode == 1

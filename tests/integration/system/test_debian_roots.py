@@ -163,7 +163,7 @@ def test_python_finds_certificates_libraries_zones_and_users(slim_root: tuple[st
     }
 
 
-@pytest.mark.parametrize("suite", ["bookworm", "trixie"])
+@pytest.mark.parametrize("suite", ["bookworm", pytest.param("trixie", marks=pytest.mark.slow)])
 def test_a_cache_for_arm64_lists_the_same_libraries_with_their_own_flags(
     apt: Callable[[str, str], Any], suite: str
 ) -> None:
