@@ -131,6 +131,7 @@ def test_an_unknown_command_is_a_usage_error(docker, image):
     assert "Did you mean `train`?" in docker("run", "--rm", image, "trian", code=2).stderr
 
 
+@pytest.mark.slow
 def test_parameters_and_seed_are_taken_and_recorded(docker, image, data, out):
     mounts = ["-v", f"{out}:/out", "-v", f"{data}:/data/penguins:ro"]
     arguments = ["train", "--param", "regularisation=0.01", "--seed", "99"]
@@ -180,6 +181,7 @@ def test_stops_at_once_when_it_is_asked_to(docker, serving, image):
     assert code in ("0", "143"), "137 would be a container that had to be killed"
 
 
+@pytest.mark.slow
 def test_a_stopped_command_is_recorded(docker, image, data, out, read_until):
     """A shell as the command: it waits for a child that ignores nothing."""
     mounts = ["-v", f"{out}:/out"]

@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from filesystem_comparison import Difference, Files, differences, documented, of_docker_archive, unexplained
 
+pytestmark = pytest.mark.slow
+
 REFERENCE = Path(__file__).parents[2] / "docs/reference"
 ALLOWED = documented(REFERENCE / "dockerfile-differences.md", REFERENCE / "debian-differences.md")
 SETTINGS = ("Env", "User", "Entrypoint", "Cmd", "WorkingDir", "Labels", "ExposedPorts")
@@ -109,7 +111,7 @@ def conda(build_both, projects, envbuild, team_channel, linker, tmp_path_factory
     return build_both(folder, "conda:latest", "buildkit", **team_channel)
 
 
-@pytest.fixture(params=["project", pytest.param("conda", marks=pytest.mark.slow)])
+@pytest.fixture(params=["project", "conda"])
 def pair(request) -> Pair:
     return request.getfixturevalue(request.param)
 
@@ -225,7 +227,6 @@ def resolved(files: Files, path: str) -> str:
     return path
 
 
-@pytest.mark.slow
 def test_every_documented_difference_is_seen(project, conda):
     """A page that excuses what never differs would hide what comes to differ."""
     found = [one for pair in (project, conda) for one in differences(pair.dockerfile.files, pair.native.files)]

@@ -190,6 +190,7 @@ def test_a_thin_bundle_without_a_record_is_compared_by_digest_and_with_records_t
     assert reason(report, "run train") == "the recorded run did not end well"
 
 
+@pytest.mark.slow
 def test_an_image_that_is_not_of_what_is_inside_is_5_and_names_the_difference(bundled, reproduce, workplace):
     folder = bundled(target="folder")
     layout = Layout(folder)

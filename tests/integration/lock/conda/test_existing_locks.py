@@ -57,6 +57,7 @@ def explicit_lists(place: Any) -> dict[str, str]:
     return {subdir: (place.folder / f"conda-{subdir}.lock").read_text() for subdir in ("linux-64", "linux-aarch64")}
 
 
+@pytest.mark.slow
 def test_conda_lock_renders_what_was_locked_and_knows_its_input_again(locked: Any) -> None:
     listed = explicit_lists(locked)
     for platform, subdir in ((AMD, "linux-64"), (ARM, "linux-aarch64")):
