@@ -17,7 +17,7 @@ from builder.data.clean.record import CleanedFile, CleanRecord
 from builder.data.clean.rules import TableRules, table_rules
 from builder.data.clean.steps import Steps
 from builder.data.contract.read import LoadedContract
-from builder.data.privacy.mask import is_confidential, masked
+from builder.data.privacy.mask import masked
 from builder.data.promised import promised_files
 from builder.data.tables.database import Database, Limits
 from builder.data.tables.digests import file_digest
@@ -106,7 +106,7 @@ def _fill_of(steps: Steps, number: int) -> dict[str, int | str | None]:
     if rules.fill is None or rules.fill.statistic == "previous":
         return {}
     value = steps.fills.get(number)
-    return {"fill": masked(value) if value is not None and is_confidential(rules.column) else value}
+    return {"fill": masked(value) if value is not None and rules.column.is_confidential else value}
 
 
 def _check_declared(loaded: LoadedContract, rules: TableRules, outputs: Outputs) -> None:

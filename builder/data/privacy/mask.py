@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-from builder.data.contract.document import Property
-
 MASK = "***"
-
-
-def is_confidential(column: Property) -> bool:
-    """Whether no message may have a value of it: it has a class other than `public`, or a role in privacy."""
-    return column.is_confidential
 
 
 def masked(value: object) -> str:

@@ -10,7 +10,6 @@ from builder.data.check.planning.parts import has_rules, has_types, parts_fit
 from builder.data.check.planning.types import misfit, stored_problem
 from builder.data.check.rule import Known, Measure, Refused, Repeated, Rows, Rule, Subject
 from builder.data.contract.document import Property
-from builder.data.privacy.mask import is_confidential
 from builder.data.tables.database import quoted, unread
 from builder.data.tables.files import Column
 
@@ -53,7 +52,7 @@ class ColumnSubject:
             unit="columns" if kind == "present" else "values" if isinstance(measure, Repeated) else "rows",
             line=self.subject.line(self.place + place),
             shown=(self.original,) if self.column else (),
-            masked=is_confidential(self.promised),
+            masked=self.promised.is_confidential,
         )
 
 

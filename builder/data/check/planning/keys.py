@@ -8,7 +8,6 @@ from builder.data.check.planning.columns import NOT_THERE, ColumnSubject
 from builder.data.check.rule import Measure, Refused, Repeated, Rows, Rule, Subject
 from builder.data.contract.document import Property, Relationship, SchemaObject
 from builder.data.contract.references import as_references, is_external, resolve
-from builder.data.privacy.mask import is_confidential
 from builder.data.tables.database import quoted
 
 
@@ -107,5 +106,5 @@ def _rule_of(
         unit="values" if isinstance(measure, Repeated) else "rows",
         line=subject.line(place),
         shown=tuple(quoted(each.column) for each in columns) if there else (),
-        masked=any(map(is_confidential, columns)),
+        masked=any(each.is_confidential for each in columns),
     )

@@ -10,7 +10,6 @@ from builder.data.check.planning.limits import not_among, not_matching
 from builder.data.check.planning.queries import filled, names_confidential
 from builder.data.check.rule import NONE, Figure, Measure, Query, Refused, Repeated, Rows, Rule, Subject, Told
 from builder.data.contract.document import Quality
-from builder.data.privacy.mask import is_confidential
 from builder.data.tables.sql import literal, quoted
 
 _SEVERITIES = {"warning": "warning", "warn": "warning", "info": "info", "information": "info"}
@@ -50,12 +49,12 @@ def _rule(subject: Subject, column: ColumnSubject | None, quality: Quality, plac
 
 
 def _is_masked(subject: Subject, column: ColumnSubject | None, quality: Quality, combined: tuple[str, ...]) -> bool:
-    if column and is_confidential(column.promised):
+    if column and column.promised.is_confidential:
         return True
     if quality.type == "sql":
         return names_confidential(str(quality.query), subject.contract)
     found = [subject.promised.property(name) for name in combined]
-    return any(each is not None and is_confidential(each) for each in found)
+    return any(each is not None and each.is_confidential for each in found)
 
 
 def _text(quality: Quality, kind: str) -> str:

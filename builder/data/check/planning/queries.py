@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from builder.data.contract.document import Contract
-from builder.data.privacy.mask import is_confidential
 from builder.data.tables.sql import quoted
 
 _TABLE = ("table", "object", "model", "schema")
@@ -31,7 +30,7 @@ def filled(query: str, table: str, column: str | None) -> str:
 
 def names_confidential(query: str, contract: Contract) -> bool:
     """Whether a query could give a value of a confidential column: it has the name of one, or asks for all columns."""
-    columns = [each for table in contract.schema for each in table.properties if is_confidential(each)]
+    columns = [each for table in contract.schema for each in table.properties if each.is_confidential]
     names = {name.lower() for each in columns for name in (each.name, each.column)}
     return any(map(query.lower().__contains__, names)) or bool(names and asks_for_all(query))
 
