@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
+from keyword import iskeyword
 from typing import Any
 
 import click
 
 
 class LazyGroup(click.Group):
-    """Commands by name with the first line of their help; `NAME` is `command` of the module `PACKAGE.NAME`."""
+    """Commands by name with the first line of their help; `NAME` is `command` of the module `PACKAGE.NAME`.
+
+    Of a name that is a word of Python, such as `import`, the module is `PACKAGE.import_`.
+    """
 
     def __init__(
         self,
@@ -32,7 +36,10 @@ class LazyGroup(click.Group):
         """The command of a name; None if there is none."""
         if name not in self._listed:
             return None
-        module = importlib.import_module(f"{self._package}.{name.replace('-', '_')}")
+        place = name.replace("-", "_")
+        module = importlib.import_module(
+            f"{self._package}.{place}_" if iskeyword(place) else f"{self._package}.{place}"
+        )
         command: click.Command = module.command
         return self.finish(command)
 

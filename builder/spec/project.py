@@ -10,6 +10,7 @@ from typing import ClassVar
 from builder.spec.data_url import check_url, is_path
 from builder.spec.environment import ENVIRONMENT_FILE, Environment
 from builder.spec.fields import Form, key, missing_file
+from builder.spec.stages import Stage
 
 _NAME = Form(r"[a-z0-9]+(?:[._-][a-z0-9]+)*", "a name of lower-case letters, digits and single `.`, `_`, `-` between")
 _VERSION = Form(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", "a version that an image tag can hold")
@@ -207,6 +208,11 @@ class Project:
     model: Model | None = key("The model.", default=None)
     data: Mapping[str, DataReference] = key("Data that commands read, by name.", default=dict, key_form=_NAME)
     commands: Mapping[str, Command] = key("What the bundle can do, by name.", default=dict, key_form=_NAME)
+    stages: Mapping[str, Stage] = key(
+        "The pipeline: steps whose outputs are kept, and made again only where something changed.",
+        default=dict,
+        key_form=_NAME,
+    )
     licenses: Licenses | None = key("Which licences packages may have.", default=None)
     scan: Scan | None = key("Findings of scans that are known and taken.", default=None)
     privacy: Privacy | None = key("What of data may go into a bundle.", default=None)

@@ -79,4 +79,4 @@ def _member(member: Any, key: Key) -> str:
         return f"mapping {names} to {_type(arguments[1], key)}"
     if member is str and key.form:
         return f"text ({key.form.description})"
-    return {str: "text", int: "whole number", float: "number", bool: "true or false"}[member]
+    return {str: "text", int: "whole number", float: "number", bool: "true or false", Any: "any value"}[member]

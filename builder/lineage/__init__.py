@@ -1,0 +1,1 @@
+"""What was made from what: data, stages, runs, models, bundles and images, forwards and backwards."""
