@@ -39,6 +39,16 @@ thin_bundle_option = _packing_option("--thin", "Leave out all data, and the laye
 no_check_option = click.option(
     "--no-check", is_flag=True, help="Do not hold data to their contracts first; that is recorded."
 )
+project_option = click.option(
+    "-C",
+    "--project",
+    "project",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    show_default=False,
+    metavar="PATH",
+    help="The folder of the project [default: this one].",
+)
 offline_option = click.option("--offline", is_flag=True, help="Fetch nothing; fail if something is not in the store.")
 
 
