@@ -65,8 +65,10 @@ def check_intact(document: Mapping[str, Any], spec_digest: str, file: str, lock:
         raise TamperedLockError(f"{lock} {what}", shortened([*edits, *gaps]), hint)
 
 
-def check_merged(data: bytes, file: str, lock: str) -> None:
+def check_merged(data: bytes, file: str, lock: str, then: str = "envbuild lock") -> None:
     """Refuse a file of a lock in which a merge stopped; `file` and `lock` name it in messages.
+
+    `then` is the command that makes the lock right again.
 
     Raises: ConflictedLockError.
     """
@@ -76,7 +78,7 @@ def check_merged(data: bytes, file: str, lock: str) -> None:
         raise ConflictedLockError(
             f"{lock} has a merge conflict that nobody has resolved",
             f"`{file}`, line {line}",
-            "Take one side as a whole with `git checkout --ours` or `--theirs`, then run `envbuild lock`",
+            f"Take one side as a whole with `git checkout --ours` or `--theirs`, then run `{then}`",
         )
 
 

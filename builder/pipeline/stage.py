@@ -60,6 +60,8 @@ class ResolvedStage:
     environment: LoadedEnvironment
     environment_key: str
     """The key of its plan: equal keys, equal images."""
+    platform: str
+    """That it is run on: `linux/amd64`."""
     code: StageCode
     owner: str = ""
     why: str = ""

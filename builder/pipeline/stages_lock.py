@@ -1,0 +1,166 @@
+"""`lock/stages.lock.json`: what each stage was last made of and what it made. Committed, so that others know it too.
+
+Reading is strict, as it may come from anywhere; writing leaves the old one or the new. A stage has its own lines, so
+that branches that run different stages merge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from builder.errors import EnvbuildError
+from builder.history.content import Content
+from builder.history.record import RUN_ID
+from builder.layers.files import check_path
+from builder.lock.integrity import TamperedLockError, check_merged
+from builder.oci.canonical import parse_json, readable_json
+from builder.oci.layout import write_atomically
+from builder.pipeline.key import Parts, key_of
+
+STAGES_LOCK_FILE = "stages.lock.json"
+STAGES_LOCK_VERSION = 1
+_AGAIN = "Restore it from version control, or delete it and run `envbuild repro`: what is kept is not made again"
+_SIZE_LIMIT = 64 << 20
+_PARTS: Mapping[str, type | tuple[type, ...]] = {
+    "format": int,
+    "arguments": list,
+    "inputs": dict,
+    "outputs": list,
+    "code": dict,
+    "parameters": dict,
+    "parameter-files": dict,
+    "seed": (int, type(None)),
+    "environment": str,
+    "platform": str,
+    "variables": dict,
+    "network": bool,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StageEntry:
+    """A stage as it was last made, here or elsewhere."""
+
+    key: str
+    parts: Parts
+    """What the key is of."""
+    outputs: Mapping[str, Content]
+    """By path in the project; without lists of files."""
+    run: str | None = None
+    """The id of the run that made them; None where that is not known."""
+    contracts: Mapping[str, str] = field(default_factory=dict)
+    """The SHA-256 of each contract that was held, by the path of the input or output."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON data."""
+        return {
+            "key": self.key,
+            "parts": dict(self.parts),
+            "outputs": {path: _brief(content) for path, content in self.outputs.items()},
+            "run": self.run,
+            "contracts": dict(self.contracts),
+        }
+
+    @classmethod
+    def from_dict(cls, value: Any) -> StageEntry:
+        """From JSON data. Raises: ValueError, KeyError, TypeError, AttributeError, EnvbuildError, if it is none."""
+        run, parts = value["run"], value["parts"]
+        if run is not None and not RUN_ID.fullmatch(run):
+            raise ValueError("its `run` is no run")
+        if not isinstance(parts, dict) or parts.keys() != _PARTS.keys():
+            raise ValueError(f"its `parts` are not {', '.join(_PARTS)}")
+        for name, expected in _PARTS.items():
+            if not isinstance(parts[name], expected):
+                raise TypeError(f"`{name}` is of another type")
+        outputs = {check_path(path): Content.from_dict(one) for path, one in value["outputs"].items()}
+        contracts = {str(path): str(digest) for path, digest in value["contracts"].items()}
+        return cls(str(value["key"]), parts, outputs, run, contracts)
+
+
+@dataclass(frozen=True, slots=True)
+class StagesLock:
+    """The entries of a project, by stage."""
+
+    stages: Mapping[str, StageEntry] = field(default_factory=dict)
+
+    def with_entry(self, name: str, entry: StageEntry) -> StagesLock:
+        """With another entry of a stage."""
+        return StagesLock({**self.stages, name: entry})
+
+    def only(self, names: Collection[str]) -> StagesLock:
+        """Without the stages that are not among these."""
+        return StagesLock({name: entry for name, entry in self.stages.items() if name in names})
+
+    def to_bytes(self) -> bytes:
+        """The readable bytes: sorted, one value a line."""
+        stages = {name: entry.to_dict() for name, entry in self.stages.items()}
+        return readable_json({"version": STAGES_LOCK_VERSION, "stages": stages})
+
+    @classmethod
+    def from_bytes(cls, data: bytes, what: str) -> StagesLock:
+        """From the file; `what` names it in messages.
+
+        Raises: EnvbuildError, if it is no such lock or one of another version; TamperedLockError, if a key is not
+        that of its parts; ConflictedLockError.
+        """
+        check_merged(data, STAGES_LOCK_FILE, what, "envbuild repro")
+        document = parse_json(data, what)
+        _check_version(document, what)
+        try:
+            stages = {str(name): StageEntry.from_dict(entry) for name, entry in document["stages"].items()}
+        except (KeyError, TypeError, ValueError, AttributeError, EnvbuildError) as error:
+            why = f"{type(error).__name__}: {error}" if isinstance(error, (KeyError, AttributeError)) else str(error)
+            raise EnvbuildError(f"{what} is not as it should be", why, _AGAIN) from error
+        wrong = [f"the key of `{name}` is not that of its parts" for name in stages if not _is_whole(stages[name])]
+        if wrong:
+            raise TamperedLockError(f"{what} was changed by hand, or merged from two that do not fit", wrong, _AGAIN)
+        return cls(stages)
+
+
+def read_stages_lock(folder: Path) -> StagesLock:
+    """The lock in a project's folder `lock`; an empty one where there is none.
+
+    Raises: as `StagesLock.from_bytes`.
+    """
+    path = folder / STAGES_LOCK_FILE
+    try:
+        if path.stat().st_size > _SIZE_LIMIT:
+            raise EnvbuildError(f"`{path}` is larger than {_SIZE_LIMIT} bytes", hint=_AGAIN)
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return StagesLock()
+    except OSError as error:
+        raise EnvbuildError(f"`{path}` cannot be read", error.strerror or str(error)) from error
+    return StagesLock.from_bytes(data, f"the lock of stages in `{folder}`")
+
+
+def write_stages_lock(folder: Path, lock: StagesLock) -> bool:
+    """Make the file what `lock` says, atomically; whether anything changed."""
+    path, data = folder / STAGES_LOCK_FILE, lock.to_bytes()
+    if path.is_file() and path.read_bytes() == data:
+        return False
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, data)
+    return True
+
+
+def _brief(content: Content) -> dict[str, Any]:
+    return {"kind": content.kind, "sha256": content.sha256, "size": content.size}
+
+
+def _is_whole(entry: StageEntry) -> bool:
+    return key_of(entry.parts) == entry.key
+
+
+def _check_version(document: Any, what: str) -> None:
+    version = document.get("version") if isinstance(document, dict) else None
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise EnvbuildError(f"{what} is not one of envbuild", "it has no valid `version`", _AGAIN)
+    if version > STAGES_LOCK_VERSION:
+        raise EnvbuildError(
+            f"{what} is of version {version}; this envbuild knows versions up to {STAGES_LOCK_VERSION}",
+            hint="Use a newer envbuild",
+        )
