@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,6 +115,16 @@ def load_project(path: Path) -> LoadedProject:
     if project is None:
         raise SpecError(_shown(file), reader.problems)
     return LoadedProject(project, file, _environment_of(project, file))
+
+
+def project_error(loaded: LoadedProject, problems: Iterable[tuple[str, str, str | None]]) -> SpecError:
+    """Problems that were found after a project was read, each a key, a message and a hint: with their lines."""
+    reader = Reader(_shown(loaded.file), loaded.folder)
+    reader.read(_content(loaded.file), Project)  # for the lines alone
+    reader.problems.clear()
+    for key, message, hint in problems:
+        reader.report(key, message, hint)
+    return SpecError(reader.file, reader.problems)
 
 
 def _environment_of(project: Project, file: Path) -> LoadedEnvironment:

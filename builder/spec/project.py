@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from builder.spec.command_line import command_problems, split_command
 from builder.spec.data_url import check_url, is_path
 from builder.spec.environment import ENVIRONMENT_FILE, Environment
 from builder.spec.fields import Form, key, missing_file
@@ -15,7 +16,6 @@ from builder.spec.stages import Stage
 _NAME = Form(r"[a-z0-9]+(?:[._-][a-z0-9]+)*", "a name of lower-case letters, digits and single `.`, `_`, `-` between")
 _VERSION = Form(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", "a version that an image tag can hold")
 _SHA256 = Form(r"[0-9a-f]{64}", "a SHA-256 of 64 lower-case hexadecimal digits")
-_SHELL_OPERATORS = frozenset({"&&", "||", "|", ";", "&", ">", ">>", "<", "2>", "2>&1"})
 _TEXT = Form(r"(?:.|\n)+", "a command")
 _READY = Form(r"/\S*", "a URL path that starts with `/`")
 _VARIABLE = Form(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable")
@@ -124,16 +124,8 @@ class Command:
 
     def problems(self) -> Iterable[tuple[str, str, str | None]]:
         """What single keys cannot tell."""
-        if self.run is not None and not self.arguments:
-            unbalanced = isinstance(self.run, str) and self.run.strip()
-            yield "run", "a quote in it is not closed" if unbalanced else "it is empty", None
-        operators = _SHELL_OPERATORS.intersection(self.arguments) if isinstance(self.run, str) else ()
-        for operator in sorted(operators):
-            yield (
-                "run",
-                f"`{operator}` would be an argument: there is no shell",
-                'write `[sh, -c, "…"]` if one is meant',
-            )
+        if self.run is not None:
+            yield from command_problems(self.run)
         if self.ready and self.port is None:
             yield "ready", "it needs `port`", "say which port the command listens on"
         if self.seed is not None and not 0 <= self.seed < 1 << 32:
@@ -146,15 +138,8 @@ class Command:
 
     @property
     def arguments(self) -> tuple[str, ...]:
-        """`run` as a list, split as a shell would."""
-        import shlex
-
-        if not isinstance(self.run, str):
-            return self.run
-        try:
-            return tuple(shlex.split(self.run))
-        except ValueError:
-            return ()
+        """`run` as a list, split as a shell would; empty, if a quote in it is not closed."""
+        return split_command(self.run)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,11 +214,17 @@ class Project:
 
     @property
     def makes_its_model(self) -> bool:
-        """Whether the model's path is where an output of a command is written by default: `out/NAME`, or below it."""
+        """Whether the model's path is where an output of a command is written by default (`out/NAME`), or below it.
+
+        Or it is the output of a stage, in one, or holds one.
+        """
         import posixpath
 
         if self.model is None or self.model.path is None:
             return False
         path = posixpath.normpath(self.model.path) + "/"
         outputs = {name for command in self.commands.values() for name in command.outputs}
-        return any(path.startswith(f"out/{name}/") for name in outputs)
+        made = [f"{posixpath.normpath(output)}/" for stage in self.stages.values() for output in stage.written]
+        return any(path.startswith(f"out/{name}/") for name in outputs) or any(
+            path.startswith(one) or one.startswith(path) for one in made
+        )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from builder.spec.command_line import command_problems, split_command
 from builder.spec.fields import Form, key, missing_file
 
 _PATH_PATTERN = r"(?!/)(?!.*(?:^|/)\.\.(?:/|$)).+"
@@ -15,6 +16,7 @@ _FILE = Form(_PATH_PATTERN, "a path inside the project", missing_file=missing_fi
 _TEXT = Form(r"(?:.|\n)+", "a text that is not empty")
 _VARIABLE = Form(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable")
 _MEMORY = Form(r"[0-9]+(?:\.[0-9]+)?[kmgt]?", "an amount of memory: `512m`, `2g`")
+METRICS_SUFFIXES = (".json", ".jsonl", ".csv")
 _UNITS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
 
 
@@ -106,6 +108,11 @@ class Stage:
         """What single keys cannot tell."""
         if self.run is not None and bool(self.run) == (self.uses is not None):
             yield ("uses" if self.run else "run"), "a stage has either a command in `run` or a module in `uses`", None
+        if self.run:
+            yield from command_problems(self.run)
+        for number, path in enumerate(self.metrics):
+            if path and not path.endswith(METRICS_SUFFIXES):
+                yield f"metrics[{number}]", f"`{path}` is no file of metrics", f"one of {', '.join(METRICS_SUFFIXES)}"
         if self.seed is not None and not 0 <= self.seed < 1 << 32:
             yield "seed", f"{self.seed} is not a seed", "0 to 4294967295"
         for name, value in self.tolerances.items():
@@ -118,7 +125,11 @@ class Stage:
 
     @property
     def arguments(self) -> tuple[str, ...]:
-        """`run` as a list, split as a shell would."""
-        import shlex
+        """`run` as a list, split as a shell would; empty, if a quote in it is not closed."""
+        return split_command(self.run)
 
-        return tuple(shlex.split(self.run)) if isinstance(self.run, str) else self.run
+    @property
+    def written(self) -> tuple[str, ...]:
+        """The paths that it writes, as declared."""
+        outputs = self.outputs.values() if isinstance(self.outputs, Mapping) else self.outputs
+        return (*outputs, *self.metrics)

@@ -25,7 +25,7 @@ from builder.progress import Progress, Silent
 
 _RECORDS = "hashed-files"
 _WORKERS = 4
-_AT_REST = 2_000_000_000
+AT_REST = 2_000_000_000
 """Nanoseconds since the last change, from which on the times of a file tell whether it changes again."""
 _AGAIN = "Run the command again when nothing writes to it"
 
@@ -55,6 +55,8 @@ class Hasher:
     progress: Progress = Silent()
     rehash: bool = False
     """Read all files, whatever is remembered."""
+    remembers: bool = True
+    """Whether what is hashed is kept for the next time: not of a folder that goes away."""
 
     def hash(self, root: Path, files: Iterable[Found], label: str) -> tuple[tuple[LockedFile, ...], bool]:
         """The digests of files below `root` (or of `root` itself), sorted; and whether any was read for it.
@@ -62,13 +64,12 @@ class Hasher:
         Raises: EnvbuildError, if one cannot be read or changes meanwhile.
         """
         files = sorted(files, key=lambda file: file.path)
-        key = hashlib.sha256(os.fsencode(os.path.abspath(root))).hexdigest()
-        known = {} if self.rehash else self._known(key)
+        known = {} if self.rehash else self._known(_key(root))
         digests = {file.path: digest for file in files if (digest := _digest_in(known, file)) is not None}
         missing = [file for file in files if file.path not in digests]
         if missing:
             digests |= self._read_all(root, missing, label)
-            settled = self.now() - _AT_REST
+            settled = self.now() - AT_REST
             record = {
                 file.path: [*file.identity, digests[file.path]]
                 for file in files
@@ -76,6 +77,11 @@ class Hasher:
             }  # fmt: skip
             self.store.keep_record(_RECORDS, key, record)
         return tuple(LockedFile(file.path, Digest(digests[file.path]), file.size) for file in files), bool(missing)
+
+    def note(self, root: Path, digests: Mapping[Found, str]) -> None:
+        """Remember the hexadecimal digests of all files below `root`, or of `root` itself, and nothing else of it."""
+        record = {file.path: [*file.identity, digest] for file, digest in digests.items()}
+        self.store.keep_record(_RECORDS, _key(root), record)
 
     def _known(self, key: str) -> Mapping[str, Any]:
         record = self.store.record(_RECORDS, key)
@@ -107,6 +113,10 @@ class Hasher:
         if not before == after == file.identity:
             raise EnvbuildError(f"`{shown(Path(path))}` changed while it was read", hint=_AGAIN)
         return checksum.hexdigest()
+
+
+def _key(root: Path) -> str:
+    return hashlib.sha256(os.fsencode(os.path.abspath(root))).hexdigest()
 
 
 def _digest_in(known: Mapping[str, Any], file: Found) -> str | None:
