@@ -18,10 +18,14 @@ Row = tuple[str, str, int]
 """A file: its path below the folder (of a file by itself its name), hexadecimal SHA-256, size in bytes."""
 
 
+def listing_bytes(rows: Sequence[Row]) -> bytes:
+    """The list as JSON without spaces: what a folder's digest is of."""
+    return json.dumps([list(row) for row in rows], ensure_ascii=False, separators=(",", ":")).encode()
+
+
 def listing_digest(rows: Sequence[Row]) -> str:
-    """The hexadecimal SHA-256 of the list as JSON without spaces, as data locks and the launcher have it."""
-    text = json.dumps([list(row) for row in rows], ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    """The hexadecimal SHA-256 of the list (`listing_bytes`), as data locks and the launcher have it."""
+    return hashlib.sha256(listing_bytes(rows)).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

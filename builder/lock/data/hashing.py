@@ -70,12 +70,9 @@ class Hasher:
         if missing:
             digests |= self._read_all(root, missing, label)
             settled = self.now() - AT_REST
-            record = {
-                file.path: [*file.identity, digests[file.path]]
-                for file in files
-                if max(file.identity[3:]) < settled
-            }  # fmt: skip
-            self.store.keep_record(_RECORDS, key, record)
+            if self.remembers:
+                resting = [file for file in files if max(file.identity[3:]) < settled]
+                self.note(root, {file: digests[file.path] for file in resting})
         return tuple(LockedFile(file.path, Digest(digests[file.path]), file.size) for file in files), bool(missing)
 
     def note(self, root: Path, digests: Mapping[Found, str]) -> None:
