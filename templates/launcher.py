@@ -14,6 +14,7 @@ import os
 import platform
 import pwd
 import re
+import resource
 import shlex
 import shutil
 import signal
@@ -30,6 +31,11 @@ CHUNK = 1 << 20
 FRUITLESS_ATTEMPTS = 4
 TIMEOUT = 60.0
 METRICS_LIMIT = 1 << 20
+CONTROL_GROUPS = (
+    ("/sys/fs/cgroup/memory.peak", "/sys/fs/cgroup/cgroup.procs"),
+    ("/sys/fs/cgroup/memory/memory.max_usage_in_bytes", "/sys/fs/cgroup/memory/cgroup.procs"),
+)
+"""Of version 2 and 1: where the most memory that a container had is told, and its processes."""
 RECORDED_FILES = 1000
 """Files of an output that the record lists at most; its digest is of all of them."""
 FORWARDED = (
@@ -327,6 +333,9 @@ def make_environment(run: Run, bundle: dict[str, Any], folder: str) -> dict[str,
     environment.update({"ENVBUILD_COMMAND": run.name, "ENVBUILD_PARAMS": parameters, "ENVBUILD_OUT": place("/out")})
     for name, group, key in leaves(run.parameters):
         environment[f"ENVBUILD_PARAM_{_variable(name)}"] = show(group[key])
+    logger = os.path.join(os.path.dirname(os.path.abspath(__file__)), "python")
+    if os.path.isdir(logger):  # behind all else, so that nothing of the project's is hidden
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (environment.get("PYTHONPATH"), logger)))
     for name in run.data:
         environment[f"ENVBUILD_DATA_{_variable(name)}"] = place(bundle["data"][name]["path"])
     if run.seed is not None:
@@ -383,6 +392,7 @@ def _run_recorded(
     before, started = _identity(metrics), time.monotonic()
     outputs = {name: place(f"/out/{name}") for name in run.command.get("outputs") or ()}
     earlier = {name: _identities(path) for name, path in outputs.items()}
+    steps = environment.setdefault("ENVBUILD_METRICS", _kept_name(record) + ".metrics.jsonl") if recorded else ""
     failure = write_record(record) if recorded else None
     if failure and run.command.get("outputs"):
         raise LauncherError(failure, "Make room, or mount another folder there")
@@ -394,6 +404,8 @@ def _run_recorded(
         duration=round(time.monotonic() - started, 3),
         exit_code=128 - code if code < 0 else code,
         signal=signal.Signals(-code).name if code < 0 else None,
+        **peak_memory(),
+        **({"steps": os.path.relpath(steps, place("/out"))} if steps and os.path.isfile(steps) else {}),
         metrics=_read_metrics(metrics) if _identity(metrics) != before else None,
         outputs={name: hash_output(path) for name, path in outputs.items() if earlier[name] != _identities(path)}
         if code == 0
@@ -485,14 +497,29 @@ def _model(packed: dict[str, Any], path: str | None) -> dict[str, Any] | None:
 
 def write_record(record: dict[str, Any]) -> str | None:
     """Write `run.json`, and the same for good below `runs`; what failed, or None."""
-    name = f"{re.sub('[-:]', '', record['start'])}-{record['command']}.json"
     try:
         _replace(place("/out/run.json"), record)
         os.makedirs(place("/out/runs"), exist_ok=True)
-        _replace(place(f"/out/runs/{name}"), record)
+        _replace(_kept_name(record) + ".json", record)
     except OSError as error:
         return f"the record of the run cannot be written to `{place('/out')}`: {error.strerror}"
     return None
+
+
+def _kept_name(record: dict[str, Any]) -> str:
+    """Where what stays of a run is, without the end of the name."""
+    return place(f"/out/runs/{re.sub('[-:]', '', record['start'])}-{record['command']}")
+
+
+def peak_memory() -> dict[str, Any]:
+    """The most memory in bytes at a time: of the container, if it has a control group of its own, else of a process."""
+    for file, processes in CONTROL_GROUPS:
+        with suppress(OSError, ValueError), open(processes, encoding="ascii") as members:
+            if "0" not in members.read().split():  # processes that are seen from here alone
+                with open(file, encoding="ascii") as peak:
+                    return {"peak_memory": int(peak.read()), "peak_memory_of": "container"}
+    largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+    return {"peak_memory": largest, "peak_memory_of": "largest process"}
 
 
 def _replace(path: str, record: dict[str, Any]) -> None:

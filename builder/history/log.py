@@ -42,6 +42,10 @@ class LogFile:
         self.failure = ""
         """Why it has not all that it could, where it cannot be written."""
 
+    def fileno(self) -> int:
+        """The open file."""
+        return self._file
+
     @property
     def cut(self) -> bool:
         """Whether the file has not all that was printed."""
@@ -180,7 +184,7 @@ def _carry(channels: list[tuple[int, int]], log: LogFile, reported: int) -> None
     try:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE):
             signal.signal(number, signal.SIG_IGN)  # the command's end is the end of what is carried
-        _close_all_but({0, 1, 2, log._file, reported, *(number for pair in channels for number in pair)})
+        _close_all_but({0, 1, 2, log.fileno(), reported, *(number for pair in channels for number in pair)})
         _carry_all(dict(channels), log)
         told = {"size": log.size, "cut": log.cut, "failure": log.failure}
         os.write(reported, json.dumps(told).encode())

@@ -28,6 +28,8 @@ from builder.resources import read_template
 from builder.spec import Command, Project
 from builder.spec.data_url import hub_web_url, is_path
 
+LOGGER = "python/envbuild_run.py"
+"""Below the bundle's folder, by which a command logs metrics; its folder alone is where Python finds modules."""
 _LOCK_TYPES = {".json": JSON, ".toml": "application/toml", ".yml": YAML}
 
 
@@ -122,6 +124,7 @@ def bundle_files(project: Project, name: str, lock: Lock, contents: Contents) ->
     launcher = FileEntry(f"{BUNDLE}/launcher.py", read_template("launcher.py"), mode=0o755)
     records = [
         Record("launcher.py", "launcher", "text/x-python", launcher.data),
+        Record(LOGGER, "logger", "text/x-python", read_template("envbuild_run.py")),
         *_given(lock, contents),
         *contents.records,
     ]

@@ -69,7 +69,7 @@ def test_a_bundle_holds_launcher_spec_lock_and_documents() -> None:
     found = files(project(), contents())
     assert sorted(found) == [
         "README.md", "bundle.json", "diagram.mmd", "diagram.svg", "envbuild.yaml", "launcher.py",
-        "lock/envbuild.lock.json",
+        "lock/envbuild.lock.json", "python/envbuild_run.py",
     ]  # fmt: skip
     assert found["envbuild.yaml"] == b"spec"
 
