@@ -86,6 +86,8 @@ def make_world(stage: ResolvedStage, folder: Path, sources: Mapping[str, Path], 
             _make_mount_point(world.code / _below_code(target), sources[target])
         for name in _LAUNCHERS:
             (world.control / name).write_bytes(read_template(name))
+        logger = _made(world.control / "python/envbuild_run.py")  # where the launcher has Python look for it
+        logger.write_bytes(read_template("envbuild_run.py"))
         (world.control / _ORDER).write_text(json.dumps(_order(stage, own_group)), "utf-8")
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
         what = f"the code, the parameters, inputs and outputs of `{stage.name}` do not fit into one folder"

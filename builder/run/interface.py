@@ -69,6 +69,8 @@ class RunRequest:
     """The command gets a terminal, joined to the caller's."""
     gpus: Gpus | None = None
     """The GPUs that it gets; none without it."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """What its container is found by, in engines that have containers."""
 
     def __post_init__(self) -> None:
         """Refuse what no engine can do.

@@ -89,6 +89,7 @@ def _container_options(request: RunRequest) -> dict[str, Any]:
         "entrypoint": list(request.entrypoint) if request.entrypoint else None,
         "stdin_open": request.tty or _passes_input(request),
         "tty": request.tty,
+        "labels": dict(request.labels),
     }
 
 
