@@ -10,7 +10,7 @@ import functools
 import hashlib
 import os
 import posixpath
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,8 @@ _RECORDS = "imported-names"
 _SOURCE = "src"
 """The folder that Python looks into first, where there is one; as in bundles."""
 
-Excluded = Callable[[str], bool]
+_Entry = tuple[str, tuple[str, ...]]
+"""A file, and the folders where Python looks for what it imports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +33,13 @@ class FoundCode:
     """What was found for a command."""
 
     files: tuple[str, ...]
-    """Sorted."""
-    named: frozenset[str]
-    """Those that the command itself names."""
+    """What it runs: scripts and modules that it names, and what they import. Sorted."""
+    mentioned: frozenset[str]
+    """Other files that its arguments name."""
+    programs: frozenset[str]
+    """Of `files` those that it names itself."""
     missing: str | None = None
-    """The script that it runs, where it is not there."""
+    """The script that it is to run, where it is not there."""
 
 
 class CodeFinder:
@@ -61,17 +64,25 @@ class CodeFinder:
 
         return tuple(entry.path for entry in code_files(Path(self._root), globs))
 
-    def of_command(self, arguments: Sequence[str], is_excluded: Excluded) -> FoundCode:
-        """The files that a command names, and those that they import. What is excluded is followed, not taken."""
-        first: list[tuple[str, tuple[str, ...]]] = []
+    def of_command(self, arguments: Sequence[str]) -> FoundCode:
+        """The files that a command names, and those that they import."""
+        run: list[_Entry] = []
+        mentioned: list[_Entry] = []
         missing = None
         for mention in mentions(arguments):
-            found = tuple(self._mentioned(mention))
-            first += found
-            if mention.is_program and not found and not is_excluded(mention.text):
+            found = list(self._mentioned(mention))
+            (run if mention.kind != "file" or mention.is_program else mentioned).extend(found)
+            if mention.is_program and not found:
                 missing = missing or mention.text
-        taken = {file for file in self._closure(first) if not is_excluded(file)}
-        return FoundCode(tuple(sorted(taken)), frozenset(file for file, _ in first) & taken, missing)
+        programs, others = ({file for file, _ in entries} for entries in (run, mentioned))
+        files = (self._closure([*run, *mentioned]) - others) | programs
+        return FoundCode(tuple(sorted(files)), frozenset(others - programs), frozenset(programs), missing)
+
+    def beside(self, path: str) -> list[str]:
+        """The files beside one that is not there."""
+        folder = os.path.join(self._root, os.path.dirname(path))
+        names = os.listdir(folder) if os.path.isdir(folder) else []
+        return [posixpath.join(posixpath.dirname(path), name) for name in sorted(names)]
 
     def remember(self) -> None:
         """Keep what was found of files, if anything of it is new."""
@@ -81,8 +92,7 @@ class CodeFinder:
             others = {path: entry for path, entry in self._before.items() if self._is_file(path)}
             self._hasher.store.keep_record(_RECORDS, self._key, {**others, **rows})
 
-    def _mentioned(self, mention: Mention) -> Iterator[tuple[str, tuple[str, ...]]]:
-        """Files, each with the folders where Python looks for what it imports."""
+    def _mentioned(self, mention: Mention) -> Iterator[_Entry]:
         if mention.kind == "file" and self._is_file(mention.text):
             yield mention.text, (posixpath.dirname(mention.text), *self._roots)
         elif mention.kind == "module":
@@ -91,7 +101,7 @@ class CodeFinder:
             for name in imported_names(mention.text):
                 yield from ((file, self._roots) for file in self._modules.files(name, "", self._roots))
 
-    def _closure(self, first: Collection[tuple[str, tuple[str, ...]]]) -> set[str]:
+    def _closure(self, first: Collection[_Entry]) -> set[str]:
         left, found = list(first), set(first)
         while left:
             file, roots = left.pop()

@@ -46,7 +46,7 @@ def mentions(arguments: Sequence[str]) -> Iterator[Mention]:
             for text in (argument, argument.partition("=")[2]):
                 path = _path(text)
                 if path:
-                    yield Mention("file", path, number == script)
+                    yield Mention("file", path, number == script or (number == 0 and "/" in path))
 
 
 def _words(text: str) -> Iterator[Mention]:

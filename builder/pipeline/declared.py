@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -71,14 +71,12 @@ def declare(loaded: LoadedProject, modules: Modules | None = None) -> Declared:
     return Declared({name: steps[name] for name in order_of(needs)}, needs)
 
 
-def check_known(names: tuple[str, ...], declared: Declared) -> None:
+def check_known(names: Collection[str], declared: Declared) -> None:
     """Raises: EnvbuildError, if one of these is no stage."""
-    unknown = [name for name in names if name not in declared.steps]
+    unknown = [name for name in sorted(names) if name not in declared.steps]
     if unknown:
         hint = nearest(unknown[0], declared.steps)
-        raise EnvbuildError(
-            f"there is no stage `{unknown[0]}`", hint=hint[:1].upper() + hint[1:] if hint else None
-        )
+        raise EnvbuildError(f"there is no stage `{unknown[0]}`", hint=hint[:1].upper() + hint[1:] if hint else None)
 
 
 def _step(loaded: LoadedProject, name: str, modules: Modules | None, problems: Problems) -> Step | None:

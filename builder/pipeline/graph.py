@@ -38,6 +38,9 @@ class Places:
     def __contains__(self, path: str) -> bool:
         return path in self._owners
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._owners)
+
     def at_or_above(self, path: str) -> Iterator[tuple[str, str]]:
         """What is at the path, then what is above it, the nearest first."""
         for place in (path, *parents(path)):
@@ -120,7 +123,7 @@ def find_cycle(needs: Needs) -> tuple[str, ...] | None:
                 return tuple(way[way.index(name) :])
             elif name not in done:
                 way.append(name)
-                turns.append(iter(needs[name]))  # type: ignore[arg-type]
+                turns.append(iter(needs[name]))
     return None
 
 

@@ -16,7 +16,7 @@ _SIZE_LIMIT = 8 << 20
 def imported_names(source: bytes | str) -> tuple[str, ...]:
     """The dotted names that may be modules, sorted; those of relative imports begin with their dots.
 
-    `from a import b` gives `a.b`, whether `b` is a module or not. A source that is no Python of this version gives none.
+    `from a import b` gives `a.b`, whether `b` is a module or not. What is no Python of this version gives none.
     """
     try:
         with warnings.catch_warnings():

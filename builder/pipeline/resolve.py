@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from builder.lock.data.hashing import Hasher
-from builder.pipeline.contents import Contents
-from builder.pipeline.stage import ResolvedStage
-from builder.pipeline.step import Modules
+from builder.lock.data.hashing import Hasher, shown
+from builder.pipeline.code_files import CodeFiles
+from builder.pipeline.contents import Contents, Inside, found_files
+from builder.pipeline.data import locked_data
+from builder.pipeline.declared import Declared, Problems, check_known, declare
+from builder.pipeline.environments import Environments
+from builder.pipeline.graph import Places, parents, with_needed
+from builder.pipeline.parameter_files import ParameterFiles, Parameters
+from builder.pipeline.stage import ResolvedStage, StageCode
+from builder.pipeline.step import Modules, Step
 from builder.spec import LoadedEnvironment, LoadedProject
+from builder.spec.reader import nearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +46,110 @@ class Pipeline:
     """What inputs and outputs hold."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What was found of a step besides the bytes of its files."""
+
+    code: tuple[str, ...]
+    parameters: Parameters
+    environment: LoadedEnvironment
+
+
 def resolve(loaded: LoadedProject, surroundings: Surroundings, only: Collection[str] = ()) -> Pipeline:
     """The stages of a project; of `only`, these and all that they wait for.
 
     Raises: SpecError, with every problem; EnvbuildError, if a file cannot be read, or a lock is stale.
     """
-    raise NotImplementedError
+    declared = declare(loaded, surroundings.modules)
+    check_known(only, declared)
+    wanted = with_needed(only or declared.steps, declared.needs)
+    steps = [step for name, step in declared.steps.items() if name in wanted]
+    environments = Environments(loaded, surroundings.environment_key)
+    found = _look_at(loaded, surroundings.hasher, declared, steps, environments)
+    contents = Contents(loaded.folder, surroundings.hasher, locked_data(loaded, steps, surroundings.hasher))
+    hashes = _hash_code(loaded.folder, surroundings.hasher, steps, found, contents)
+    stages = tuple(
+        _stage(step, found[step.name], hashes[step.name], environments, surroundings.platform) for step in steps
+    )
+    return Pipeline(loaded, stages, {stage.name: declared.needs[stage.name] for stage in stages}, contents)
+
+
+def _look_at(
+    loaded: LoadedProject, hasher: Hasher, declared: Declared, steps: Sequence[Step], environments: Environments
+) -> dict[str, _Found]:
+    """What steps name, by step. Raises: SpecError, with every problem."""
+    problems = Problems(loaded)
+    outputs = Places((port.path, step.name) for step in declared.steps.values() for port in step.outputs)
+    code, parameters = CodeFiles(loaded.folder, hasher, outputs), ParameterFiles(loaded.folder)
+    found = {}
+    for step in steps:
+        report = problems.of(step.name)
+        _check_inputs(loaded, step, outputs, problems)
+        values = parameters.of(step, report)
+        found[step.name] = _Found(code.of(step, frozenset(values.files), report), values, environments.of(step, report))
+    problems.settle()
+    code.remember()
+    return found
+
+
+def _check_inputs(loaded: LoadedProject, step: Step, outputs: Places, problems: Problems) -> None:
+    """Inputs of the project are there, or another stage writes them."""
+    for port in step.inputs:
+        place = loaded.folder / port.path
+        if port.source == "data" or place.exists() or place.is_symlink() or next(outputs.touching(port.path), None):
+            continue
+        beside = place.parent.iterdir() if place.parent.is_dir() else ()
+        known = [*loaded.project.data, *outputs, *(str(one.relative_to(loaded.folder)) for one in beside)]
+        message = f"`{port.path}` is not there, no stage writes it, and it is no name under `data`"
+        problems.of(step.name)("inputs", message, nearest(port.path, known))
+
+
+def _hash_code(
+    folder: Path, hasher: Hasher, steps: Sequence[Step], found: Mapping[str, _Found], contents: Contents
+) -> dict[str, dict[str, str]]:
+    """The SHA-256 of each file of code, by step; those of the project are hashed with its other single files."""
+    ports = {port.path for step in steps for port in (*step.inputs, *step.outputs) if port.source == "project"}
+    single = {path for path in ports if not any(above in ports for above in parents(path))}
+    own = {path for step in steps if not step.module for path in found[step.name].code}
+    hashes = {folder: contents.hash_files(single | own)}
+    for step in steps:
+        if step.module:
+            root = step.module.root
+            files = found_files(root, found[step.name].code, Inside(root))
+            hashed, _ = hasher.hash(root, files, shown(root))
+            hashes[root] = hashes.get(root, {}) | {file.path: file.digest.hex for file in hashed}
+    roots = {step.name: step.module.root if step.module else folder for step in steps}
+    return {name: {path: hashes[root][path] for path in found[name].code} for name, root in roots.items()}
+
+
+def _stage(
+    step: Step, found: _Found, code: Mapping[str, str], environments: Environments, platform: str
+) -> ResolvedStage:
+    stage = step.stage
+    return ResolvedStage(
+        name=step.name,
+        arguments=stage.arguments,
+        inputs=step.inputs,
+        outputs=step.outputs,
+        metrics=step.metrics,
+        parameters=found.parameters.values,
+        parameter_files=found.parameters.files,
+        seed=stage.seed,
+        environment=found.environment,
+        environment_key=environments.key(found.environment),
+        platform=platform,
+        code=StageCode(
+            step.module.root if step.module else environments.folder,
+            code,
+            "imports" if stage.code is None else "declared",
+        ),
+        owner=stage.owner,
+        why=stage.why,
+        resources=stage.resources,
+        variables=stage.env,
+        network=stage.network,
+        always=stage.always,
+        deterministic=stage.deterministic,
+        tolerances=stage.tolerances,
+        module=step.module.pin if step.module else None,
+    )

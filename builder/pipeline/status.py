@@ -1,4 +1,4 @@
-"""Whether stages are current: what each would be made of now, what it was made of, and what would have to be done. Pure.
+"""Whether stages are current: what each would be made of now, what it was made of, what has to be done. Pure.
 
 What is asked of the project and the store is handed in. A stage whose outputs are known without running it (they are
 here, or kept under its key) lets those behind it be judged; behind any other, nothing is known.
@@ -13,18 +13,13 @@ from typing import Any, Literal
 from builder.history.content import Content
 from builder.pipeline.changes import differences, missing_or_changed
 from builder.pipeline.key import Parts, key_of, key_parts
-from builder.pipeline.stage import Port, ResolvedStage
+from builder.pipeline.stage import ResolvedStage
 from builder.pipeline.stages_lock import StageEntry
 
 State = Literal["current", "restorable", "stale"]
 
 Kept = Callable[[str], "Mapping[str, Content] | None"]
 """The outputs that are kept under a stage's key, by target; None where none are."""
-
-
-def nothing_kept(key: str) -> Mapping[str, Content] | None:
-    """A store without outputs."""
-    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +62,7 @@ class Evidence:
     """Stages that must be run before it."""
 
 
-def judge(stage: ResolvedStage, evidence: Evidence, kept: Kept = nothing_kept) -> Verdict:
+def judge(stage: ResolvedStage, evidence: Evidence, kept: Kept = lambda _: None) -> Verdict:
     """What is true of one stage."""
     inputs = {target: content for target, content in evidence.inputs.items() if content is not None}
     is_known = len(inputs) == len(evidence.inputs) and not evidence.waits_for
@@ -121,14 +116,3 @@ def _known_outputs(stage: ResolvedStage, evidence: Evidence, key: str, kept: Kep
     if results is None or any(port.target not in results for port in stage.outputs):
         return None
     return {port.path: results[port.target] for port in stage.outputs}
-
-
-def input_of(port: Port, known: Mapping[str, Content]) -> Content | None:
-    """An input that is an output, or a file in one, of what is `known` by path."""
-    from builder.pipeline.contents import part_of
-    from builder.pipeline.graph import parents
-
-    if port.path in known:
-        return known[port.path]
-    above = next((path for path in parents(port.path) if path in known), None)
-    return part_of(known[above], port.path[len(above) + 1 :], port.path) if above else None

@@ -106,10 +106,7 @@ class Stage:
 
     def problems(self) -> Iterable[tuple[str, str, str | None]]:
         """What single keys cannot tell."""
-        if self.run is not None and bool(self.run) == (self.uses is not None):
-            yield ("uses" if self.run else "run"), "a stage has either a command in `run` or a module in `uses`", None
-        if self.run:
-            yield from command_problems(self.run)
+        yield from self._kind_problems()
         for number, path in enumerate(self.metrics):
             if path and not path.endswith(METRICS_SUFFIXES):
                 yield f"metrics[{number}]", f"`{path}` is no file of metrics", f"one of {', '.join(METRICS_SUFFIXES)}"
@@ -118,10 +115,16 @@ class Stage:
         for name, value in self.tolerances.items():
             if value < 0:
                 yield f"tolerances.{name}", "a tolerance is not negative", None
-        if self.uses is None:
-            for name in ("inputs", "outputs"):
-                if isinstance(getattr(self, name), Mapping):
-                    yield name, "only the stages of modules (`uses`) name them", "Write a list"
+
+    def _kind_problems(self) -> Iterable[tuple[str, str, str | None]]:
+        """Where it is neither a command nor the use of a module, or both."""
+        if self.run is not None and bool(self.run) == (self.uses is not None):
+            yield ("uses" if self.run else "run"), "a stage has either a command in `run` or a module in `uses`", None
+        if self.run:
+            yield from command_problems(self.run)
+        for name in ("inputs", "outputs"):
+            if self.uses is None and isinstance(getattr(self, name), Mapping):
+                yield name, "only the stages of modules (`uses`) name them", "Write a list"
 
     @property
     def arguments(self) -> tuple[str, ...]:

@@ -1,0 +1,42 @@
+"""The data that stages read: as they are locked, and compared with what of them is in the project."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from builder.errors import command_text
+from builder.lock.data.entry import DataEntry
+from builder.lock.data.hashing import Hasher, shown
+from builder.lock.data.local import differences, read_local
+from builder.lock.data.locking import entries, place_of
+from builder.lock.folder import StaleLockError
+from builder.pipeline.step import Step
+from builder.spec import LoadedProject
+
+
+def locked_data(loaded: LoadedProject, steps: Iterable[Step], hasher: Hasher) -> dict[str, DataEntry]:
+    """The entries of the data that steps read, by name.
+
+    Raises: StaleLockError, if the lock does not belong to the spec, or what is here has other bytes; EnvbuildError.
+    """
+    names = sorted({port.path for step in steps for port in step.inputs if port.source == "data"})
+    if not names:
+        return {}
+    lock = entries(loaded)
+    reasons = [f"`data.{name}`: {change}" for name in names for change in _changes(lock.data[name], loaded, hasher)]
+    if reasons:
+        raise StaleLockError(
+            f"the data that stages of `{shown(loaded.file)}` read are not as they were locked",
+            reasons,
+            f"To take them as they are now, run {command_text('lock', shown(loaded.folder))}",
+        )
+    return {name: lock.data[name] for name in names}
+
+
+def _changes(entry: DataEntry, loaded: LoadedProject, hasher: Hasher) -> list[str]:
+    path = place_of(entry, loaded.folder)
+    if path is None or not path.exists():
+        return []
+    return differences(
+        entry, read_local(entry.pointer.path if entry.pointer else entry.url, path, loaded.folder, hasher)
+    )
