@@ -29,6 +29,7 @@ from builder.cli.running import (
     publish_option,
     read_env_file,
 )
+from builder.cli.sweeping import SweepingCommand, image_of, project_folder, run_sweep, sweep_options, wanted_sweep
 from builder.cli.target import open_target
 from builder.cli.trusted import require, signature_option
 from builder.errors import EnvbuildError
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
 @click.command(
     "run",
+    cls=SweepingCommand,
     short_help="Run a command of a project or a bundle.",
 )
 @click.argument("target")
@@ -69,6 +71,10 @@ if TYPE_CHECKING:
 @thin_option
 @no_check_option
 @offline_option
+@click.option("--parent", metavar="ID", help="What the run is a part of, for its record.")
+@click.option("--id-file", type=click.Path(path_type=Path), metavar="FILE", help="Write the run's id there.")
+@click.option("--image", hidden=True, help="NAME:TAG@DIGEST of an image in the store, instead of building it.")
+@sweep_options
 @click.pass_obj
 def command(output: Output, /, target: str, name: str | None, arguments: tuple[str, ...], **options: Any) -> int:
     """Run COMMAND of TARGET: a project, a bundle's file or folder, or `oci://HOST/NAME:TAG` in a registry.
@@ -77,11 +83,16 @@ def command(output: Output, /, target: str, name: str | None, arguments: tuple[s
 
     Without COMMAND, list the commands. Of a bundle in a registry, the image for this machine is fetched and kept.
     Arguments behind `--` go to the command. Its exit code is the exit code of `run`.
+
+    With `--sweep lr=0.1,0.01 seed=1..5` it is run for every combination, and what came of all is compared. Points that
+    were run before are not run again. Exits 3 if one of them failed.
     """
     from builder.cli.engines import choose_engine
     from builder.run.prepare import Wish, prepare
     from builder.run.promised import check_given
 
+    sweep = wanted_sweep(target, name, arguments, options)
+    name = sweep[0].command if sweep else name
     data = {key: Path(value) for key, value in parse_pairs("--data", options["data"]).items()}
     ports = tuple(parse_port(text) for text in options["ports"])
     gpus = parse_gpus(options["gpus"])
@@ -94,6 +105,8 @@ def command(output: Output, /, target: str, name: str | None, arguments: tuple[s
     if not options["no_check"]:
         check_given(image, document, data if name else {}, datetime.now(UTC))
     check_gpus(engine, image, gpus, output)
+    if sweep:
+        return run_sweep(*sweep, (image, document, folder), output, options)
     wish = Wish(
         command=name,
         arguments=arguments,
@@ -166,6 +179,10 @@ def _open(
     from builder.run.interface import LocalImage
 
     store, target = workshop.store, Path(text)
+    if options["image"]:
+        name, given = image_of(options["image"], store)
+        folder = project_folder(text)
+        return LocalImage.of(given, name, workshop), read_document(store, given), folder
     packing: Packing | None = options["packing"]
     required: Path | None = options["require_signature"]
     if target.name == PROJECT_FILE or (target / PROJECT_FILE).is_file():

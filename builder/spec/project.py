@@ -100,6 +100,18 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
+class Metric:
+    """What is best of a command's runs."""
+
+    name: str = key("The metric, as the command writes it (`test.auc`).", form=_TEXT)
+    goal: str = key(
+        "Whether the largest is best or the smallest: `maximize`, `minimize`.",
+        default="maximize",
+        form=Form(r"maximize|minimize", "`maximize` or `minimize`"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Command:
     """One thing that a bundle can do."""
 
@@ -121,6 +133,7 @@ class Command:
         "How far each metric may be from the recorded one, as an absolute difference, when it is run again.",
         default=dict,
     )
+    metric: Metric | None = key("What `envbuild run --sweep` finds the best of.", default=None)
 
     def problems(self) -> Iterable[tuple[str, str, str | None]]:
         """What single keys cannot tell."""
