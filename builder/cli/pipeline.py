@@ -1,0 +1,42 @@
+"""What commands share that work on the stages of a project."""
+
+from __future__ import annotations
+
+import functools
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from builder.errors import EnvbuildError
+from builder.spec.load import load_project
+
+if TYPE_CHECKING:
+    from builder.cli.output import Output
+    from builder.oci.store import Store
+    from builder.pipeline.resolve import Pipeline
+    from builder.spec import LoadedProject
+
+
+def load_stages(path: Path) -> LoadedProject:
+    """The project of a path, which must have stages. Raises: EnvbuildError, SpecError."""
+    loaded = load_project(path)
+    if not loaded.project.stages:
+        raise EnvbuildError(f"`{loaded.file}` has no stages", hint="Declare them under `stages`")
+    return loaded
+
+
+def open_pipeline(loaded: LoadedProject, names: tuple[str, ...], store: Store, output: Output) -> Pipeline:
+    """The stages of these names and all that they wait for, or all stages; for this machine.
+
+    Raises: SpecError, with every problem; EnvbuildError.
+    """
+    from builder.cli.machine import host_platform
+    from builder.lock.data.hashing import Hasher
+    from builder.pipeline.environments import environment_key
+    from builder.pipeline.resolve import Surroundings, resolve
+    from builder.progress import Silent
+
+    platform = host_platform()
+    hasher = Hasher(store, time.time_ns, output.progress() or Silent())
+    key = functools.partial(environment_key, platform=platform)
+    return resolve(loaded, Surroundings(hasher, key, str(platform)), names)
