@@ -125,9 +125,7 @@ class RunRecord:
     @property
     def outcome(self) -> Outcome:
         """What became of it."""
-        if self.state == "finished":
-            return "ok" if self.exit_code == 0 else "failed"
-        return self.state
+        return outcome_of(self.state, self.exit_code)
 
     def to_dict(self) -> dict[str, Any]:
         """The document."""
@@ -152,6 +150,13 @@ class RunRecord:
             return _read(cls, value)
         except (KeyError, TypeError, ValueError, AttributeError, EnvbuildError) as error:
             raise EnvbuildError(f"{what} is no record of a run", str(error)) from error
+
+
+def outcome_of(state: State, exit_code: int | None) -> Outcome:
+    """What became of a run."""
+    if state == "finished":
+        return "ok" if exit_code == 0 else "failed"
+    return state
 
 
 def _plain(value: Any) -> dict[str, Any]:
