@@ -15,7 +15,6 @@ from builder.history.content import Content
 from builder.history.kept.place import READ_ONLY, Kept, seal
 from builder.lock.data.hashing import Found, Hasher, shown, walk
 from builder.oci.digest import Digest
-from builder.oci.layout import CHUNK
 from builder.oci.sourced import identity_of
 from builder.oci.store import Store
 from builder.progress import Progress, Silent
@@ -114,10 +113,10 @@ def _keep_file(kept: Kept, place: Path, digest: Digest, file: Found, *, move: bo
     if kept.has(digest, file.size) or (move and _moved(kept, place, digest)):
         return
     try:
-        _copy(kept, place, digest, file)
+        with open(place, "rb", buffering=0) as source:
+            kept.take(source, digest, file.size)
     except OSError as error:
         raise EnvbuildError(f"`{shown(place)}` cannot be kept", error.strerror or str(error)) from error
-    kept.seal(digest)
 
 
 def _moved(kept: Kept, place: Path, digest: Digest) -> bool:
@@ -128,13 +127,3 @@ def _moved(kept: Kept, place: Path, digest: Digest) -> bool:
         os.rename(place, kept.path(digest))
         return True
     return False
-
-
-def _copy(kept: Kept, place: Path, digest: Digest, file: Found) -> None:
-    with open(place, "rb", buffering=0) as source, kept.new_blob() as blob:
-        while chunk := source.read(CHUNK):
-            blob.write(chunk)
-            if blob.size > file.size:
-                break
-        blob.commit(digest)
-    os.chmod(kept.path(digest), READ_ONLY)

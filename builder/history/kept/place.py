@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
-from builder.errors import EnvbuildError
+from builder.errors import DigestMismatchError, EnvbuildError
 from builder.history.content import Content, Row, listing_bytes
 from builder.layers.files import check_path
 from builder.oci.canonical import parse_json
@@ -26,6 +26,8 @@ from builder.oci.store import Store
 FOLDER = "kept"
 """Below the store's folder."""
 READ_ONLY = 0o444
+Observe = Callable[[int], None]
+"""Is told of bytes that were moved."""
 _SECOND = 1_000_000_000
 _EXECUTABLE = "executable"
 
@@ -57,9 +59,21 @@ class Kept(Store):
             return False
         return status.st_size == size
 
+    def take(self, source: IO[bytes], digest: Digest, size: int, observe: Observe = lambda _: None) -> None:
+        """Keep the next `size` bytes of a stream. Raises: DigestMismatchError, if they are others; OSError."""
+        with self.new_blob() as blob:
+            while blob.size < size and (chunk := source.read(min(CHUNK, size - blob.size))):
+                blob.write(chunk)
+                observe(len(chunk))
+            if blob.size != size:
+                raise DigestMismatchError(f"blob {digest} is not of {size} bytes", f"{blob.size} are there")
+            blob.commit(digest)
+        self.seal(digest)
+
     def seal(self, digest: Digest) -> None:
         """Have a blob whose bytes are known to be right taken for whole. What cannot be sealed is hashed each time."""
         with suppress(PermissionError):
+            os.chmod(self.path(digest), READ_ONLY)
             seal(self.path(digest), digest.hex)
 
     def rows(self, content: Content) -> tuple[Row, ...] | None:
