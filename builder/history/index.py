@@ -8,33 +8,35 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote
 
 from builder.errors import EnvbuildError
 from builder.history.entry import Entry, Read, read_entry
 from builder.history.folder import RUNS, TAGS_FILE
 from builder.history.record import RECORD_FILE, RUN_ID
 from builder.history.search import Expression, holds, names_of
+from builder.history.search.facts import Fact
 from builder.progress import Progress, Silent
 
 INDEX_FORMAT = 1
 """Moves where the index of a run would be another; an index of another format is made again."""
 _BUSY_SECONDS = 20.0
-_LOOKED_AT = 500
-"""Runs that are asked for their names."""
-_PLAIN = re.compile(r"[A-Za-z0-9_./:@+ -]+")
+_AT_ONCE = 2000
+"""Runs whose facts are held in memory at a time."""
+_LONGEST = 1 << 63
 _TABLES = """
-CREATE TABLE runs (key INTEGER PRIMARY KEY, folder TEXT UNIQUE NOT NULL, stamp TEXT NOT NULL, start TEXT NOT NULL,
-    whole INTEGER NOT NULL, problem TEXT, running INTEGER NOT NULL, entry TEXT NOT NULL);
+CREATE TABLE runs (key INTEGER PRIMARY KEY AUTOINCREMENT, folder TEXT UNIQUE NOT NULL, stamp TEXT NOT NULL,
+    start TEXT NOT NULL, whole INTEGER NOT NULL, problem TEXT, running INTEGER NOT NULL, entry TEXT NOT NULL,
+    names TEXT NOT NULL);
 CREATE INDEX by_start ON runs (whole, start, folder);
-CREATE TABLE facts (key INTEGER PRIMARY KEY, facts TEXT NOT NULL);
+CREATE TABLE names (name_key INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL);
+CREATE TABLE facts (name_key INTEGER, key INTEGER, value, PRIMARY KEY (name_key, key)) WITHOUT ROWID;
 """
 
 
@@ -65,6 +67,14 @@ class RunIndex:
             for (text,) in self._rows("SELECT entry FROM runs WHERE key = ?", key):
                 yield Entry.from_dict(json.loads(text))
 
+    def ids(self, part: str, *, last: bool = False) -> list[str]:
+        """The ids of runs that begin with `part`, or whose last digits do, the latest first."""
+        pattern = f"*-{part}*" if last else f"{part}*"
+        rows = self._rows(
+            "SELECT folder FROM runs WHERE whole = 1 AND folder GLOB ? ORDER BY start DESC, folder DESC", pattern
+        )
+        return [row[0] for row in rows if not last or row[0].rpartition("-")[2].startswith(part)]
+
     def count(self) -> int:
         """How many runs there are."""
         return int(next(iter(self._rows("SELECT count(*) FROM runs WHERE whole = 1")))[0])
@@ -75,20 +85,18 @@ class RunIndex:
         return tuple(Broken(*row) for row in rows)
 
     def names(self) -> frozenset[str]:
-        """Every name that one of the latest runs has something under."""
-        keys = "SELECT key FROM runs WHERE whole = 1 ORDER BY start DESC, folder DESC LIMIT ?"
-        rows = self._rows(f"SELECT facts FROM facts WHERE key IN ({keys})", _LOOKED_AT)  # noqa: S608 - no value in it
-        return frozenset(unquote(name) for row in rows for name in json.loads(row[0]))
+        """Every name that a run has something under, or had."""
+        return frozenset(row[0] for row in self._rows("SELECT name FROM names"))
 
     def _matching(self, where: Expression) -> Iterator[int]:
-        names = sorted(names_of(where))
-        paths = [f'$."{_safe(name)}"' for name in names] or ["$"]
-        values = f"json_array({', '.join(['json_extract(facts, ?)'] * len(paths))})"
-        query = f"""SELECT runs.key, {values} FROM runs JOIN facts USING (key)
-            WHERE whole = 1 ORDER BY start DESC, folder DESC"""  # noqa: S608 - all values are bound
-        for key, text in self._rows(query, *paths):
-            facts = {name: value for name, value in zip(names, json.loads(text), strict=False) if value is not None}
-            if holds(where, facts):
+        facts: defaultdict[int, dict[str, Fact]] = defaultdict(dict)
+        for name in names_of(where):
+            rows = self._rows("SELECT key, value FROM facts JOIN names USING (name_key) WHERE name = ?", _text(name))
+            for key, value in rows:
+                facts[key][name] = json.loads(value) if isinstance(value, bytes) else value
+        nothing: dict[str, Fact] = {}
+        for (key,) in self._rows("SELECT key FROM runs WHERE whole = 1 ORDER BY start DESC, folder DESC"):
+            if holds(where, facts.get(key, nothing)):
                 yield key
 
     def _rows(self, query: str, *values: object) -> Iterable[Any]:
@@ -171,10 +179,15 @@ def _refresh(connection: sqlite3.Connection, runs: Path, progress: Progress) -> 
     try:
         with _transaction(connection):
             _forget(connection, [*gone, *changed])
-            for folder in changed:
-                found = read_entry(runs / folder)  # which may write down that it was killed
-                _keep(connection, folder, _stamp(str(runs / folder)), found)
-                progress.advance(label, int(stamps[folder].split(":", 1)[0] or 0))
+            names: dict[str, int] = dict(connection.execute("SELECT name, name_key FROM names"))
+            for start in range(0, len(changed), _AT_ONCE):
+                facts: list[tuple[int, int, Any]] = []
+                for folder in changed[start : start + _AT_ONCE]:
+                    found = read_entry(runs / folder)  # which may write down that it was killed
+                    facts += _keep(connection, names, (folder, _stamp(str(runs / folder))), found)
+                    progress.advance(label, int(stamps[folder].split(":", 1)[0] or 0))
+                facts.sort(key=lambda row: row[:2])  # so that a tree of a million grows at its ends
+                connection.executemany("INSERT INTO facts VALUES (?, ?, ?)", facts)
     finally:
         progress.finish(label)
 
@@ -228,38 +241,54 @@ def _of_file(path: str) -> str:
         found = os.lstat(path)
     except OSError:
         return ""
-    return f"{found.st_size}:{found.st_mtime_ns}:{found.st_ctime_ns}:{found.st_ino}"
+    return f"{found.st_size}:{found.st_ctime_ns}:{found.st_ino}"
 
 
 def _forget(connection: sqlite3.Connection, folders: Sequence[str]) -> None:
     for folder in folders:
-        row = connection.execute("SELECT key FROM runs WHERE folder = ?", (folder,)).fetchone()
+        row = connection.execute("SELECT key, names FROM runs WHERE folder = ?", (folder,)).fetchone()
         if row:
-            connection.execute("DELETE FROM facts WHERE key = ?", row)
-            connection.execute("DELETE FROM runs WHERE key = ?", row)
+            names = [(int(name), row[0]) for name in row[1].split()]
+            connection.executemany("DELETE FROM facts WHERE name_key = ? AND key = ?", names)
+            connection.execute("DELETE FROM runs WHERE key = ?", row[:1])
 
 
-def _keep(connection: sqlite3.Connection, folder: str, stamp: str, found: Read) -> None:
+def _keep(
+    connection: sqlite3.Connection, names: dict[str, int], folder: tuple[str, str], found: Read
+) -> list[tuple[int, int, Any]]:
+    """Keep the run of a folder and its stamp; the rows of facts that are to be kept too."""
+    facts = {_name_key(connection, names, _text(name)): _value(value) for name, value in found.facts.items()}
     entry = found.entry
     row = (
-        folder,
-        stamp,
+        *folder,
         entry.start if entry else "",
         entry is not None,
         found.problem,
         found.running,
-        _json(entry.to_dict()) if entry else "",
+        json.dumps(entry.to_dict()) if entry else "",
+        " ".join(map(str, facts)),
     )
-    insert = "INSERT INTO runs (folder, stamp, start, whole, problem, running, entry) VALUES (?, ?, ?, ?, ?, ?, ?)"
-    key = connection.execute(insert, row).lastrowid
-    facts = {_safe(name): value for name, value in found.facts.items()}
-    connection.execute("INSERT INTO facts VALUES (?, ?)", (key, _json(facts)))
+    columns = "folder, stamp, start, whole, problem, running, entry, names"
+    insert = f"INSERT INTO runs ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - names of columns
+    key = connection.execute(insert, row).lastrowid or 0
+    return [(name, key, value) for name, value in facts.items()]
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace").decode()
+def _name_key(connection: sqlite3.Connection, names: dict[str, int], name: str) -> int:
+    if name not in names:
+        names[name] = connection.execute("INSERT INTO names (name) VALUES (?)", (name,)).lastrowid or 0
+    return names[name]
 
 
-def _safe(name: str) -> str:
-    """A name as a key that SQLite's paths of JSON can have between quotes."""
-    return name if _PLAIN.fullmatch(name) else quote(name, safe="/:@+ ", errors="replace")
+def _value(fact: Fact) -> str | int | float | bytes:
+    """A fact as SQLite has it; JSON of what it has not: lists, truth values, long numbers."""
+    if isinstance(fact, str):
+        return _text(fact)
+    if isinstance(fact, float) or (type(fact) is int and -_LONGEST < fact < _LONGEST):
+        return fact
+    return json.dumps(fact).encode()
+
+
+def _text(text: str) -> str:
+    """Without halves of pairs, which are no text."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()

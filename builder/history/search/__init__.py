@@ -4,7 +4,7 @@
 """
 
 from builder.history.search.evaluate import holds
-from builder.history.search.expression import Expression, all_of, names_of
+from builder.history.search.expression import Expression, all_of, any_equal, names_of, one_of
 from builder.history.search.parse import parse_search
 
-__all__ = ["Expression", "all_of", "holds", "names_of", "parse_search"]
+__all__ = ["Expression", "all_of", "any_equal", "holds", "names_of", "one_of", "parse_search"]

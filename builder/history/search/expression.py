@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -56,6 +56,16 @@ Expression = Comparison | Has | Not | Every | Some
 def all_of(*parts: Expression) -> Expression:
     """What holds where all parts do."""
     return parts[0] if len(parts) == 1 else Every(parts)
+
+
+def one_of(*parts: Expression) -> Expression:
+    """What holds where one of the parts does."""
+    return Some(parts)
+
+
+def any_equal(name: str, values: Iterable[str]) -> Expression:
+    """What holds where something has one of these values."""
+    return Some(tuple(Comparison(name, "=", value) for value in values))
 
 
 def names_of(expression: Expression) -> frozenset[str]:
