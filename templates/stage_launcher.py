@@ -17,13 +17,7 @@ from typing import Any
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-import launcher  # noqa: E402
-
-CONTROL_GROUPS = (
-    ("/sys/fs/cgroup/memory.peak", "/sys/fs/cgroup/cgroup.procs"),
-    ("/sys/fs/cgroup/memory/memory.max_usage_in_bytes", "/sys/fs/cgroup/memory/cgroup.procs"),
-)
-"""Of version 2 and 1: where the most memory that a container had is told, and its processes (cgroups(7))."""
+import launcher
 
 
 def main(path: str) -> int:
@@ -56,30 +50,22 @@ def run(order: dict[str, Any]) -> int:
         duration = time.monotonic() - started
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    memory, of = peak_memory(order["own_group"])
     result = {
         "exit_code": 128 - code if code < 0 else code,
         "signal": signal.Signals(-code).name if code < 0 else None,
         "duration": round(duration, 3),
-        "peak_memory": memory,
-        "peak_memory_of": of,
+        **peak_memory(order["own_group"]),
     }
     launcher._replace(order["result"], result)
     return int(result["exit_code"])
 
 
-def peak_memory(own_group: bool) -> tuple[int, str]:
-    """The most memory in bytes at a time, and of what: the container, where it has a group of its own, or the
-    largest process.
-    """
-    for file, processes in CONTROL_GROUPS if own_group else ():
-        try:
-            with open(processes, encoding="ascii") as members, open(file, encoding="ascii") as peak:
-                if "0" not in members.read().split():  # processes that are seen from here alone
-                    return int(peak.read()), "container"
-        except (OSError, ValueError):
-            continue
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024, "largest process"
+def peak_memory(own_group: bool) -> dict[str, Any]:
+    """As the launcher has it; an engine that gives no group of its own to a container leaves the largest process."""
+    if own_group:
+        return launcher.peak_memory()
+    largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+    return {"peak_memory": largest, "peak_memory_of": "largest process"}
 
 
 if __name__ == "__main__":

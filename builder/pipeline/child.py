@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 from builder.errors import EnvbuildError
 from builder.run.embedded import system_calls
@@ -73,7 +73,7 @@ class Children:
         self._children: dict[str, _Child] = {}
         self._before: dict[int, Any] = {}
 
-    def __enter__(self) -> Children:
+    def __enter__(self) -> Self:
         self._reading, self._writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._selector.register(self._reading, selectors.EVENT_READ)
         self._wakeup = signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)

@@ -28,7 +28,7 @@ OUT = "/out"
 CONTROL = "/run/envbuild"
 PYTHON = "/opt/env/bin/python"
 _LAUNCHERS = ("launcher.py", "stage_launcher.py")
-_ORDER, _RESULT = "order.json", "result.json"
+_ORDER, _RESULT, _STEPS = "order.json", "result.json", "metrics.jsonl"
 _RESULT_LIMIT = 1 << 16
 
 
@@ -55,6 +55,11 @@ class World:
     def place(self, port: Port) -> Path:
         """Where an output is written, on this machine."""
         return self.code / _below_code(port.target)
+
+    @property
+    def steps(self) -> Path:
+        """What the logger of metrics writes."""
+        return self.control / _STEPS
 
     def result(self) -> Mapping[str, Any]:
         """What the launcher tells of the end of the program; empty where it was not started, or killed too."""
@@ -102,7 +107,7 @@ def request_of(world: World, image: LocalImage, gpus: Gpus | None, labels: Mappi
     return RunRequest(
         arguments=("-I", f"{CONTROL}/stage_launcher.py", f"{CONTROL}/{_ORDER}"),
         entrypoint=(*image.config.entrypoint, PYTHON),
-        environment={"PYTHONPATH": _python_path(stage)},
+        environment={"PYTHONPATH": _python_path(stage), "ENVBUILD_METRICS": f"{CONTROL}/{_STEPS}"},
         mounts=tuple(_mounts(world)),
         user=f"{os.getuid()}:{os.getgid()}",
         network="default" if stage.network else "none",
