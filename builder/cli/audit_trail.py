@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,25 +85,8 @@ def _key() -> SshKey | None:
 
 def _actor(key: SshKey | None) -> Actor:
     """Who acts: as git knows them, else by the name of the login."""
+    from builder.history.repository import who
     from builder.records.audit.event import Actor
 
-    name = os.environ.get("GIT_AUTHOR_NAME") or _git("user.name") or _login()
-    email = os.environ.get("GIT_AUTHOR_EMAIL") or _git("user.email")
-    return Actor(name, email, key.fingerprint if key else "")
-
-
-def _git(setting: str) -> str:
-    try:
-        done = subprocess.run(["git", "config", "--get", setting], capture_output=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.decode(errors="replace").strip()
-
-
-def _login() -> str:
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):
-        return "unknown"
+    known = who(os.environ)
+    return Actor(known["name"], known["email"], key.fingerprint if key else "")

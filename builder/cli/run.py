@@ -16,6 +16,7 @@ from builder.cli.machine import make_workshop
 from builder.cli.opened_bundle import REFERENCE, bundle_here, reference_in
 from builder.cli.options import Existing, Size, full_option, no_check_option, offline_option, thin_option
 from builder.cli.output import Output
+from builder.cli.recorded_run import Recording, Running, run_recorded
 from builder.cli.running import (
     check_gpus,
     engine_option,
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
 @click.option("--read-only", is_flag=True, help="Give it a root that cannot be written to.")
 @click.option("--user", metavar="UID[:GID]", help="Run as this user [default: yours].")
 @click.option("--mount-code", is_flag=True, help="Use the working tree instead of the packed code.")
+@click.option("--why", default="", metavar="TEXT", help="Say why it is run, in its record.")
 @signature_option
 @full_option
 @thin_option
@@ -80,6 +82,8 @@ def command(output: Output, /, target: str, name: str | None, arguments: tuple[s
     """Run COMMAND of TARGET: a project, a bundle's file or folder, or `oci://HOST/NAME:TAG` in a registry.
 
     Data that COMMAND reads are held to their contract first; what breaks it stops the run. So are those of `--data`.
+
+    What was run, with what, and what came of it stays in `runs` of the project, or beside the folder of outputs.
 
     Without COMMAND, list the commands. Of a bundle in a registry, the image for this machine is fetched and kept.
     Arguments behind `--` go to the command. Its exit code is the exit code of `run`.
@@ -131,10 +135,12 @@ def command(output: Output, /, target: str, name: str | None, arguments: tuple[s
         note = port_note(name, document["commands"][name].get("port"), request, engine)
         if note:
             output.say(f"note: {note}")
-    code = engine.run(image, request)
-    if name is not None:
-        told = {"command": name, "exit-code": code, "engine": engine.name}
-        record_event("run", image.name, str(image.descriptor.digest), told, folder)
+    if name is None:
+        return engine.run(image, request)
+    what = Recording(document, folder, options["why"], options["parent"], options["id_file"])
+    code = run_recorded(wish, image, what, Running(engine, request), output)
+    told = {"command": name, "exit-code": code, "engine": engine.name}
+    record_event("run", image.name, str(image.descriptor.digest), told, folder)
     return code
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import shutil
 import stat
 import tempfile
@@ -50,6 +51,16 @@ class Runs:
     """The latest first."""
     failures: tuple[EnvbuildError, ...]
     """Folders that cannot be read, each named."""
+
+
+def new_run_id(name: str, now: datetime) -> str:
+    """A name for a run of the command or stage `name` that begins now."""
+    return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{name}-{secrets.token_hex(3)}"
+
+
+def time_text(now: datetime) -> str:
+    """A time as records have it."""
+    return now.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class OpenRun:
@@ -220,7 +231,7 @@ def _killed(kept: KeptRun) -> RunRecord:
             status = os.stat(kept.folder / name)
             times.append(status.st_mtime)
             size = status.st_size if name == LOG_FILE else size
-    end = datetime.fromtimestamp(max(times), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    end = time_text(datetime.fromtimestamp(max(times), UTC))
     return replace(
         kept.record,
         state="killed",
@@ -245,9 +256,10 @@ def _replace(folder: Path, record: RunRecord) -> None:
 
     data = readable_json(record.to_dict())
     crate = crate_json(record, folder, data)
-    _write(folder / f"{_NEXT}{RECORD_FILE}", data, renamed=False)
+    lasting = record.state != "running"
+    _write(folder / f"{_NEXT}{RECORD_FILE}", data, renamed=False, lasting=lasting)
     try:
-        _write(folder / CRATE_FILE, crate)
+        _write(folder / CRATE_FILE, crate, lasting=lasting)
     except OSError:
         with suppress(OSError):
             os.unlink(folder / f"{_NEXT}{RECORD_FILE}")
@@ -255,15 +267,16 @@ def _replace(folder: Path, record: RunRecord) -> None:
     os.replace(folder / f"{_NEXT}{RECORD_FILE}", folder / RECORD_FILE)
 
 
-def _write(path: Path, data: bytes, *, renamed: bool = True) -> None:
-    """Write a file whole, by a draft. Raises: OSError."""
+def _write(path: Path, data: bytes, *, renamed: bool = True, lasting: bool = False) -> None:
+    """Write a file whole, by a draft; one that is `lasting` also outlives a machine that stops. Raises: OSError."""
     draft = path.with_name(f"{_NEXT}{path.name}") if renamed else path
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if lasting:
+                file.flush()
+                os.fsync(file.fileno())
         if renamed:
             os.replace(draft, path)
     except OSError:

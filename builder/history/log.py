@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from builder.history.record import Log
 
@@ -144,7 +145,7 @@ class _Carrier:
             os.close(end)
         return cls(process, own, report)
 
-    def finish(self) -> dict[str, object]:
+    def finish(self) -> dict[str, Any]:
         """Give the caller its outputs back; what the carrier tells once everything was carried."""
         for number, own in enumerate(self.own, 1):
             os.dup2(own, number)

@@ -127,6 +127,9 @@ class Engine(Protocol):
     def unavailable(self) -> str | None:
         """Why this engine cannot run anything here, in one sentence, or None if it can. Fast."""
 
+    def version(self) -> str:
+        """Its version, empty if it does not tell. Fast."""
+
     def run(self, image: LocalImage, request: RunRequest) -> int:
         """Run a command and wait for it: its exit code, or 128 and the number of the signal that ended it.
 

@@ -63,6 +63,12 @@ class PodmanEngine:
             return "`podman` speaks to another machine; set DOCKER_HOST to its socket and use the docker engine"
         return None
 
+    def version(self) -> str:
+        """That of Podman here."""
+        with suppress(EnvbuildError, KeyError, TypeError):
+            return str(self._facts["version"]["Version"])[:100]
+        return ""
+
     def run(self, image: LocalImage, request: RunRequest) -> int:
         """Run a command in a container, which is removed afterwards.
 

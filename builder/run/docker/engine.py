@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
+from builder.errors import EnvbuildError
 from builder.image.engine.connection import Connection
 from builder.run.docker.container import Host, check_terminal, run_container
 from builder.run.docker.load import load_image
@@ -23,6 +25,12 @@ class DockerEngine:
     def unavailable(self) -> str | None:
         """Why no engine answers, or None if one does."""
         return self._connection.unavailable()
+
+    def version(self) -> str:
+        """The engine's own."""
+        with suppress(EnvbuildError):
+            return self._connection.version()
+        return ""
 
     def run(self, image: LocalImage, request: RunRequest) -> int:
         """Run a command in a container, which is removed afterwards.

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from builder import __version__
 from builder.errors import EnvbuildError
 from builder.oci.documents import ImageConfig
 from builder.progress import Progress, Silent
@@ -52,6 +53,10 @@ class EmbeddedEngine:
             causes = error.why if isinstance(error, EnvbuildError) else (str(error),)
             return "namespaces do not work here: " + "; ".join((*causes, *obstacles()))
         return None
+
+    def version(self) -> str:
+        """That of envbuild, whose part it is."""
+        return __version__
 
     def run(self, image: LocalImage, request: RunRequest) -> int:
         """Run a command and wait for it: its exit code, or 128 and the number of the signal that ended it.

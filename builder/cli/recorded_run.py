@@ -1,0 +1,110 @@
+"""The run that `envbuild run` leaves in `runs`: where it goes, what is known before it, what is said of it after."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from builder.errors import EnvbuildError
+
+if TYPE_CHECKING:
+    from builder.cli.output import Output
+    from builder.run.interface import Engine, LocalImage, RunRequest
+    from builder.run.prepare import Wish
+    from builder.run.recorded import Known
+    from builder.spec import LoadedProject
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What a record is made of, besides what is run."""
+
+    document: Mapping[str, Any]
+    """The `bundle.json` of the image."""
+    folder: Path | None
+    """Of the project; None, if a bundle is run."""
+    why: str = ""
+    parent: str | None = None
+    id_file: Path | None = None
+    """Where the name of the run is written for whoever started this command."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A command that is ready to be run."""
+
+    engine: Engine
+    request: RunRequest
+
+
+def run_recorded(wish: Wish, image: LocalImage, what: Recording, running: Running, output: Output) -> int:
+    """Run a command, and leave a run in the project's `runs`, or beside the folder of outputs; its exit code.
+
+    Where the run cannot be recorded that is told, and the command is run, and its exit code counts, all the same.
+    """
+    from builder.history.folder import RUNS, OpenRun
+    from builder.run.recorded import Recorder, first_record
+
+    out = wish.output or Path()
+    root = what.folder or out.parent
+    known, files = _known(image, what, running.engine)
+    record = first_record(wish, known, datetime.now(UTC))
+    try:
+        run = OpenRun.begin(root, record, files)
+    except EnvbuildError as error:
+        output.say(f"warning: {_sentence(error)}")
+        return running.engine.run(image, running.request)
+    if what.id_file:
+        what.id_file.write_text(f"{record.id}\n", "utf-8")
+    ended = Recorder(out, image.store).run(run, lambda: running.engine.run(image, running.request))
+    for note in ended.record.notes:
+        output.say(f"note: {_shown(note)}")
+    if ended.failure:
+        output.say(f"warning: {_sentence(ended.failure)}; the exit code of `{record.command}` is {ended.code}")
+    else:
+        output.say(f"recorded in {root / RUNS / record.id}")
+    return ended.code
+
+
+def _known(image: LocalImage, what: Recording, engine: Engine) -> tuple[Known, Mapping[str, bytes]]:
+    """What is known before a run, and the files that tell it."""
+    from builder.history.folder import PATCH_FILE
+    from builder.history.host import host_facts
+    from builder.history.repository import read_repository, who
+    from builder.run.recorded import Known
+    from builder.spec.load import PROJECT_FILE, load_project
+
+    loaded = load_project(what.folder / PROJECT_FILE) if what.folder else None
+    state = read_repository(what.folder, _written(loaded)) if what.folder and loaded else None
+    known = Known(
+        document=what.document,
+        image=str(image.descriptor.digest),
+        platform=str(image.config.platform),
+        environment=loaded.environment.name if loaded else "",
+        repository=state,
+        who=who(os.environ, what.folder),
+        host=host_facts(f"{engine.name} {engine.version()}".strip()),
+        why=what.why,
+        parent=what.parent,
+    )
+    return known, ({PATCH_FILE: state.patch} if state and state.patch is not None else {})
+
+
+def _written(loaded: LoadedProject) -> Iterator[str]:
+    """What is no part of a project's code: what its stages write, and its model."""
+    project = loaded.project
+    yield from (output for stage in project.stages.values() for output in stage.written)
+    if project.model and project.model.path:
+        yield project.model.path
+
+
+def _sentence(error: EnvbuildError) -> str:
+    return _shown(": ".join((error.what, *error.why)))
+
+
+def _shown(text: str) -> str:
+    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
