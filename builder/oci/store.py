@@ -147,7 +147,7 @@ class Store(Layout):
             _usage(name, self.root / folder)
             for name, folder in (
                 ("blobs", "blobs"), ("records", "records"), ("unpacked layers", "unpacked"),
-                ("indexes of conda channels", "conda"), ("unfinished", "tmp"),
+                ("indexes of conda channels", "conda"), ("outputs of stages and runs", "kept"), ("unfinished", "tmp"),
             )
         )  # fmt: skip
 

@@ -13,7 +13,7 @@ from builder.history.kept.restoring import has
 from builder.oci.store import Store
 
 RESULT_FORMAT = 1
-_RESULTS = "results"
+RESULTS = "results"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +54,13 @@ class Result:
 
 def keep_result(store: Store, key: str, result: Result) -> None:
     """Keep what came of the stage with this key (hexadecimal); its outputs are kept before."""
-    Kept.of(store).keep_record(_RESULTS, key, result.to_dict())
+    Kept.of(store).keep_record(RESULTS, key, result.to_dict())
 
 
 def result_of(store: Store, key: str) -> Result | None:
     """What came of the stage with this key, where all of its outputs are kept, as they were."""
     kept = Kept.of(store)
-    value = kept.record(_RESULTS, key)
+    value = kept.record(RESULTS, key)
     if value is None:
         return None
     try:

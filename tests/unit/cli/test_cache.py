@@ -10,6 +10,10 @@ from typing import Any
 import pytest
 from made_locks import made_deb, made_wheel, write_made_environment
 
+from builder.history.content import Content
+from builder.history.folder import OpenRun
+from builder.history.kept import Result, has, keep, keep_result, result_of
+from builder.history.record import RunRecord
 from builder.lock.artifact import Build, Sdist
 from builder.oci.digest import Digest
 from builder.oci.store import BUILT_WHEELS, CHECKOUTS, Store
@@ -39,6 +43,55 @@ def test_built_alone_deletes_nothing(envbuild: Any, tmp_path: Path, monkeypatch:
     code, _, errors = envbuild("cache", "prune", "--built")
     assert code == 2
     assert "`--built` goes with `--all`" in errors
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Store, dict[str, Content]]:
+    """A store that has the outputs of two stages, and what they are."""
+    monkeypatch.setenv("ENVBUILD_CACHE", str(tmp_path / "store"))
+    store = Store(tmp_path / "store")
+    store.create()
+    contents = {}
+    for name in ("old", "new"):
+        with store.scratch() as scratch:
+            (scratch / "out").mkdir()
+            (scratch / "out/model").write_bytes(name.encode())
+            contents[name] = keep(store, scratch / "out")
+        keep_result(store, Digest.of(name.encode()).hex, Result({"/app/out": contents[name]}))
+    return store, contents
+
+
+def test_outputs_stay_unless_they_are_named(envbuild: Any, kept: tuple[Store, dict[str, Content]]) -> None:
+    store, contents = kept
+    code, _, errors = envbuild("cache", "prune", "--all", "--built")
+    assert code == 0
+    assert "kept 4 files of outputs" in errors  # a list of files and a file each
+    assert all(has(store, content) for content in contents.values())
+    assert "outputs of stages and runs" in envbuild("cache", "size")[1]
+    assert envbuild("cache", "prune", "--outputs")[0] == 0
+    assert not any(has(store, content) for content in contents.values())
+    assert result_of(store, Digest.of(b"new").hex) is None
+
+
+def test_outputs_that_a_project_names_stay(
+    envbuild: Any, kept: tuple[Store, dict[str, Content]], tmp_path: Path
+) -> None:
+    store, contents = kept
+    record = RunRecord(
+        "20260131T235959Z-train-3f9a01", "stage", "train", "running", "2026-01-31T23:59:59Z",
+        outputs={"out": contents["new"]},
+    )  # fmt: skip
+    (tmp_path / "project").mkdir()
+    run = OpenRun.begin(tmp_path / "project", record)
+    assert envbuild("cache", "prune", "--outputs", "--except", str(tmp_path / "project"))[0] == 0
+    run.discard()
+    assert (has(store, contents["new"]), has(store, contents["old"])) == (True, False)
+    assert result_of(store, Digest.of(b"new").hex)
+    assert result_of(store, Digest.of(b"old").hex) is None
+    code, _, errors = envbuild("cache", "prune", "--outputs", "--except", str(tmp_path / "project"))
+    assert (code, "names no outputs" in errors) == (1, True)
+    assert has(store, contents["new"])
+    assert envbuild("cache", "prune", "--except", str(tmp_path))[0] == 2
 
 
 def test_built_wheels_are_written_for_other_machines(envbuild: Any, work: Path, tmp_path: Path) -> None:
