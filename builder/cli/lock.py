@@ -15,6 +15,7 @@ from builder.cli.interrupt import interruptible
 from builder.cli.lock_data import DataWork, failure_as_json, rehash_option
 from builder.cli.lock_diff import command as diff
 from builder.cli.lock_export import Export, export_options
+from builder.cli.lock_modules import lock_modules
 from builder.cli.options import json_option, path_argument
 from builder.cli.output import Output, count, print_json, show_error_of
 from builder.cli.subcommands import CommandWithSubcommands
@@ -62,17 +63,25 @@ def command(output: Output, /, path: Path, all_: bool, as_json: bool, **options:
     data_work = DataWork(output, options["check"], options["upgrade"], options.pop("rehash"), options["online"])
     work = _work(output, **options)
     if all_:
-        return _print_all(_lock_all(path, work) | data_work.all(path), as_json, output)
+        others = data_work.all(path) | _modules_of_all(path, output, options["check"])
+        return _print_all(_lock_all(path, work) | others, as_json, output)
     data = data_work.before_others(path)
+    modules = lock_modules(path, output, check=options["check"], data=data.lock)
+    if modules.error and not options["check"]:
+        raise modules.error
     outcome = work(load_environment(path))
     if not outcome.error:
         data.write()
+        modules.write()
     if as_json:
-        print_json(data.beside(outcome.as_json()))
+        print_json(modules.beside(data.beside(outcome.as_json())))
     if outcome.error:
         data.show_before(outcome.error)
+        modules.show_before(outcome.error)
         raise outcome.error
+    modules.show_before(data.error)
     data.finish(output)
+    modules.finish(output)
     _say(outcome, options, output)
     if not as_json:
         click.echo(str(outcome.digest))
@@ -225,6 +234,19 @@ def _lock_all(folder: Path, work: Callable[[LoadedEnvironment], _Outcome]) -> di
                 pending.setdefault(loaded.file, pool.submit(work, loaded))
         outcomes |= {file: future.result() for file, future in pending.items()}
     return dict(sorted(outcomes.items()))
+
+
+def _modules_of_all(folder: Path, output: Output, check: bool) -> dict[Path, Any]:
+    """What came of the modules of every project below `folder`, by a path below what is shown of each."""
+    from builder.lock.locking import find_environments
+
+    outcomes = {}
+    for file in find_environments(folder):
+        outcome = lock_modules(file, output, check=check)
+        outcome.write()
+        if outcome.loaded:
+            outcomes[Path(f"{file.parent} (modules)") / file.name] = outcome
+    return outcomes
 
 
 def _print_all(outcomes: dict[Path, _Outcome], as_json: bool, output: Output) -> int:

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from builder.errors import EnvbuildError
-from builder.spec.load import load_project
+from builder.spec.load import LOCK_FOLDER, load_project
 
 if TYPE_CHECKING:
     from builder.cli.output import Output
+    from builder.lock.data.hashing import Hasher
     from builder.oci.store import Store
+    from builder.pipeline.modules.folder import Places
     from builder.pipeline.resolve import Pipeline
+    from builder.pipeline.step import Modules
     from builder.spec import LoadedProject
 
 
@@ -39,4 +42,24 @@ def open_pipeline(loaded: LoadedProject, names: tuple[str, ...], store: Store, o
     platform = host_platform()
     hasher = Hasher(store, time.time_ns, output.progress() or Silent())
     key = functools.partial(environment_key, platform=platform)
-    return resolve(loaded, Surroundings(hasher, key, str(platform)), names)
+    return resolve(loaded, Surroundings(hasher, key, str(platform), taken_modules(loaded, hasher, output)), names)
+
+
+def taken_modules(loaded: LoadedProject, hasher: Hasher, output: Output) -> Modules | None:
+    """What takes the modules that stages use, as they were locked; None where none do. Raises: EnvbuildError."""
+    if all(stage.uses is None for stage in loaded.project.stages.values()):
+        return None
+    from builder.lock.modules import read_modules_lock
+    from builder.pipeline.modules.take import Taken
+
+    lock = read_modules_lock(loaded.folder / LOCK_FOLDER)
+    return Taken(loaded, module_places(loaded, hasher, output), lock.modules)
+
+
+def module_places(loaded: LoadedProject, hasher: Hasher, output: Output) -> Places:
+    """Where modules are, and what fetches them."""
+    from builder.cli.machine import make_fetcher
+    from builder.pipeline.modules.folder import Places
+
+    artifacts = functools.cache(lambda: make_fetcher(hasher.store, output).artifacts)
+    return Places(loaded.folder, hasher, artifacts)
