@@ -13,6 +13,8 @@ from builder.history.record import RunRecord
 from builder.history.search.facts import Fact, facts_of
 from builder.history.tags import read_tags
 
+_NOT_TOLD = frozenset(("format", "host", "log", "notes", "steps"))
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -57,6 +59,8 @@ class Read:
     entry: Entry | None = None
     facts: Mapping[str, Fact] = field(default_factory=dict)
     problem: str | None = None
+    told: Mapping[str, Any] | None = None
+    """Of the record, what was read and written, by digest, and by whom: keys of its document, and `changed`."""
 
     @property
     def running(self) -> bool:
@@ -76,7 +80,9 @@ def read_entry(folder: Path) -> Read:
         tags = read_tags(folder)
     except EnvbuildError as error:
         problem = _told(error)
-    return Read(Entry.of(kept.record, tags, kept.changed is not None), facts_of(kept.record, tags), problem)
+    entry = Entry.of(kept.record, tags, kept.changed is not None)
+    told = {key: value for key, value in kept.record.to_dict().items() if key not in _NOT_TOLD}
+    return Read(entry, facts_of(kept.record, tags), problem, {**told, "changed": kept.changed})
 
 
 def _told(error: EnvbuildError) -> str:

@@ -24,7 +24,7 @@ from builder.history.search import Expression, holds, names_of
 from builder.history.search.facts import Fact
 from builder.progress import Progress, Silent
 
-INDEX_FORMAT = 1
+INDEX_FORMAT = 2
 """Moves where the index of a run would be another; an index of another format is made again."""
 _BUSY_SECONDS = 20.0
 _AT_ONCE = 2000
@@ -37,6 +37,7 @@ CREATE TABLE runs (key INTEGER PRIMARY KEY AUTOINCREMENT, folder TEXT UNIQUE NOT
 CREATE INDEX by_start ON runs (whole, start, folder);
 CREATE TABLE names (name_key INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL);
 CREATE TABLE facts (name_key INTEGER, key INTEGER, value, PRIMARY KEY (name_key, key)) WITHOUT ROWID;
+CREATE TABLE told (key INTEGER PRIMARY KEY, told TEXT NOT NULL);
 """
 
 
@@ -74,6 +75,11 @@ class RunIndex:
             "SELECT folder FROM runs WHERE whole = 1 AND folder GLOB ? ORDER BY start DESC, folder DESC", pattern
         )
         return [row[0] for row in rows if not last or row[0].rpartition("-")[2].startswith(part)]
+
+    def told(self) -> Iterator[dict[str, Any]]:
+        """What each run read and wrote (`Read.told`), the latest first."""
+        rows = self._rows("SELECT told FROM told JOIN runs USING (key) ORDER BY start DESC, folder DESC")
+        yield from (json.loads(row[0]) for row in rows)
 
     def count(self) -> int:
         """How many runs there are."""
@@ -251,6 +257,7 @@ def _forget(connection: sqlite3.Connection, folders: Sequence[str]) -> None:
             names = [(int(name), row[0]) for name in row[1].split()]
             connection.executemany("DELETE FROM facts WHERE name_key = ? AND key = ?", names)
             connection.execute("DELETE FROM runs WHERE key = ?", row[:1])
+            connection.execute("DELETE FROM told WHERE key = ?", row[:1])
 
 
 def _keep(
@@ -271,6 +278,8 @@ def _keep(
     columns = "folder, stamp, start, whole, problem, running, entry, names"
     insert = f"INSERT INTO runs ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - names of columns
     key = connection.execute(insert, row).lastrowid or 0
+    if found.told is not None:
+        connection.execute("INSERT INTO told VALUES (?, ?)", (key, json.dumps(found.told)))
     return [(name, key, value) for name, value in facts.items()]
 
 

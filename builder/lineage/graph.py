@@ -75,7 +75,7 @@ class Lineage:
                         table[sha256].append((activity.id, part))
             for path, sha256 in activity.beside.items():
                 if sha256 != EMPTY:
-                    users[sha256].append((activity.id, Part(path, sha256)))
+                    users[sha256].append((activity.id, Part(path, sha256, "beside")))
         return cls(known, users, makers)
 
     def digests(self) -> Collection[str]:
@@ -127,7 +127,7 @@ class Lineage:
         activity = self.activities.get(node)
         if activity is None:
             return
-        beside = (Part(path, sha256) for path, sha256 in activity.beside.items() if sha256 != EMPTY)
+        beside = (Part(path, sha256, "beside") for path, sha256 in activity.beside.items() if sha256 != EMPTY)
         for part in (*activity.used, *beside):
             for sha256 in part.digests():
                 thing = f"{THING}{sha256}"

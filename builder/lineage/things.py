@@ -11,7 +11,8 @@ from builder.history.content import Content, Row
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 """The digest of no bytes: files that are empty have nothing to do with each other."""
 
-PartKind = Literal["file", "folder", "code", "image"]
+PartKind = Literal["file", "folder", "code", "image", "beside"]
+"""`code` is all code of an activity by one digest; `beside` a file of it, or of a contract."""
 ActivityKind = Literal["command", "stage", "image", "bundle"]
 
 
