@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from builder.cli.machine import open_store
 from builder.cli.options import project_option
 from builder.cli.output import Output, print_json, printable
-from builder.cli.pipeline import load_stages
+from builder.cli.pipeline import load_stages, taken_modules
 
 if TYPE_CHECKING:
     from builder.records.graph import Graph
@@ -39,12 +41,15 @@ def command(
 
     Only the spec is read: no input has to be there.
     """
+    from builder.lock.data.hashing import Hasher
     from builder.oci.layout import write_atomically
     from builder.pipeline.declared import check_known, declare
     from builder.pipeline.drawing import document_of, graph_of
     from builder.pipeline.graph import with_needed
 
-    declared = declare(load_stages(project))
+    loaded = load_stages(project)
+    hasher = Hasher(open_store(), time.time_ns)
+    declared = declare(loaded, taken_modules(loaded, hasher, output))
     check_known(stages, declared)
     wanted = with_needed(stages or declared.steps, declared.needs)
     steps = [step for name, step in declared.steps.items() if name in wanted]

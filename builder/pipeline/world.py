@@ -139,7 +139,7 @@ def _order(stage: ResolvedStage, own_group: bool) -> dict[str, Any]:
         "arguments": list(stage.arguments),
         "parameters": stage.parameters,
         "seed": stage.seed,
-        "data": [port.path for port in stage.inputs if port.source == "data"],
+        "data": [port.path for port in stage.inputs if port.target == f"/data/{port.path}"],
         "variables": dict(stage.variables),
         "own_group": own_group,
         "result": f"{CONTROL}/{_RESULT}",
