@@ -29,7 +29,7 @@ _NAMED = 24
 """Runs that a legend names at most."""
 _LONGEST = 60
 """Characters of a text in a picture."""
-_SETTINGS = {"svg.hashsalt": "envbuild", "svg.fonttype": "path", "font.family": "DejaVu Sans", "text.usetex": False,
+_SETTINGS: Any = {"svg.hashsalt": "envbuild", "svg.fonttype": "path", "font.family": "DejaVu Sans", "text.usetex": False,
              "text.parse_math": False, "axes.unicode_minus": False, "path.simplify": False}  # fmt: skip
 
 
@@ -49,6 +49,24 @@ class Point:
     label: str
     x: float | str
     y: float
+
+
+@contextmanager
+def _settings() -> Iterator[None]:
+    """Matplotlib with these settings alone, whatever this machine has. Raises: EnvbuildError, without matplotlib."""
+    import warnings
+
+    try:
+        import matplotlib as mpl
+    except ImportError as error:
+        raise EnvbuildError(
+            "nothing can be drawn here", "matplotlib is not installed", "Run `pip install 'envbuild[plot]'`"
+        ) from error
+    with mpl.rc_context(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a letter that the font does not have is drawn as a box
+        mpl.rcdefaults()
+        mpl.rcParams.update(_SETTINGS)
+        yield
 
 
 @_settings()
@@ -124,24 +142,6 @@ def _shade(share: float) -> tuple[float, float, float]:
 def _style(number: int) -> dict[str, Any]:
     dash = _DASHES[number // len(_COLOURS) % len(_DASHES)]
     return {"color": _COLOURS[number % len(_COLOURS)], "linestyle": dash, "linewidth": 1.5, "markersize": 4}
-
-
-@contextmanager
-def _settings() -> Iterator[None]:
-    """Matplotlib with these settings alone, whatever this machine has. Raises: EnvbuildError, without matplotlib."""
-    import warnings
-
-    try:
-        import matplotlib as mpl
-    except ImportError as error:
-        raise EnvbuildError(
-            "nothing can be drawn here", "matplotlib is not installed", "Run `pip install 'envbuild[plot]'`"
-        ) from error
-    with mpl.rc_context(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a letter that the font does not have is drawn as a box
-        mpl.rcdefaults()
-        mpl.rcParams.update(_SETTINGS)
-        yield
 
 
 def _figure(width: float = 6.4) -> tuple[Figure, Axes]:
