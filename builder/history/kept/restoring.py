@@ -118,6 +118,7 @@ class _Layer:
 
     def lay(self, content: Content, rows: tuple[Row, ...], place: Path) -> None:
         label = f"restoring {content.sha256[:12]}"
+        made = set()
         self.progress.start(label, sum(row[2] for row in rows))
         try:
             if content.kind == "folder":
@@ -125,7 +126,9 @@ class _Layer:
                 check_rows(rows)
             for path, sha256, size in rows:
                 at = place / path if path else place
-                at.parent.mkdir(parents=True, exist_ok=True)
+                if at.parent not in made:
+                    at.parent.mkdir(parents=True, exist_ok=True)
+                    made.add(at.parent)
                 self._lay_file(self.kept.path(Digest(sha256)), at, size, is_executable=path in self.executable)
                 self.progress.advance(label, size)
         finally:
@@ -137,8 +140,6 @@ class _Layer:
             if size >= LINKED and not is_executable and files.link(source, place):
                 return
             files.copy(source, place)
-        status = source.stat()
-        os.utime(place, ns=(status.st_atime_ns, status.st_mtime_ns))
         if is_executable:
             os.chmod(place, place.stat().st_mode | _EXECUTE)
 
