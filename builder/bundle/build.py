@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 from builder.bundle.inside.described import describe, license_notes, package_records, project_records
 from builder.bundle.inside.documents import Contents, bundle_files
+from builder.bundle.inside.origin import Origin, latest_origin
 from builder.bundle.inside.promises import ALL, Checking, with_promises
-from builder.bundle.inside.recorded import run_of_model
 from builder.bundle.inside.scan import with_scan
 from builder.bundle.parts.code import code_files, content_digest
 from builder.bundle.parts.data import Packing, packed_data
@@ -102,12 +102,15 @@ def build_project(
     workshop: Workshop,
     packing: Packing = "default",
     checking: Checking = ALL,
+    origin: Origin | None = None,
 ) -> Built:
     """The project's images, one a platform; `packing` says which data are in them, `checking` which must be promised.
 
+    `origin` is the run that the model is of, where one is named: else the newest that wrote just these files.
+
     Raises: EnvbuildError, DigestMismatchError.
     """
-    contents = gather(loaded, lock, workshop.fetcher, packing, checking)
+    contents = gather(loaded, lock, workshop.fetcher, packing, checking, origin)
     plans = [make_plan(lock, platform) for platform in sorted(platforms)]
     packages = {plan.platform: packages_of(lock, plan.platform, workshop) for plan in plans}
     notes = (*license_notes(loaded.project, packages), *contents.notes)
@@ -118,7 +121,12 @@ def build_project(
 
 
 def gather(
-    loaded: LoadedProject, lock: Lock, fetcher: Fetcher, packing: Packing = "default", checking: Checking = ALL
+    loaded: LoadedProject,
+    lock: Lock,
+    fetcher: Fetcher,
+    packing: Packing = "default",
+    checking: Checking = ALL,
+    origin: Origin | None = None,
 ) -> Contents:
     """What of the project's folder goes into its bundle, and the weights and data that it names by URL.
 
@@ -132,10 +140,10 @@ def gather(
     files = {name: command.params for name, command in project.commands.items() if command.params}
     code = code_files(folder, project.code, frozenset(files.values()))
     data = entries(loaded)
-    model = packed_model(loaded, data.model, fetcher)
+    model = packed_model(loaded, data.model, fetcher, origin.model if origin else None)
     card = project.model.card if project.model else None
     shared = loaded.environment.file if loaded.environment.file != loaded.file else None
-    run = run_of_model(loaded, model)
+    origin = origin or latest_origin(loaded, model)
     contents = Contents(
         code,
         model,
@@ -149,7 +157,8 @@ def gather(
         packed_data(loaded, data.data, packing, fetcher),
         read_bytes(lock_folder(loaded)),
         {path: (loaded.environment.file.parent / path).read_bytes() for path in lock.document.inputs},
-        records=(run,) if run else (),
+        records=(origin.record(),) if origin else (),
+        run=origin.told_now if origin else None,
         model_files=recognised(model),
     )
     contents = with_promises(contents, loaded, fetcher, checking)

@@ -11,6 +11,7 @@ import posixpath
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal, cast
 
 from builder.bundle.build import Built
@@ -70,14 +71,16 @@ _PRECISIONS = frozenset(
 _SCALES = ((10**15, "Q"), (10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "K"))
 
 
-def with_model(built: Built, loaded: LoadedProject, workshop: Workshop, form: Form = "shared") -> Built:
+def with_model(
+    built: Built, loaded: LoadedProject, workshop: Workshop, form: Form = "shared", place: Path | None = None
+) -> Built:
     """The images with the project's model beside them in their index; as they are, if it has none yet.
 
-    Digests of images do not depend on it.
+    Digests of images do not depend on it. The model is in `place`, if not at its path.
 
     Raises: EnvbuildError, DigestMismatchError, if the model cannot be read or changed meanwhile.
     """
-    files = packed_model(loaded, entries(loaded).model, workshop.fetcher) if form != "none" else ()
+    files = packed_model(loaded, entries(loaded).model, workshop.fetcher, place) if form != "none" else ()
     if not files:
         return built
     store = workshop.store

@@ -11,6 +11,7 @@ import click
 from builder.cli.audit_trail import record_event
 from builder.cli.deliver import Delivered, Delivery, built_as_json, check, pack_built, push_built, push_option
 from builder.cli.machine import make_workshop, this_builder
+from builder.cli.model_run import allow_stale_option, of_run, run_option
 from builder.cli.options import (
     full_option,
     json_option,
@@ -56,6 +57,8 @@ deny_option = click.option(
     show_default=True,
     help="How the model is listed beside the images, for readers of models.",
 )
+@run_option
+@allow_stale_option
 @push_option
 @click.option(
     "--builder-id",
@@ -76,6 +79,8 @@ def command(
     target: Path | None,
     packing: Packing | None,
     modelpack: Form,
+    run: str | None,
+    allow_stale: bool,
     push: Reference | None,
     builder_id: str | None,
     denied: tuple[str, ...],
@@ -97,6 +102,9 @@ def command(
 
     A package whose licence cannot be met without one of `--deny-license`, or of `licenses` in the spec, stops it.
 
+    The model is that of `--run`, or what is at its path. Where a run is recorded that made it, and its code, data or
+    lock have changed since, nothing is packed, unless `--allow-stale` says so, which the bundle records.
+
     Beside the images is the model as a CNCF ModelPack artifact, which shares their layers; `--modelpack raw` gives its
     files blobs of their own instead, for readers that take no tars.
 
@@ -112,16 +120,18 @@ def command(
     file = target or Path(f"{project.name}.tar")
     check(Delivery(file), project.platforms)
     workshop = make_workshop(output, workers, offline=offline)
-    built = project.build(workshop, output)
-    built = with_model(built, loaded, workshop, modelpack)
-    built = with_provenance(built, loaded, project.lock, builder, workshop.store)
-    size = pack_built(built, file, workshop, output, _left_out(project, workshop))
+    with workshop.store.scratch() as scratch:
+        project = of_run(project, run, workshop, output, allow_stale=allow_stale, scratch=scratch)
+        built = project.build(workshop, output)
+        built = with_model(built, loaded, workshop, modelpack, project.origin.model if project.origin else None)
+        built = with_provenance(built, loaded, project.lock, builder, workshop.store)
+        size = pack_built(built, file, workshop, output, _left_out(project, workshop))
     for note in built.notes:
         output.say(note)
     if packing == "thin":
         output.say(f"{file} is thin: `docker load` cannot read it; `envbuild run` and `envbuild push` can")
     model = loaded.project.model
-    if model and model.path and not (loaded.folder / model.path).exists():
+    if model and model.path and not run and not (loaded.folder / model.path).exists():
         output.say(f"no model is packed: there is nothing at `{loaded.folder / model.path}` yet")
     pushed = push_built(built, built.index, push, workshop, output) if push else None
     delivered, digest = Delivered(file, size, pushed), str(built.index.digest)

@@ -11,6 +11,7 @@ import click
 from builder.cli.audit_trail import record_event
 from builder.cli.interrupt import interruptible
 from builder.cli.machine import make_workshop
+from builder.cli.model_run import allow_stale_option, of_run, run_option
 from builder.cli.opened_bundle import REFERENCE, completed
 from builder.cli.options import Existing, json_option, no_check_option, offline_option, platform_option, workers_option
 from builder.cli.output import Output, print_json, size_text
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 @click.command("push", short_help="Push the images of a project, an environment or a bundle to a registry.")
 @click.argument("target", type=Existing())
 @click.argument("reference", metavar="HOST/NAME[:TAG]")
+@run_option
+@allow_stale_option
 @platform_option
 @workers_option
 @no_check_option
@@ -38,6 +41,8 @@ def command(
     output: Output,
     target: Path,
     reference: str,
+    run: str | None,
+    allow_stale: bool,
     platforms: tuple[str, ...],
     workers: int | None,
     no_check: bool,
@@ -47,20 +52,24 @@ def command(
     """Push TARGET: the project or environment there, built from its lock first, or a bundle's file or folder as it is.
 
     What the registry has already is not sent again. Without TAG, two tags are set: the version, and the first 12
-    digits of the digest. Logins are those of docker and podman. Prints one reference, by digest.
+    digits of the digest. A model that `bundle` would not pack is not pushed. Logins are those of docker and podman.
+    Prints one reference, by digest.
     """
     destination = parse_destination(reference)
     workshop = make_workshop(output, workers, offline=offline)
     if is_image(target):
-        if platforms:
-            raise EnvbuildError("a bundle is pushed as it is", hint="Leave `--platform` out")
+        if platforms or run:
+            option = "--platform" if platforms else "--run"
+            raise EnvbuildError("a bundle is pushed as it is", hint=f"Leave `{option}` out")
         pushed = _push_bundle(target, destination, workshop, output)
         project = None
     else:
         from builder.cli.deliver import push_built
 
         opened = replace(open_target(target, platforms), no_check=no_check)
-        built, project = opened.build(workshop, output), opened.folder
+        with workshop.store.scratch() as scratch:
+            opened = of_run(opened, run, workshop, output, allow_stale=allow_stale, scratch=scratch)
+            built, project = opened.build(workshop, output), opened.folder
         pushed = push_built(built, built.top, destination, workshop, output)
     record_event("pushed", target.name, str(pushed.reference.digest), {"reference": str(pushed.reference)}, project)
     if as_json:

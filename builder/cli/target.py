@@ -12,6 +12,7 @@ from builder.cli.wheels import ensure_built_wheels
 
 if TYPE_CHECKING:
     from builder.bundle.build import Built
+    from builder.bundle.inside.origin import Origin
     from builder.bundle.inside.promises import Checking
     from builder.bundle.parts.data import Packing
     from builder.image.workshop import Workshop
@@ -37,6 +38,8 @@ class Target:
     """Whether data are not held to their contracts, which is recorded."""
     promised: frozenset[str] | None = None
     """The data that must keep their contracts; None for all."""
+    origin: Origin | None = None
+    """The run that the model is of, where one is named."""
 
     @classmethod
     def of(cls, environment: LoadedEnvironment, project: LoadedProject | None, platforms: tuple[str, ...]) -> Target:
@@ -86,7 +89,9 @@ class Target:
 
         self.ensure_wheels(workshop, output, here_only=here_only)
         if self.project:
-            return build_project(self.project, self.lock, self.platforms, workshop, self.packing, self.checking)
+            return build_project(
+                self.project, self.lock, self.platforms, workshop, self.packing, self.checking, self.origin
+            )
         return build_environments(self.environment.name, self.lock, self.platforms, workshop)
 
     def build_here(self, workshop: Workshop, output: Output) -> Built:

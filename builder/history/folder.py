@@ -24,6 +24,8 @@ from builder.history.record import RECORD_FILE, RECORD_LIMIT, RUN_ID, Log, RunRe
 from builder.oci.canonical import parse_json, readable_json
 
 RUNS = "runs"
+SWEEPS = "sweeps"
+"""Below `runs`: the documents of sweeps."""
 LOG_FILE = "log.txt"
 PATCH_FILE = "changes.patch"
 STEPS_FILE = "metrics.jsonl"
@@ -127,13 +129,20 @@ class OpenRun:
             self._lock = None
 
 
-def is_runs(folder: Path) -> bool:
-    """Whether a folder holds runs, and nothing that is a project's own."""
-    if folder.name != RUNS:
+def is_run(folder: Path) -> bool:
+    """Whether a folder was made for a run, or is about to be, or has what is told of sweeps."""
+    if folder.parent.name != RUNS:
         return False
-    with os.scandir(folder) as entries:
-        names = [entry.name for entry in entries if not entry.name.startswith(".")]
-    return bool(names) and all(RUN_ID.fullmatch(name) for name in names)
+    if folder.name == SWEEPS or folder.name.startswith(_DRAFT):
+        return True
+    return bool(RUN_ID.fullmatch(folder.name) and (folder / RECORD_FILE).is_file())
+
+
+def is_runs(folder: Path) -> bool:
+    """Whether a folder is one that runs are in."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        return any(is_run(folder / entry.name) for entry in entries)
+    return False
 
 
 def read_runs(root: Path) -> Runs:
@@ -164,7 +173,7 @@ def read_run(folder: Path) -> KeptRun:
         return _buried(kept) if kept.record.state == "running" else kept
     except OSError as error:
         why = error.strerror or str(error)
-        raise EnvbuildError(f"the run `{folder}` cannot be read", f"`{error.filename}`: {why}") from error
+        raise EnvbuildError(f"the run `{folder}` cannot be read", f"`{error.filename or folder}`: {why}") from error
 
 
 def is_running(folder: Path) -> bool:
@@ -291,9 +300,10 @@ def _bytes(path: Path) -> bytes | None:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise EnvbuildError(f"`{path}` is no regular file")
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise EnvbuildError(f"`{path}` is no regular file")
         data = file.read(RECORD_LIMIT + 1)
     if len(data) > RECORD_LIMIT:
         raise EnvbuildError(f"`{path}` is larger than the {RECORD_LIMIT} bytes of a record")

@@ -66,6 +66,8 @@ class Contents:
     """The contracts of its data, and what came of them."""
     notes: tuple[str, ...] = ()
     """What whoever packs it should be told."""
+    run: Mapping[str, Any] | None = None
+    """What is told of the run that the model is of."""
 
 
 def bundle_json(
@@ -86,7 +88,8 @@ def bundle_json(
         "code": str(contents.code_digest),
         "model": _model(contents),
         "data": {
-            name: _data(name, contents.data.data[name], packed=name in packed) | data_fields(name, promises.get(name))
+            name: data_reference(name, contents.data.data[name], packed=name in packed)
+            | data_fields(name, promises.get(name))
             for name in project.data
         },
         "commands": {
@@ -133,6 +136,7 @@ def bundle_files(project: Project, name: str, lock: Lock, contents: Contents) ->
         "model": [entry.path for entry in contents.model],
         "packed": [one.name for one in contents.packed],
         "recreate": _recreation(project, name, contents),
+        "run": contents.run,
     }
     records += pages(project, bundle_json(project, name, lock, contents), lock, own, records)
     records.sort(key=lambda record: record.path)
@@ -220,7 +224,8 @@ def _input_name(path: str) -> str:
     return f"inputs/{hashlib.sha256(path.encode()).hexdigest()[:8]}-{posixpath.basename(path)}"
 
 
-def _data(name: str, entry: DataEntry, *, packed: bool = False) -> dict[str, Any]:
+def data_reference(name: str, entry: DataEntry, *, packed: bool = False) -> dict[str, Any]:
+    """What is said of an entry of data: where it is in the image and elsewhere, and which bytes it has."""
     kind = {} if entry.kind == "file" else {"kind": entry.kind}
     return {
         "path": f"/{DATA}/{name}",

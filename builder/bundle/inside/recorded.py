@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from builder.errors import EnvbuildError
-from builder.layers.files import FileEntry, Kind
-from builder.oci.canonical import parse_json, readable_json
-from builder.records.record import JSON, Record
-from builder.spec import LoadedProject
+from builder.layers.files import FileEntry
+from builder.oci.canonical import parse_json
 
 RUN_FILE = "run.json"
 """Where the record is: in `/bundle`, and in the folder of outputs."""
@@ -29,33 +27,17 @@ _MOST_RECORDS = 1000
 _KEPT = (
     "format", "state", "command", "arguments", "params", "seed", "lock", "code", "exit_code", "metrics", "outputs",
 )  # fmt: skip
+_ALSO_KEPT = ("kind", "commit", "owner", "why", "stale")
+"""Of a run of `runs`, which was packed with them."""
 
 Row = tuple[str, str, int]
 """A file of an output: its path, hexadecimal SHA-256, and size in bytes."""
 
 
-def run_of_model(loaded: LoadedProject, model: Sequence[FileEntry]) -> Record | None:
-    """The record of the latest run in the project's `out` that wrote just these files, if there is one."""
-    wanted = loaded.project.model.path if loaded.project.model else None
-    if not model or wanted is None or any(entry.kind is not Kind.FILE for entry in model):
-        return None
-    sizes = sorted((entry.path, entry.size) for entry in model)
-    rows: list[Row] = []
-    for run in _finished(loaded.folder / OUTPUTS):
-        for name, output in run["outputs"].items():
-            found = rows_below(output, name, wanted)
-            if found is None or sorted((path, size) for path, _, size in found) != sizes:
-                continue
-            rows = rows or sorted((entry.path, _sha256(entry), entry.size) for entry in model)
-            if sorted(found) == rows:
-                return Record(RUN_FILE, RUN_ROLE, JSON, readable_json(kept(run)))
-    return None
-
-
 def kept(run: Mapping[str, Any]) -> dict[str, Any]:
     """What of a record goes along."""
     data = {name: {"sha256": one["sha256"], "size": one["size"]} for name, one in run["data"].items()}
-    return {**{key: run.get(key) for key in _KEPT}, "data": data}
+    return {**{key: run.get(key) for key in _KEPT}, **{key: run[key] for key in _ALSO_KEPT if key in run}, "data": data}
 
 
 def rows_below(output: Mapping[str, Any], name: str, model: str) -> list[Row] | None:
@@ -63,7 +45,8 @@ def rows_below(output: Mapping[str, Any], name: str, model: str) -> list[Row] | 
     if output.get("files") is None:
         return None
     rows = [(str(path), str(digest), int(size)) for path, digest, size in output["files"]]
-    top, path = f"{OUTPUTS}/{name}", posixpath.normpath(model)
+    path = posixpath.normpath(model)
+    top = name if path == name or path.startswith(f"{name}/") else f"{OUTPUTS}/{name}"
     if not path.startswith(f"{top}/"):
         return rows
     inner = path.removeprefix(f"{top}/")
@@ -107,6 +90,17 @@ def _check(run: Mapping[str, Any]) -> None:
         raise TypeError("`model` is of another type")
     for output in (run.get("outputs") or {}).values():
         _check_output(output)
+    _check_told(run)
+
+
+def _check_told(run: Mapping[str, Any]) -> None:
+    """What only runs of `runs` have."""
+    commit = run.get("commit") or {"id": "", "dirty": False}
+    if not isinstance(commit["id"], str) or not isinstance(commit["dirty"], bool):
+        raise TypeError("`commit` is of another type")
+    told = [run.get(key, "") for key in ("kind", "owner", "why")]
+    if not all(isinstance(text, str) for text in (*told, *run.get("stale", ()))):
+        raise TypeError("what is told of the run are no texts")
 
 
 def _check_output(output: Mapping[str, Any]) -> None:
@@ -117,7 +111,7 @@ def _check_output(output: Mapping[str, Any]) -> None:
             raise TypeError("an output's list of files is another")
 
 
-def _finished(out: Path) -> Iterator[dict[str, Any]]:
+def finished(out: Path) -> Iterator[dict[str, Any]]:
     """The records below a folder of runs that ended well and wrote something: the latest first."""
     runs = out / "runs"
     names = sorted((path for path in runs.glob("*.json") if not path.is_symlink()), reverse=True)
@@ -131,7 +125,8 @@ def _finished(out: Path) -> Iterator[dict[str, Any]]:
             yield run
 
 
-def _sha256(entry: FileEntry) -> str:
+def file_sha256(entry: FileEntry) -> str:
+    """Of a file of the model, hexadecimal."""
     if entry.digest:
         return entry.digest.hex
     if entry.source is None:

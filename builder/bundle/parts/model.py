@@ -25,14 +25,20 @@ from builder.spec import LoadedProject
 from builder.spec.data_url import is_artifact, is_path, is_verbatim
 
 
-def packed_model(loaded: LoadedProject, entry: DataEntry | None, fetcher: Fetcher) -> tuple[FileEntry, ...]:
+def packed_model(
+    loaded: LoadedProject, entry: DataEntry | None, fetcher: Fetcher, place: Path | None = None
+) -> tuple[FileEntry, ...]:
     """The model's files, relative to the folder that they are packed into; none where it has not been trained yet.
 
-    `entry` is what is locked of it. Raises: EnvbuildError, DigestMismatchError, if its bytes are others.
+    `entry` is what is locked of it, `place` where its files are if not at its path.
+
+    Raises: EnvbuildError, DigestMismatchError, if its bytes are others.
     """
     model = loaded.project.model
     if model is not None and model.path is not None:
         hasher = Hasher(fetcher.store, time.time_ns)
+        if place is not None:
+            return _hashed(place, model_files(place.parent, place.name), hasher)
         check_model(loaded, hasher)
         return _hashed(loaded.folder / model.path, model_files(loaded.folder, model.path), hasher)
     if model is None or entry is None:

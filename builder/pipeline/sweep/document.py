@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from builder.errors import EnvbuildError
+from builder.history.folder import RUNS, SWEEPS
 from builder.history.record import RUN_ID
 from builder.oci.canonical import parse_json, readable_json
 from builder.oci.layout import write_atomically
 from builder.pipeline.sweep.points import Point
 from builder.pipeline.sweep.table import Done, Objective
 
-FOLDER = "sweeps"
-"""Below `runs`."""
 SWEEP_FORMAT = 1
 _SIZE_LIMIT = 32 << 20
 _WORD = re.compile(r"[^a-z0-9]+")
@@ -119,7 +118,7 @@ def sweep_file(root: Path, name: str) -> Path:
     """Where the document of a sweep is. Raises: EnvbuildError, if no sweep has such a name."""
     if not RUN_ID.fullmatch(name):
         raise EnvbuildError(f"`{name[:100]}` is no name of a sweep", hint="It is a file of `runs/sweeps`")
-    return root / "runs" / FOLDER / f"{name}.json"
+    return root / RUNS / SWEEPS / f"{name}.json"
 
 
 def write_sweep(root: Path, sweep: Sweep) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from builder.bundle.inside.recorded import RECORD_LIMIT, read_run, run_of_model
+from builder.bundle.inside.origin import latest_origin
+from builder.bundle.inside.recorded import RECORD_LIMIT, read_run
 from builder.bundle.parts.code import model_files
 from builder.errors import EnvbuildError
 from builder.oci.canonical import canonical_json
@@ -48,8 +49,8 @@ def found(folder: Path, path: str, files: dict[str, bytes], *records: dict[str, 
     for number, one in enumerate(records):
         target = folder / "out" / ("run.json" if number == 0 else f"runs/{9 - number}.json")
         target.write_text(json.dumps(one))
-    kept = run_of_model(load_project(folder), model_files(folder, path))
-    return json.loads(kept.data) if kept else None
+    origin = latest_origin(load_project(folder), model_files(folder, path))
+    return json.loads(origin.record().data) if origin else None
 
 
 FILES = {"out/model/w": b"1", "out/model/a/v": b"22"}
@@ -124,8 +125,10 @@ def test_without_a_model_or_records_there_is_none(tmp_path):
         json.dumps(record({}, data={"x": 1})).encode(), json.dumps(record({}, outputs={"m": {}})).encode(),
         json.dumps(record({}, model="m")).encode(),
         json.dumps(record({}, outputs={"m": {"digest": None, "files": [1]}})).encode(),
+        json.dumps(record({}, commit="c")).encode(), json.dumps(record({}, commit={"id": 1, "dirty": True})).encode(),
+        json.dumps(record({}, stale=[1])).encode(), json.dumps(record({}, owner=[])).encode(),
     ],
-    ids=range(12),
+    ids=range(16),
 )  # fmt: skip
 def test_what_is_no_record_is_refused(data):
     with pytest.raises(EnvbuildError, match="it is"):
