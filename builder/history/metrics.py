@@ -74,10 +74,11 @@ def read_steps(path: Path) -> list[Row]:
 
 def _read_file(name: str, path: Path, metrics: Metrics) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise ValueError("it is no regular file")
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise ValueError("it is no regular file")
         limit = JSON_LIMIT if name.endswith(".json") else FILE_LIMIT
         if status.st_size > limit:
             raise ValueError(f"it has {status.st_size} bytes, and at most {limit} are read")

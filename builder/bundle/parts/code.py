@@ -34,7 +34,7 @@ def code_files(folder: Path, globs: Sequence[str], always: Collection[str] = ())
 
     The files `always` are among them, matched or not.
 
-    An audit trail is no code: else each event would make another bundle.
+    An audit trail and runs are no code: else each event would make another bundle.
 
     A pattern has the form of `.gitignore`'s and starts at the project's folder: `src/**`, `*.py`, `params.yaml`.
 
@@ -144,12 +144,22 @@ def _files(folder: Path, prefix: str = "", ignores: tuple[_Ignore, ...] = ()) ->
     for entry in sorted(os.scandir(folder / prefix), key=lambda entry: entry.name):
         path = f"{prefix}{entry.name}"
         is_folder = entry.is_dir(follow_symlinks=False)
-        if entry.name == ".git" or _ignored(path, is_folder, ignores) or (is_folder and is_trail(folder / path)):
+        if entry.name == ".git" or _ignored(path, is_folder, ignores):
+            continue
+        if is_folder and (is_trail(folder / path) or _is_run(folder / path)):
             continue
         if is_folder:
             yield from _files(folder, f"{path}/", ignores)
         elif entry.is_file() or entry.is_symlink():
             yield path
+
+
+def _is_run(folder: Path) -> bool:
+    if folder.parent.name != "runs":
+        return False
+    from builder.history.folder import is_run
+
+    return is_run(folder)
 
 
 def _ignored(path: str, is_folder: bool, ignores: Sequence[_Ignore]) -> bool:

@@ -28,6 +28,12 @@ def test_an_audit_trail_is_no_code_and_another_folder_of_its_name_is(tmp_path: P
     assert packed(tmp_path) == ["a.py", "src/audit/__init__.py"]
 
 
+def test_runs_are_no_code_and_another_folder_of_their_name_is(tmp_path: Path) -> None:
+    run = "20260131T235959Z-train-3f9a01"
+    write(tmp_path, "a.py", f"runs/{run}/run.json", f"runs/{run}/log.txt", "runs/.new-x/log.txt", "src/runs/main.py")
+    assert packed(tmp_path) == ["a.py", "src/runs/main.py"]
+
+
 @pytest.mark.parametrize(
     ("glob", "expected"),
     [
