@@ -121,7 +121,7 @@ class Recorder:
             if capture.log is None or not capture.log.size:
                 run.discard()
             else:
-                note = f"it was not seen to its end: {error or type(error).__name__}"
+                note = f"it was not seen to its end: {str(error) or type(error).__name__}"
                 with suppress(EnvbuildError):
                     run.finish(replace(record, state="killed", log=capture.log, notes=(*record.notes, note)))
             raise
