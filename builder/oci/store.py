@@ -181,6 +181,11 @@ class Store(Layout):
                     blob.unlink(missing_ok=True)
         return before - sum(part.size for part in self.usage())
 
+    def drop_scratch(self) -> None:
+        """Remove the scratch folders that killed processes left."""
+        for entry in self.temporary.glob("scratch-*"):
+            _remove_if_unused(entry)
+
     def _claimed_folder(self) -> tuple[Path, int]:
         """A new folder and its open descriptor, which holds its lock."""
         while True:

@@ -188,7 +188,7 @@ def _live(body: Callable[[], None]) -> NoReturn:
         os._exit(code)
 
 
-def _work(work: Callable[[], object], report: Path, output: int, parent: int, mask: set[signal.Signals]) -> None:
+def _work(work: Callable[[], object], report: Path, output: int, parent: int, mask: set[int | signal.Signals]) -> None:
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for number in SIGNALS:

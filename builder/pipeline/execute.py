@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -100,16 +100,18 @@ def run_stage(task: Task, place: Place) -> Outcome:
     return _with_outputs(outcome, task, world, before)
 
 
-def check_kept(task: Task, outputs: Mapping[str, Content]) -> None:
-    """Hold the inputs, and outputs that are kept, by path, to their contracts. Raises: as `run_stage`."""
-    if task.no_check:
-        return
+def check_kept(task: Task, outputs: Mapping[str, Content], here: Mapping[str, Path]) -> None:
+    """Hold the inputs, and outputs that are kept, to their contracts; `here` are those that are in the project.
+
+    Both are by path. Raises: as `run_stage`.
+    """
     _check_inputs(task, {port.target: task.source(port) for port in task.stage.inputs if port.contract})
     held = []
     for port in task.stage.outputs:
         if port.contract is not None:
-            path = task.scratch / "held" / port.path
-            restore(task.store, outputs[port.path], path)
+            path = here.get(port.path, task.scratch / "held" / port.path)
+            if port.path not in here:
+                restore(task.store, outputs[port.path], path)
             held.append(Held(port, path, outputs[port.path]))
     contracts.check(task.stage.name, "outputs", held, task.store, task.now)
 
@@ -123,8 +125,6 @@ def _check_inputs(task: Task, sources: Mapping[str, Path]) -> None:
 
 
 def _with_outputs(outcome: Outcome, task: Task, world: World, before: Mapping[str, object]) -> Outcome:
-    from dataclasses import replace
-
     try:
         changed = [target for target, path in world.sources.items() if _identities(path) != before[target]]
         if changed:

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from builder.errors import EnvbuildError
 from builder.image.absent import bring
@@ -155,6 +155,14 @@ class Loader(Protocol):
 
         Raises: EnvbuildError, if the engine refuses; DigestMismatchError.
         """
+
+
+@runtime_checkable
+class HasContainers(Protocol):
+    """An engine whose containers may outlive a caller that was killed."""
+
+    def remove_containers(self, label: str) -> None:
+        """Remove those that have a label, `NAME=VALUE`."""
 
 
 SHARED_MEMORY = 64 << 20

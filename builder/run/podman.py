@@ -87,6 +87,12 @@ class PodmanEngine:
         with _service() as client:
             return run_container(Host(client, self.title, self._settings() | devices, _remove), identity, request)
 
+    def remove_containers(self, label: str) -> None:
+        """Remove the containers that have a label, `NAME=VALUE`."""
+        with suppress(EnvbuildError):  # what cannot be removed now is found the next time
+            for identity in _podman("ps", "--all", "--quiet", "--filter", f"label={label}").split():
+                _podman("rm", "--force", "--time", "0", "--volumes", identity)
+
     def load(self, image: LocalImage, names: Sequence[str]) -> str:
         """Put an image into Podman's storage, where it is not there; returns its id.
 

@@ -59,10 +59,10 @@ class Key:
 
 
 def key(doc: str, *, default: Any = MISSING, form: Form | None = None, key_form: Form | None = None) -> Any:
-    """A dataclass field for a key of a document; `default` may be the type `dict`, for an empty one."""
+    """A dataclass field for a key of a document; `default` may be a type, for an empty one of it."""
     metadata = {"doc": doc, "form": form, "key_form": key_form}
-    if default is dict:
-        return dataclasses.field(default_factory=dict, metadata=metadata)
+    if isinstance(default, type):
+        return dataclasses.field(default_factory=default, metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
 
 

@@ -67,6 +67,15 @@ def run_container(host: Host, identity: str, request: RunRequest) -> int:
         host.remove(container)
 
 
+def remove_labelled(client: docker.DockerClient, label: str) -> None:
+    """Remove the containers that have a label, `NAME=VALUE`: those of callers that were killed."""
+    import docker
+
+    with suppress(docker.errors.DockerException, OSError):  # what cannot be removed now is found the next time
+        for container in client.containers.list(all=True, filters={"label": label}):
+            container.remove(force=True, v=True)
+
+
 def _create(host: Host, identity: str, request: RunRequest) -> Any:
     api = host.client.api
     settings = api.create_host_config(**_given(_host_options(request)))

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from builder.errors import EnvbuildError
 from builder.image.engine.connection import Connection
-from builder.run.docker.container import Host, check_terminal, run_container
+from builder.run.docker.container import Host, check_terminal, remove_labelled, run_container
 from builder.run.docker.load import load_image
 from builder.run.interface import LocalImage, RunRequest
 
@@ -40,6 +40,10 @@ class DockerEngine:
         check_terminal(request)
         identity = self.load(image, (image.name,))
         return run_container(Host(self._connection.client, self.title), identity, request)
+
+    def remove_containers(self, label: str) -> None:
+        """Remove the containers that have a label, `NAME=VALUE`."""
+        remove_labelled(self._connection.client, label)
 
     def load(self, image: LocalImage, names: Sequence[str]) -> str:
         """Put an image into the engine, where it is not there, the layers that it lacks alone; returns its id there.
