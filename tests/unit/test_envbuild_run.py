@@ -37,10 +37,10 @@ def test_each_call_is_a_line(logger: ModuleType, tmp_path: Path, monkeypatch: py
 def test_numbers_of_other_libraries_are_numbers(
     logger: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import numpy
+    import numpy as np
 
     monkeypatch.setenv("ENVBUILD_METRICS", str(tmp_path / "m.jsonl"))
-    logger.log_metric("loss", numpy.float32(0.5), step=numpy.int64(3))
+    logger.log_metric("loss", np.float32(0.5), step=np.int64(3))
     assert lines(tmp_path / "m.jsonl") == [{"step": 3.0, "loss": 0.5}]
     with pytest.raises(ValueError, match="could not convert"):
         logger.log_metric("loss", "much")
