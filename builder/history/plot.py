@@ -29,8 +29,8 @@ _NAMED = 24
 """Runs that a legend names at most."""
 _LONGEST = 60
 """Characters of a text in a picture."""
-_SETTINGS: Any = {"svg.hashsalt": "envbuild", "svg.fonttype": "path", "font.family": "DejaVu Sans", "text.usetex": False,
-             "text.parse_math": False, "axes.unicode_minus": False, "path.simplify": False}  # fmt: skip
+_SETTINGS: Any = {"svg.hashsalt": "envbuild", "svg.fonttype": "path", "font.family": "DejaVu Sans",
+             "text.usetex": False, "text.parse_math": False, "axes.unicode_minus": False}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def draw_parallel(names: Sequence[str], rows: Sequence[tuple[str, Sequence[float
     for place, scale in enumerate(scales):
         axis.axvline(place, color="black", linewidth=0.8)
         for text, height in _ticks(scale):
-            axis.annotate(_text(text), (place, height), xytext=(3, 0), textcoords="offset points", fontsize=7)
+            axis.annotate(_text(_number(text)), (place, height), xytext=(3, 0), textcoords="offset points", fontsize=7)
     axis.set_xticks(range(len(names)), [_text(name) for name in names])
     axis.set_yticks([])
     axis.set_title(_text(f"{len(rows)} runs; thicker and darker: more {names[-1]}"), fontsize=9)
@@ -133,6 +133,14 @@ def _ticks(scale: Mapping[str, float]) -> list[tuple[str, float]]:
     if len(placed) <= 6:
         return placed
     return [placed[round(number * (len(placed) - 1) / 4)] for number in range(5)]
+
+
+def _number(text: str) -> str:
+    """A number with the digits that a person reads."""
+    try:
+        return f"{float(text):.4g}"
+    except ValueError:
+        return text
 
 
 def _shade(share: float) -> tuple[float, float, float]:
