@@ -41,7 +41,7 @@ def open_pipeline(loaded: LoadedProject, names: tuple[str, ...], store: Store, o
 
     platform = host_platform()
     hasher = Hasher(store, time.time_ns, output.progress() or Silent())
-    key = functools.partial(environment_key, platform=platform)
+    key = functools.partial(environment_key, platform=platform, store=store)
     return resolve(loaded, Surroundings(hasher, key, str(platform), taken_modules(loaded, hasher, output)), names)
 
 

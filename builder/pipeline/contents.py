@@ -1,7 +1,7 @@
 """What inputs and outputs hold now: files and folders of the project by digest, data as they are locked.
 
-What was hashed is remembered (`lock/data/hashing.py`), single files of the project together; each path is looked at
-once.
+What was hashed is remembered: single files of the project together (`lock/data/hashing.py`), folders by how they look
+(`folders.py`). Each path is looked at once.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from builder.history.content import Content
 from builder.lock.data.entry import DataEntry
 from builder.lock.data.hashing import Found, Hasher, shown, walk
 from builder.oci.sourced import identity_of
+from builder.pipeline.folders import SeenFolders, look_at
 from builder.pipeline.graph import parents
 from builder.pipeline.stage import Port
 
@@ -29,10 +30,11 @@ class Contents:
         self._hasher = hasher
         self._data = data
         self._inside = Inside(folder)
+        self._seen = SeenFolders(folder, hasher.store, hasher.now)
         self._known: dict[str, Content | None] = {}
 
     def of(self, port: Port) -> Content | None:
-        """What a port holds, None where nothing is there.
+        """What a port holds, None where nothing is there. Files of folders are not always listed; see `in_full`.
 
         Raises: EnvbuildError, if it cannot be read, changes meanwhile, or a link in it leads out.
         """
@@ -43,6 +45,18 @@ class Contents:
         if path not in self._known:
             self._known[path] = part_of(self._known, path) or self._read(path)
         return self._known[path]
+
+    def in_full(self, port: Port) -> Content | None:
+        """What a port holds, with the list of its files. Raises: as `of`."""
+        content = self.of(port)
+        if content is None or content.files is not None or content.kind == "file":
+            return content
+        self._known[port.path] = self._folder_content(self._folder / port.path)
+        return self._known[port.path]
+
+    def remember(self) -> None:
+        """Keep what was found of folders, so that those that do not change are not read again."""
+        self._seen.remember()
 
     def note(self, path: str, content: Content | None) -> None:
         """Take it that a path holds this now: an output that was just written or restored."""
@@ -74,12 +88,24 @@ class Contents:
             return None
         self._inside.check(path)
         if stat.S_ISDIR(status.st_mode):
-            files, _ = self._hasher.hash(place, walk(place), shown(place))
-            return Content.of_folder([(file.path, file.digest.hex, file.size) for file in files])
+            return self._seen_content(path, place)
         if not stat.S_ISREG(status.st_mode):
             raise EnvbuildError(f"`{shown(place)}` is no regular file", hint="Only files and folders are taken")
         ((file,), _) = self._hasher.hash(place, [Found("", identity_of(status))], shown(place))
         return Content.of_file(os.path.basename(path), file.digest.hex, file.size)
+
+    def _seen_content(self, path: str, place: Path) -> Content:
+        look = look_at(place)
+        content = self._seen.recall(path, look) if look else None
+        if content is None:
+            content = self._folder_content(place)
+            if look and look == look_at(place):
+                self._seen.take(path, look, content)
+        return content
+
+    def _folder_content(self, place: Path) -> Content:
+        files, _ = self._hasher.hash(place, walk(place), shown(place))
+        return Content.of_folder([(file.path, file.digest.hex, file.size) for file in files])
 
 
 class Inside:

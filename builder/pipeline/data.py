@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from builder.errors import command_text
 from builder.lock.data.entry import DataEntry
@@ -10,18 +10,14 @@ from builder.lock.data.hashing import Hasher, shown
 from builder.lock.data.local import differences, read_local
 from builder.lock.data.locking import entries, place_of
 from builder.lock.folder import StaleLockError
-from builder.pipeline.step import Step
 from builder.spec import LoadedProject
 
 
-def locked_data(loaded: LoadedProject, steps: Iterable[Step], hasher: Hasher) -> dict[str, DataEntry]:
-    """The entries of the data that steps read, by name.
+def locked_data(loaded: LoadedProject, names: Sequence[str], hasher: Hasher) -> dict[str, DataEntry]:
+    """The entries of the data of these names.
 
     Raises: StaleLockError, if the lock does not belong to the spec, or what is here has other bytes; EnvbuildError.
     """
-    names = sorted({port.path for step in steps for port in step.inputs if port.source == "data"})
-    if not names:
-        return {}
     lock = entries(loaded)
     reasons = [f"`data.{name}`: {change}" for name in names for change in _changes(lock.data[name], loaded, hasher)]
     if reasons:

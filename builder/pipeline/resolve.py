@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from builder.lock.data.entry import DataEntry
 from builder.lock.data.hashing import Hasher, shown
 from builder.pipeline.code_files import CodeFiles
 from builder.pipeline.contents import Contents, Inside, found_files
-from builder.pipeline.data import locked_data
 from builder.pipeline.declared import Declared, Problems, check_known, declare
 from builder.pipeline.environments import Environments
 from builder.pipeline.graph import Places, parents, with_needed
@@ -66,12 +66,22 @@ def resolve(loaded: LoadedProject, surroundings: Surroundings, only: Collection[
     steps = [step for name, step in declared.steps.items() if name in wanted]
     environments = Environments(loaded, surroundings.environment_key)
     found = _look_at(loaded, surroundings.hasher, declared, steps, environments)
-    contents = Contents(loaded.folder, surroundings.hasher, locked_data(loaded, steps, surroundings.hasher))
+    contents = Contents(loaded.folder, surroundings.hasher, _data(loaded, steps, surroundings.hasher))
     hashes = _hash_code(loaded.folder, surroundings.hasher, steps, found, contents)
     stages = tuple(
         _stage(step, found[step.name], hashes[step.name], environments, surroundings.platform) for step in steps
     )
     return Pipeline(loaded, stages, {stage.name: declared.needs[stage.name] for stage in stages}, contents)
+
+
+def _data(loaded: LoadedProject, steps: Sequence[Step], hasher: Hasher) -> Mapping[str, DataEntry]:
+    """The data that steps read, as they are locked. Raises: StaleLockError; EnvbuildError."""
+    names = sorted({port.path for step in steps for port in step.inputs if port.source == "data"})
+    if not names:
+        return {}
+    from builder.pipeline.data import locked_data
+
+    return locked_data(loaded, names, hasher)
 
 
 def _look_at(

@@ -36,7 +36,9 @@ class Review:
 
     def all(self) -> tuple[Verdict, ...]:
         """What is true of each stage, in order. Raises: EnvbuildError, if an input or output cannot be read."""
-        return tuple(self.of(stage) for stage in self._pipeline.stages)
+        verdicts = tuple(self.of(stage) for stage in self._pipeline.stages)
+        self._pipeline.contents.remember()
+        return verdicts
 
     def of(self, stage: ResolvedStage) -> Verdict:
         """What is true of a stage whose predecessors were judged or made. Raises: as `all`."""
@@ -59,12 +61,17 @@ class Review:
         self._take(stage.name, outputs)
 
     def inputs(self, stage: ResolvedStage) -> dict[str, Content]:
-        """What a stage reads, by target, once its predecessors are made. Raises: EnvbuildError, if one is missing."""
-        inputs, _ = self._inputs(stage)
+        """What a stage reads, by target and in full, once its predecessors are made and in the project.
+
+        Raises: EnvbuildError, if something is missing.
+        """
+        inputs = {}
         for port in stage.inputs:
-            if inputs[port.target] is None:
+            content = self._pipeline.contents.in_full(port)
+            if content is None:
                 raise EnvbuildError(f"the input `{port.path}` of the stage `{stage.name}` is not there")
-        return {target: content for target, content in inputs.items() if content is not None}
+            inputs[port.target] = content
+        return inputs
 
     def contracts(self, stage: ResolvedStage) -> dict[str, str]:
         """The SHA-256 of each contract that a stage is held to, by the path of the input or output."""

@@ -13,12 +13,15 @@ from builder.errors import EnvbuildError
 
 _SIZE_LIMIT = 1 << 20
 _VALUE_LIMIT = 100_000
+_DEPTH_LIMIT = 100
 
 
 def _read_yaml(text: str) -> Any:
-    import yaml
+    from builder.spec.yaml_events import yaml_events, yaml_loader
 
-    loader = yaml.SafeLoader(text)
+    for _ in yaml_events(text, _DEPTH_LIMIT):
+        pass
+    loader = yaml_loader()(text)
     root = loader.get_single_node()  # merges are not yet carried out, which can take all memory
     _written_out(root, {})
     return None if root is None else loader.construct_document(root)
