@@ -1,4 +1,4 @@
-"""A project with many runs that nobody made: `python benchmarks/made_runs.py FOLDER COUNT`."""
+"""A project with many runs that nobody made: `python benchmarks/synthetic_runs.py FOLDER COUNT`."""
 
 from __future__ import annotations
 
