@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +13,7 @@ from builder.errors import EnvbuildError
 from builder.history.content import Content, Row
 from builder.history.index import open_index
 from builder.history.kept.place import Kept
-from builder.lineage.graph import Lineage
+from builder.lineage.graph import THING, Lineage
 from builder.lineage.naming import Names
 from builder.lineage.sources import Rows, of_events, of_run, of_stages, readings_of_events, readings_of_run, references
 from builder.lineage.things import Activity, Reading
@@ -42,11 +42,11 @@ class Project:
     failures: tuple[str, ...] = ()
     """What could not be read."""
 
-    def readings(self) -> Iterator[Reading]:
-        """Who read which data."""
+    def readings(self, things: Container[str]) -> Iterator[Reading]:
+        """Who read one of these things, by their nodes."""
         for activity in self.runs:
-            yield from readings_of_run(activity)
-        yield from readings_of_events(self.events, self.name)
+            yield from readings_of_run(activity, things)
+        yield from (one for one in readings_of_events(self.events, self.name) if f"{THING}{one.sha256}" in things)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,11 @@ class Walk:
     nodes: frozenset[str]
     links: tuple[Link, ...]
 
+    def images(self, lineage: Lineage) -> list[str]:
+        """The images and bundles among the nodes."""
+        found = (lineage.activities.get(node) for node in self.nodes)
+        return sorted(one.id for one in found if one is not None and one.kind in ("image", "bundle"))
+
 
 @dataclass(frozen=True, slots=True)
 class Lineage:

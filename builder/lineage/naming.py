@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from builder.errors import EnvbuildError
 from builder.lineage.graph import THING, Lineage
+from builder.lineage.things import EMPTY
 
 _HEX = re.compile(r"(?:sha256:)?([0-9a-f]{6,64})")
 _RUN = re.compile(r"[0-9]{8}T[0-9a-zA-Z._-]*|[0-9a-f]{6}")
@@ -27,6 +28,8 @@ class Asked:
     """Each node that a walk begins at, with the root that it is of: a folder's files are asked for with it."""
     note: str = ""
     """What else is to be told."""
+    recorded: bool = False
+    """Whether it was found by a path that records have, of whatever version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +57,19 @@ def find(text: str, lineage: Lineage, names: Names) -> Asked | None:
     )
 
 
-def of_digests(title: str, digests: Iterable[str], lineage: Lineage, note: str = "") -> Asked:
-    """Things by hexadecimal digests, each with the files that are known to be in it."""
+def of_digests(
+    title: str, digests: Iterable[str], lineage: Lineage, note: str = "", members: Iterable[str] = ()
+) -> Asked:
+    """Things by hexadecimal digests, each with the files that are known to be in it; `members` are of the first."""
     roots = [f"{THING}{sha256}" for sha256 in dict.fromkeys(digests)]
     starts = {root: root for root in roots}
     for root in roots:
         for part in lineage.parts(root.removeprefix(THING)):
             for member in part.members():
                 starts.setdefault(f"{THING}{member}", root)
+    for member in members:
+        if member != EMPTY:
+            starts.setdefault(f"{THING}{member}", roots[0])
     return Asked(title, tuple(roots), starts, note)
 
 
@@ -139,7 +147,7 @@ def _path(text: str, lineage: Lineage) -> Asked | None:
     ]
     digests = list(dict.fromkeys(sha256 for _, sha256 in sorted(found, reverse=True)))
     note = f"{len(digests)} versions of `{path}` are known; all are shown" if len(digests) > 1 else ""
-    return of_digests(path, digests, lineage, note) if digests else None
+    return replace(of_digests(path, digests, lineage, note), recorded=True) if digests else None
 
 
 def _of_activities(title: str, ids: Sequence[str], note: str = "") -> Asked:

@@ -6,7 +6,7 @@ All of it may come from anywhere: what has not the form of such a record is left
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -187,15 +187,15 @@ def references(events: Iterable[Event]) -> Iterator[tuple[str, str]]:
             yield place, digest
 
 
-def readings_of_run(activity: Activity) -> Iterator[Reading]:
-    """What a run read, and who ran it."""
+def readings_of_run(activity: Activity, things: Container[str]) -> Iterator[Reading]:
+    """What a run read of things, by their nodes (`sha256:…`), and who ran it."""
     for part in activity.used:
-        if activity.kind in ("command", "stage") and part.kind in ("file", "folder"):
-            for sha256 in part.digests():
-                yield Reading(
-                    sha256, part.name, activity.who, activity.start, activity.name, activity.project, activity.run,
-                    activity.outcome, activity.doubt,
-                )  # fmt: skip
+        read = next((one for one in part.digests() if f"sha256:{one}" in things), None)
+        if read and part.kind in ("file", "folder"):
+            yield Reading(
+                read, part.name, activity.who, activity.start, activity.name, activity.project, activity.run,
+                activity.outcome, activity.doubt,
+            )  # fmt: skip
 
 
 def readings_of_events(events: Iterable[Event], project: str) -> Iterator[Reading]:

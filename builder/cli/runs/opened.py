@@ -64,11 +64,11 @@ def opened_runs(path: Path, output: Output) -> Iterator[OpenedRuns]:
     root = path if path.is_dir() else path.parent
     if root.name == RUNS and is_runs(root):
         root = root.absolute().parent
-    with open_index(root, _index_file(root), output.progress()) as index:
+    with open_index(root, index_file(root), output.progress()) as index:
         yield OpenedRuns(root, index)
 
 
-def _index_file(root: Path) -> Path | None:
+def index_file(root: Path) -> Path | None:
     """Where the index of a project is kept; nowhere, where there is no store."""
     from builder.cli.machine import open_store
 

@@ -1,0 +1,293 @@
+"""`envbuild lineage`: what was made from what, forwards and backwards."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from builder.cli.options import json_option
+from builder.cli.output import Output, count, print_json, printable
+from builder.errors import EnvbuildError
+
+if TYPE_CHECKING:
+    from builder.lineage.gathered import Place
+    from builder.lineage.graph import Lineage
+    from builder.lineage.naming import Asked, Names
+    from builder.lineage.shown import Way
+    from builder.lineage.things import Activity, Reading
+    from builder.oci.store import Store
+
+_MOST_READINGS = 20
+"""That are shown, without `--json`."""
+
+
+@click.command("lineage", short_help="Say what was made from what, forwards and backwards.")
+@click.argument("thing")
+@click.option(
+    "-C",
+    "--project",
+    "projects",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="PATH",
+    help="The folder of a project [default: this one]; may be repeated, and they are one by the digests of things.",
+)
+@click.option("--backward", is_flag=True, help="Only what it came from.")
+@click.option("--forward", is_flag=True, help="Only what came of it.")
+@click.option("--depth", type=click.IntRange(1, 1000), help="Go at most this many runs, stages and images far.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["tree", "mermaid", "svg", "json", "openlineage"]),
+    default="tree",
+    show_default=True,
+    help="As trees, for GitHub and others, as a picture, for programs, or as OpenLineage events.",
+)
+@click.option(
+    "-o", "--output", "target", type=click.Path(path_type=Path), help="The file to write [default: standard output]."
+)
+@json_option
+@click.pass_obj
+def command(
+    output: Output,
+    /,
+    thing: str,
+    projects: tuple[Path, ...],
+    form: str,
+    target: Path | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Say what THING was made from, what was made from it, and who read it.
+
+    THING is the name of data, of a stage or a command; a file or a folder; a run, or the beginning of its name; a
+    digest, or its beginning; an image (`NAME:TAG`), or a bundle's file or folder.
+
+    Things are the same where their bytes are, whatever they are called. What is known is what the project's runs,
+    locks and audit trail say, and which images were built on this machine.
+    """
+    from builder.oci.layout import write_atomically
+
+    found = _found(thing, projects or (Path(),), output, **options)
+    text = found.text("json" if as_json else form)
+    if target is not None:
+        write_atomically(target, text.encode())
+        output.say(f"wrote `{target}`")
+    elif as_json or form == "json":
+        print_json(json.loads(text))
+    else:
+        click.echo(text, nl=False)
+    for note in found.notes:
+        output.say(f"note: {note}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What is to be told."""
+
+    lineage: Lineage
+    asked: Asked
+    ways: dict[str, list[Way]]
+    """By direction: `backward`, `forward`."""
+    readings: list[Reading]
+    images: list[str]
+    """The nodes of images and bundles that hold it, or something made from it."""
+    notes: list[str]
+    roots: list[Path]
+    """The folders of the projects."""
+
+    @property
+    def every(self) -> list[Way]:
+        """The ways of all directions."""
+        return list(dict.fromkeys(way for ways in self.ways.values() for way in ways))
+
+    def text(self, form: str) -> str:
+        from builder.lineage.shown import graph_of
+
+        if form == "json":
+            return json.dumps(self.to_dict()) + "\n"
+        if form == "tree":
+            return "".join(f"{printable(line)}\n" for line in self.lines())
+        if form == "openlineage":
+            return "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in self.events())
+        graph = graph_of(self.lineage, self.every, self.asked.roots, self.asked.title)
+        if form == "svg":
+            from builder.records.graph_drawing import graph_svg
+
+            return graph_svg(graph).decode()
+        from builder.records.graph_text import graph_mermaid
+
+        return graph_mermaid(graph)
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """Those of all runs on the way whose records are there; OpenLineage has no word for the rest."""
+        from builder.history.export.openlineage import events
+        from builder.history.folder import RUNS, read_run
+
+        nodes = dict.fromkeys(node for way in self.every for node in (way.start, way.end))
+        ids = sorted(run for node in nodes if (one := self.lineage.activities.get(node)) and (run := one.run))
+        for run in ids:
+            folder = next((root / RUNS / run for root in self.roots if (root / RUNS / run).is_dir()), None)
+            if folder:
+                yield from events(read_run(folder).record)
+
+    def lines(self) -> Iterator[str]:
+        from builder.lineage.shown import graph_of, node_of
+        from builder.records.graph_text import graph_tree, line_of
+
+        heads = {"backward": "made from", "forward": "what came of it"}
+        for direction, ways in self.ways.items():
+            yield f"{heads[direction]}:"
+            graph = graph_of(self.lineage, ways, self.asked.roots, "")
+            yield from (f"  {line}" for line in graph_tree(graph, self.asked.roots, backward=direction == "backward"))
+        if self.images:
+            yield "images and bundles that hold it, or something made from it:"
+            yield from (f"  {line_of(node_of(self.lineage, one))}" for one in self.images)
+        if self.readings:
+            yield "read by:"
+        for one in self.readings[:_MOST_READINGS]:
+            state = one.outcome if one.outcome not in ("ok", "") else ""
+            told = [one.run or "", state, "its record was changed by hand" if one.doubt else ""]
+            more = ", ".join(filter(None, told))
+            yield f"  {one.time} {one.who or 'unknown'}: {one.by} read {one.name}" + (f" ({more})" if more else "")
+        if len(self.readings) > _MOST_READINGS:
+            yield f"  and {count(len(self.readings) - _MOST_READINGS, 'more reading')}; `--json` lists all"
+
+    def to_dict(self) -> dict[str, Any]:
+        from builder.lineage.shown import as_json
+
+        return {
+            "thing": self.asked.title,
+            "roots": list(self.asked.roots),
+            **as_json(self.lineage, self.every, self.asked.roots),
+            "images": self.images,
+            "read": [one.to_dict() for one in self.readings],
+            "notes": self.notes,
+        }
+
+
+def _found(
+    thing: str, paths: Sequence[Path], output: Output, *, backward: bool, forward: bool, depth: int | None
+) -> _Found:
+    from builder.cli.machine import open_store
+    from builder.lineage.gathered import lineage_of, read_project
+    from builder.lineage.images import kept_images
+    from builder.lineage.shown import ways
+
+    store = open_store()
+    places = [_place(path) for path in paths]
+    projects = [read_project(place, store) for place in places]
+    bundle = _bundle(thing, paths)
+    lineage, names = lineage_of(projects, [*bundle, *kept_images(store)])
+    asked = _asked(thing, lineage, names, paths, store, output, bundle)
+    found: dict[str, list[Way]] = {}
+    if backward or not forward:
+        found["backward"] = ways(lineage.backward(asked.starts, depth).links, asked.starts)
+    ahead = lineage.forward(asked.starts)
+    if forward or not backward:
+        shown = ahead if depth is None else lineage.forward(asked.starts, depth)
+        found["forward"] = ways(shown.links, asked.starts)
+    readings = [one for project in projects for one in project.readings(asked.starts)]
+    images = [] if backward and not forward else ahead.images(lineage)
+    notes = [text for project in projects for text in project.failures] + ([asked.note] if asked.note else [])
+    readings.sort(key=lambda one: one.time, reverse=True)
+    return _Found(lineage, asked, found, readings, images, notes, [place.folder for place in places])
+
+
+def _place(path: Path) -> Place:
+    from builder.cli.audit_trail import trail_of
+    from builder.cli.runs.opened import index_file
+    from builder.lineage.gathered import Place
+    from builder.spec.load import PROJECT_FILE, load_project
+
+    if not path.exists():
+        raise EnvbuildError(f"`{path}` is not there", hint="Name the folder of a project")
+    root = path if path.is_dir() else path.parent
+    name = root.resolve().name
+    if (root / PROJECT_FILE).is_file():
+        name = load_project(root / PROJECT_FILE).name
+    return Place(root, name, index_file(root), trail_of(root))
+
+
+def _asked(
+    thing: str,
+    lineage: Lineage,
+    names: Names,
+    paths: Sequence[Path],
+    store: Store,
+    output: Output,
+    bundle: Sequence[Activity],
+) -> Asked:
+    """What is asked for. Raises: EnvbuildError, if nothing is known of it, or several things are meant."""
+    from builder.lineage.naming import Asked, find, nearest
+
+    if bundle:
+        top = bundle[0].id
+        return Asked(thing, (top,), {top: top})
+    on_disk = _on_disk(thing, paths)
+    named = "/" not in thing.rstrip("/") or on_disk is None
+    asked = find(thing, lineage, names) if named else None
+    if asked is not None and not (on_disk is not None and asked.recorded):
+        return asked
+    if on_disk is not None:
+        return _of_file(thing, on_disk, lineage, names, store, output)
+    near = nearest(thing, lineage, names)
+    hint = f"Did you mean {' or '.join(f'`{one}`' for one in near)}?" if near else None
+    raise EnvbuildError(
+        f"nothing is known of `{thing}`",
+        "it is no data, stage, command, run, digest, image, bundle, or file",
+        hint or "`--project` names the project that it is of",
+    )
+
+
+def _on_disk(thing: str, paths: Sequence[Path]) -> Path | None:
+    """The file or folder that is meant: from here, or from a project."""
+    return next((path for path in (Path(thing), *(each / thing for each in paths)) if path.exists()), None)
+
+
+def _of_file(thing: str, path: Path, lineage: Lineage, names: Names, store: Store, output: Output) -> Asked:
+    """What is known of the bytes at a path. Raises: EnvbuildError, if nothing is."""
+    import time
+
+    from builder.lineage.naming import find, of_digests
+    from builder.lock.data.entry import manifest_digest
+    from builder.lock.data.hashing import Found, Hasher, walk
+    from builder.oci.sourced import identity_of
+    from builder.progress import Silent
+
+    hasher = Hasher(store, time.time_ns, output.progress() or Silent())
+    is_folder = path.is_dir()
+    files = walk(path) if is_folder else (Found("", identity_of(path.stat())),)
+    locked, _ = hasher.hash(path, files, f"hashing {thing}")
+    top = manifest_digest(locked).hex if is_folder else locked[0].digest.hex
+    inner = [file.digest.hex for file in locked] if is_folder else []
+    known = {*lineage.digests(), *names.data.values()}
+    if known.isdisjoint((top, *inner)):
+        other = find(thing, lineage, names)
+        why = ["no run, lock or image has a file of these bytes", f"its digest is sha256:{top}"]
+        if other is not None:
+            why.append(f"other versions of it are known: {', '.join(one[:19] for one in other.roots[:3])}")
+        raise EnvbuildError(f"nothing is known of `{thing}`", why, "Name a digest to ask for an earlier version")
+    return of_digests(thing, [top], lineage, members=inner)
+
+
+def _bundle(thing: str, paths: Sequence[Path]) -> list[Activity]:
+    """What a bundle's file or folder tells of itself, the bundle first; nothing of what is none."""
+    path = _on_disk(thing, paths)
+    if path is None or not _is_layout(path):
+        return []
+    from builder.bundle.reading.lineage import activities_in
+    from builder.bundle.reading.reader import open_bundle
+
+    return activities_in(open_bundle(path))
+
+
+def _is_layout(path: Path) -> bool:
+    if path.is_dir():
+        return (path / "index.json").is_file() and (path / "oci-layout").is_file()
+    return path.suffix == ".tar" and path.is_file()
