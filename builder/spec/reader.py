@@ -75,6 +75,12 @@ class Reader:
         value = self._value(root, document, "", None, 0)
         return value if isinstance(value, document) and not self.problems else None
 
+    def read_plain(self, data: bytes) -> Any:
+        """Whatever is in `data`, as JSON data; None where `problems` says why not."""
+        root = self._compose(data)
+        value = None if root is None else self._value(root, Any, "", None, 0)
+        return None if self.problems else value
+
     def report(self, key: str, message: str, hint: str | None = None) -> None:
         """Add a problem of a key that was read."""
         self.problems.append(Problem(self.file, self._line(key), _shown(key), message, hint))
