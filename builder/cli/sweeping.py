@@ -295,7 +295,7 @@ class _Runner:
             shown = [f"{name} {_number(value)}" for name, value in list(done.metrics.items())[:4]]
             return ", ".join([f"run {done.run}", *shown])
         told = f" ({done.run})" if done.run else ""
-        return f"it ended with {ended.code}{told}: {ended.last_line.removeprefix('error: ')}"
+        return f"it ended with {ended.code}{told}" + (f": {ended.failure}" if ended.failure else "")
 
     def _line(self, number: int, point: Point) -> list[str]:
         options = [*_passed_on(), "--image", f"{self.name}@{self.wanted.image}", "--parent", self.sweep]

@@ -47,13 +47,12 @@ class Ended:
     code: int
 
     @property
-    def last_line(self) -> str:
-        """The last that it said; a failure's first line where it told of one."""
+    def failure(self) -> str:
+        """What envbuild said of a failure of its own; empty, if only the command failed."""
         with suppress(OSError), open(self.job.said, "rb") as file:
             file.seek(max(0, self.job.said.stat().st_size - _TAIL))
-            lines = [line for line in file.read().decode(errors="replace").splitlines() if line.strip()]
-            failures = [line for line in lines if line.startswith("error:")]
-            return (failures or lines or [""])[-1][:500]
+            lines = file.read().decode(errors="replace").splitlines()
+            return next((line.removeprefix("error: ")[:500] for line in lines if line.startswith("error: ")), "")
         return ""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeGuard
 
 from builder.pipeline.sweep.points import Point
@@ -22,7 +22,7 @@ class Done:
     outcome: Outcome = "missing"
     run: str | None = None
     """The run's id; None where there is none."""
-    metrics: Mapping[str, float | str] = {}
+    metrics: Mapping[str, float | str] = field(default_factory=dict)
     reused: bool = False
     """Whether it was there before."""
 
