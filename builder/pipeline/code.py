@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import os
 import posixpath
 from collections.abc import Collection, Iterator, Sequence
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from builder.errors import EnvbuildError
 from builder.lock.data.hashing import AT_REST, Hasher
 from builder.oci.sourced import identity_of
 from builder.pipeline.command import Mention, mentions
@@ -24,6 +26,7 @@ _RECORDS = "imported-names"
 _SOURCE = "src"
 """The folder that Python looks into first, where there is one; as in bundles."""
 
+_WILD = frozenset("*?[\\!")
 _Entry = tuple[str, tuple[str, ...]]
 """A file, and the folders where Python looks for what it imports."""
 
@@ -53,16 +56,24 @@ class CodeFinder:
         self._before: dict[str, Any] = record if isinstance(record, dict) else {}
         self._seen: dict[str, list[Any]] = {}
         self._files: dict[str, bool] = {}
+        self._below = functools.cache(self._files_below)
         self._modules = Modules(self._is_file, functools.cache(self._is_folder))
 
     def declared(self, globs: Sequence[str]) -> tuple[str, ...]:
         """The files that globs match and no ignore file excludes, sorted.
 
-        Raises: EnvbuildError, if a glob matches nothing, or a link leads out of the folder.
+        Raises: EnvbuildError, if a glob matches nothing, or a link to a folder.
         """
-        from builder.bundle.parts.code import code_files
-
-        return tuple(entry.path for entry in code_files(Path(self._root), globs))
+        found = {glob: self._matched(glob) for glob in globs}
+        unused = [f"`{glob}`" for glob in globs if not found[glob]]
+        if unused:
+            hint = "Mind that files in `.gitignore` and `.envbuildignore` are left out"
+            raise EnvbuildError(f"no file matches {', '.join(unused)}", hint=hint)
+        files = sorted({path for paths in found.values() for path in paths})
+        for path in files:
+            if not self._is_file(path):
+                raise EnvbuildError(f"`{path}` is no file, or a link to a folder", hint="Ignore it, or copy it")
+        return tuple(files)
 
     def of_command(self, arguments: Sequence[str]) -> FoundCode:
         """The files that a command names, and those that they import."""
@@ -83,6 +94,24 @@ class CodeFinder:
         folder = os.path.join(self._root, os.path.dirname(path))
         names = os.listdir(folder) if os.path.isdir(folder) else []
         return [posixpath.join(posixpath.dirname(path), name) for name in sorted(names)]
+
+    def _files_below(self, start: str) -> tuple[str, ...]:
+        from builder.bundle.parts.code import files_below
+
+        return tuple(files_below(Path(self._root), start))
+
+    def _matched(self, glob: str) -> list[str]:
+        """The files that a glob matches; only what is below its fixed part is looked at."""
+        glob = glob.removeprefix("./")
+        parts = glob.rstrip("/").split("/")
+        fixed = list(itertools.takewhile(lambda part: not _WILD.intersection(part), parts))
+        below = self._below("/".join(fixed))
+        if len(fixed) == len(parts):
+            return list(below)
+        from builder.bundle.parts.code import glob_filter
+
+        matches = glob_filter(glob)
+        return [path for path in below if matches(path)]
 
     def remember(self) -> None:
         """Keep what was found of files, if anything of it is new."""

@@ -28,7 +28,9 @@ class CodeFiles:
     def of(self, step: Step, parameters: Collection[str], report: Report) -> tuple[str, ...]:
         """The files of a step, sorted, below its folder or its module's; what is wrong with them is reported."""
         root = step.module.root if step.module else self._folder
-        finder = self._finders.setdefault(root, CodeFinder(root, self._hasher))
+        if root not in self._finders:
+            self._finders[root] = CodeFinder(root, self._hasher)
+        finder = self._finders[root]
         given = _Given(step, parameters, Places(()) if step.module else self._outputs)
         found = finder.of_command(step.stage.arguments)
         if found.missing and not given.reads(found.missing):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from builder.errors import EnvbuildError
 from builder.lock.data.entry import DataEntry
 from builder.lock.data.hashing import Hasher, shown
 from builder.pipeline.code_files import CodeFiles
@@ -129,6 +130,9 @@ def _hash_code(
             hashed, _ = hasher.hash(root, files, shown(root))
             hashes[root] = hashes.get(root, {}) | {file.path: file.digest.hex for file in hashed}
     roots = {step.name: step.module.root if step.module else folder for step in steps}
+    gone = next((path for name, root in roots.items() for path in found[name].code if path not in hashes[root]), None)
+    if gone is not None:
+        raise EnvbuildError(f"`{gone}` is not there any more", hint="Run the command again when nothing changes it")
     return {name: {path: hashes[root][path] for path in found[name].code} for name, root in roots.items()}
 
 

@@ -9,7 +9,7 @@ import hashlib
 import os
 import posixpath
 import stat
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,6 +56,28 @@ def code_files(folder: Path, globs: Sequence[str], always: Collection[str] = ())
             "Mind that files in `.gitignore` and `.envbuildignore` are left out",
         )
     return tuple(_entry(folder, path) for path in sorted(found, key=os.fsencode))
+
+
+def files_below(folder: Path, start: str = "") -> Iterator[str]:
+    """The files at or below `start` in a folder that no ignore file on the way to them excludes, relative to it."""
+    ignores, way = tuple(_ignores_above(folder)), ""
+    for part in start.split("/") if start else ():
+        ignores += tuple(_Ignore(patterns, stripped=way) for patterns in _patterns_in(folder / way))
+        place = folder / way / part
+        is_folder = place.is_dir() and not place.is_symlink()
+        if part == ".git" or _ignored(way + part, is_folder, ignores) or not (is_folder or f"{way}{part}" == start):
+            return
+        way += f"{part}/"
+    if not start or (folder / start).is_dir():
+        yield from _files(folder, way, ignores)
+    elif (folder / start).is_file():
+        yield start
+
+
+def glob_filter(glob: str) -> Callable[[str], bool]:
+    """Says of a path whether a glob of `code` matches it."""
+    spec = _glob(glob)
+    return lambda path: spec is not None and bool(spec.match_file(path))
 
 
 def model_files(folder: Path, path: str) -> tuple[FileEntry, ...]:
