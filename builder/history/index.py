@@ -6,15 +6,16 @@ it cannot be kept, or another process is at it for long, it is made in memory.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from builder.errors import EnvbuildError
 from builder.history.entry import Entry, Read, read_entry
@@ -24,7 +25,8 @@ from builder.history.search import Expression, holds, names_of
 from builder.history.search.facts import Fact
 from builder.progress import Progress, Silent
 
-INDEX_FORMAT = 2
+T = TypeVar("T")
+INDEX_FORMAT = 1
 """Moves where the index of a run would be another; an index of another format is made again."""
 _BUSY_SECONDS = 20.0
 _AT_ONCE = 2000
@@ -53,11 +55,19 @@ class Broken:
 class RunIndex:
     """Asks for runs; made by `open_index`."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, rebuild: Callable[[], sqlite3.Connection]) -> None:
         self._connection = connection
+        self._rebuild = rebuild
 
-    def entries(self, where: Expression | None = None, limit: int | None = None) -> Iterator[Entry]:
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+
+    def entries(self, where: Expression | None = None, limit: int | None = None) -> tuple[Entry, ...]:
         """The runs for which an expression holds, the latest first: by their start, then by their id."""
+        return self._asked(lambda: tuple(self._entries(where, limit)))
+
+    def _entries(self, where: Expression | None, limit: int | None) -> Iterator[Entry]:
         count = -1 if limit is None else limit
         if where is None:
             rows = self._rows("SELECT entry FROM runs WHERE whole = 1 ORDER BY start DESC, folder DESC LIMIT ?", count)
@@ -71,9 +81,8 @@ class RunIndex:
     def ids(self, part: str, *, last: bool = False) -> list[str]:
         """The ids of runs that begin with `part`, or whose last digits do, the latest first."""
         pattern = f"*-{part}*" if last else f"{part}*"
-        rows = self._rows(
-            "SELECT folder FROM runs WHERE whole = 1 AND folder GLOB ? ORDER BY start DESC, folder DESC", pattern
-        )
+        query = "SELECT folder FROM runs WHERE whole = 1 AND folder GLOB ? ORDER BY start DESC, folder DESC"
+        rows = self._asked(lambda: list(self._rows(query, pattern)))
         return [row[0] for row in rows if not last or row[0].rpartition("-")[2].startswith(part)]
 
     def told(self) -> Iterator[dict[str, Any]]:
@@ -83,16 +92,25 @@ class RunIndex:
 
     def count(self) -> int:
         """How many runs there are."""
-        return int(next(iter(self._rows("SELECT count(*) FROM runs WHERE whole = 1")))[0])
+        return self._asked(lambda: int(next(iter(self._rows("SELECT count(*) FROM runs WHERE whole = 1")))[0]))
 
     def broken(self) -> tuple[Broken, ...]:
         """Folders that are no runs, by name."""
-        rows = self._rows("SELECT folder, problem FROM runs WHERE problem IS NOT NULL ORDER BY folder")
-        return tuple(Broken(*row) for row in rows)
+        query = "SELECT folder, problem FROM runs WHERE problem IS NOT NULL ORDER BY folder"
+        return self._asked(lambda: tuple(Broken(*row) for row in self._rows(query)))
 
     def names(self) -> frozenset[str]:
         """Every name that a run has something under, or had."""
-        return frozenset(row[0] for row in self._rows("SELECT name FROM names"))
+        return self._asked(lambda: frozenset(row[0] for row in self._rows("SELECT name FROM names")))
+
+    def _asked(self, ask: Callable[[], T]) -> T:
+        """What is asked for; of a file that turns out to be damaged, once more of a new one."""
+        try:
+            return ask()
+        except (sqlite3.Error, ValueError, TypeError):
+            self.close()
+            self._connection = self._rebuild()
+            return ask()
 
     def _matching(self, where: Expression) -> Iterator[int]:
         facts: defaultdict[int, dict[str, Fact]] = defaultdict(dict)
@@ -109,6 +127,12 @@ class RunIndex:
         return self._connection.execute(query, values)
 
 
+def index_file(store: Path, root: Path) -> Path:
+    """Where the index of the project in `root` is kept, in the folder of a store."""
+    name = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()
+    return store / "records" / "run-indexes" / f"{name}.sqlite"
+
+
 @contextmanager
 def open_index(
     root: Path,
@@ -116,16 +140,21 @@ def open_index(
     progress: Progress | None = None,
 ) -> Iterator[RunIndex]:
     """The index of the project in `root`, as its folders are now, kept in `file`."""
+    shown = progress or Silent()
     connection = _connected(file)
     try:
-        try:
-            _refresh(connection, root / RUNS, progress or Silent())
-        except sqlite3.Error as error:
-            connection.close()
-            connection = _rebuilt(None if _is_barred(error) else file, root, progress or Silent())
-        yield RunIndex(connection)
-    finally:
+        _refresh(connection, root / RUNS, shown)
+    except sqlite3.Error as error:
         connection.close()
+        connection = _rebuilt(None if _is_barred(error) else file, root, shown)
+    except BaseException:
+        connection.close()
+        raise
+    index = RunIndex(connection, lambda: _rebuilt(file, root, shown))
+    try:
+        yield index
+    finally:
+        index.close()
 
 
 def _connected(file: Path | None) -> sqlite3.Connection:
@@ -133,19 +162,8 @@ def _connected(file: Path | None) -> sqlite3.Connection:
     if file is not None:
         with suppress(OSError, sqlite3.Error):
             file.parent.mkdir(parents=True, exist_ok=True)
-            return _prepared(str(file))
-    return _prepared(":memory:")
-
-
-def _prepared(name: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(name, timeout=_BUSY_SECONDS, isolation_level=None)
-    try:
-        connection.execute("PRAGMA synchronous = OFF")
-        connection.execute("PRAGMA trusted_schema = OFF")
-    except sqlite3.Error:
-        connection.close()
-        raise
-    return connection
+            return sqlite3.connect(file, timeout=_BUSY_SECONDS, isolation_level=None)
+    return sqlite3.connect(":memory:", isolation_level=None)
 
 
 def _is_barred(error: sqlite3.Error) -> bool:
@@ -160,7 +178,8 @@ def _rebuilt(file: Path | None, root: Path, progress: Progress) -> sqlite3.Conne
         with suppress(OSError):
             file.unlink(missing_ok=True)
             file.with_name(file.name + "-journal").unlink(missing_ok=True)
-    for connection in (_connected(file), _prepared(":memory:")):
+    for place in (file, None):
+        connection = _connected(place)
         try:
             _refresh(connection, root / RUNS, progress)
         except sqlite3.Error:
@@ -181,7 +200,7 @@ def _refresh(connection: sqlite3.Connection, runs: Path, progress: Progress) -> 
     if not changed and not gone:
         return
     label = f"reading {len(changed)} runs"
-    progress.start(label, sum(int(stamps[folder].split(":", 1)[0] or 0) for folder in changed))
+    progress.start(label, sum(_size(stamps[folder]) for folder in changed))
     try:
         with _transaction(connection):
             _forget(connection, [*gone, *changed])
@@ -191,7 +210,7 @@ def _refresh(connection: sqlite3.Connection, runs: Path, progress: Progress) -> 
                 for folder in changed[start : start + _AT_ONCE]:
                     found = read_entry(runs / folder)  # which may write down that it was killed
                     facts += _keep(connection, names, (folder, _stamp(str(runs / folder))), found)
-                    progress.advance(label, int(stamps[folder].split(":", 1)[0] or 0))
+                    progress.advance(label, _size(stamps[folder]))
                 facts.sort(key=lambda row: row[:2])  # so that a tree of a million grows at its ends
                 connection.executemany("INSERT INTO facts VALUES (?, ?, ?)", facts)
     finally:
@@ -200,6 +219,8 @@ def _refresh(connection: sqlite3.Connection, runs: Path, progress: Progress) -> 
 
 def _ensure_tables(connection: sqlite3.Connection) -> None:
     """Raises: sqlite3.Error, if what is there is of another format, or no index."""
+    connection.execute("PRAGMA synchronous = OFF")
+    connection.execute("PRAGMA trusted_schema = OFF")
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version == INDEX_FORMAT:
         return
@@ -240,6 +261,12 @@ def _stamps(runs: Path) -> dict[str, str]:
 def _stamp(folder: str) -> str:
     """The size of the record first."""
     return f"{_of_file(f'{folder}/{RECORD_FILE}')};{_of_file(f'{folder}/{TAGS_FILE}')}"
+
+
+def _size(stamp: str) -> int:
+    """Bytes of the record."""
+    number = stamp.partition(":")[0]
+    return int(number) if number.isdecimal() else 0
 
 
 def _of_file(path: str) -> str:
