@@ -135,7 +135,7 @@ def _stage_changes(loaded: LoadedProject, name: str, key: str | None, store: Sto
     lock = read_stages_lock(loaded.folder / LOCK_FOLDER)
     verdicts = {one.stage: one for one in Review(pipeline, lock, functools.partial(kept, store)).all()}
     entry = lock.stages.get(name)
-    made = key or (entry.key if entry else None)
+    made = key.removeprefix("sha256:") if key else entry.key if entry else None
     if made is not None and verdicts[name].key == made:
         return []
     told = [f"stage `{one.stage}`: {reason}" for one in verdicts.values() for reason in one.reasons]

@@ -51,7 +51,7 @@ def run_recorded(wish: Wish, image: LocalImage, what: Recording, running: Runnin
 
     out = wish.output or Path()
     root = what.folder or out.parent
-    known, files = _known(image, what, running.engine)
+    known, files = _known(wish, image, what, running.engine)
     record = first_record(wish, known, datetime.now(UTC))
     try:
         run = OpenRun.begin(root, record, files)
@@ -70,7 +70,9 @@ def run_recorded(wish: Wish, image: LocalImage, what: Recording, running: Runnin
     return ended.code
 
 
-def _known(image: LocalImage, what: Recording, engine: Engine) -> tuple[Known, Mapping[str, bytes]]:
+def _known(
+    wish: Wish, image: LocalImage, what: Recording, engine: Engine
+) -> tuple[Known, Mapping[str, bytes]]:
     """What is known before a run, and the files that tell it."""
     from builder.history.folder import PATCH_FILE
     from builder.history.host import host_facts
@@ -90,8 +92,24 @@ def _known(image: LocalImage, what: Recording, engine: Engine) -> tuple[Known, M
         host=host_facts(f"{engine.name} {engine.version()}".strip()),
         why=what.why,
         parent=what.parent,
+        code=_code(loaded, wish.command, image) if loaded and wish.command and not wish.code else None,
     )
     return known, ({PATCH_FILE: state.patch} if state and state.patch is not None else {})
+
+
+def _code(loaded: LoadedProject, name: str, image: LocalImage) -> Mapping[str, str] | None:
+    """The files of code that a command depends on; what cannot be told is not."""
+    import time
+
+    from builder.lock.data.hashing import Hasher
+    from builder.pipeline.command_code import command_code
+
+    if name not in loaded.project.commands:
+        return None
+    try:
+        return command_code(loaded, name, Hasher(image.store, time.time_ns))
+    except EnvbuildError:  # it changes meanwhile
+        return None
 
 
 def _written(loaded: LoadedProject) -> Iterator[str]:

@@ -245,16 +245,17 @@ def _answer(report: Report, output: Output, as_json: bool) -> None:
     if as_json:
         print_json(report.to_statement())
     else:
-        for line in _lines(report):
+        for line in check_lines(report.checks):
             click.echo(printable(line).replace("\n", " "))
     output.say(f"{report.name}: {verdict(report.checks)}")
 
 
-def _lines(report: Report) -> Iterator[str]:
+def check_lines(checks: Sequence[Check]) -> Iterator[str]:
+    """A line for each thing that was compared."""
     from builder.run.reproduce.report import short
 
-    width = max(len(check.name) for check in report.checks)
-    for check in report.checks:
+    width = max((len(check.name) for check in checks), default=0)
+    for check in checks:
         outcome = check.outcome if check.required or check.outcome == "same" else f"{check.outcome} (not promised)"
         values = [short(check.recorded)] if check.outcome == "same" else [short(check.recorded), short(check.found)]
         known = check.recorded is not None or check.found is not None

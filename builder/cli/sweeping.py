@@ -106,6 +106,8 @@ def wanted_sweep(
         if given:
             raise click.UsageError(f"`--{given[0].replace('as_', '')}` is of a sweep: add `--sweep NAME=VALUES`.")
         return None
+    if project_folder(target) is None:
+        raise EnvbuildError(f"`{target}` is no project", "a sweep is of a project, which keeps its runs")
     if options["resume"]:
         return _resumed(target, name, options)
     if name is None:

@@ -47,10 +47,10 @@ class State:
 
 def read_repository(folder: Path, outputs: Iterable[str] = ()) -> State:
     """The state of the project in `folder`; what is in `runs`, `out` and its `outputs` is no part of it."""
-    git = _Git(folder)
+    git = Git(folder)
     try:
         commit = Commit(git.text("rev-parse", "--verify", "--quiet", "HEAD^{commit}"))
-    except _GitError:
+    except GitError:
         return State()
     paths = ("--", ".", *(f":(exclude,literal){path}" for path in (RUNS, "out", *outputs)))
     try:
@@ -60,7 +60,7 @@ def read_repository(folder: Path, outputs: Iterable[str] = ()) -> State:
             return State(commit)
         commit = replace(commit, dirty=True)
         patch = _patch(git, status, paths)
-    except _GitError as error:
+    except GitError as error:
         return State(replace(commit, dirty=True), notes=(f"{_NOT_RECORDED}: {error}",))
     if patch is None:
         return State(commit, notes=(f"{_NOT_RECORDED}: it has more than {PATCH_LIMIT} bytes",))
@@ -73,8 +73,8 @@ def read_repository(folder: Path, outputs: Iterable[str] = ()) -> State:
 def who(environment: Mapping[str, str], folder: Path | None = None) -> dict[str, str]:
     """Who works here: as git knows them, else by the name of the login."""
     known = {}
-    with suppress(_GitError):
-        for line in _Git(folder or Path()).text("config", "--get-regexp", r"^user\.(name|email)$").splitlines():
+    with suppress(GitError):
+        for line in Git(folder or Path()).text("config", "--get-regexp", r"^user\.(name|email)$").splitlines():
             key, _, value = line.partition(" ")
             known[key] = value.strip()
     name = environment.get("GIT_AUTHOR_NAME") or known.get("user.name") or _login()
@@ -82,50 +82,50 @@ def who(environment: Mapping[str, str], folder: Path | None = None) -> dict[str,
     return {"name": name, "email": email}
 
 
-class _GitError(Exception):
+class GitError(Exception):
     """Git is not there, or does not do it."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Git:
+class Git:
     """Git in a folder, without what a repository's configuration has it execute."""
 
     folder: Path
     options: tuple[str, ...] = _SAFE
 
-    def disarmed(self) -> _Git:
+    def disarmed(self) -> Git:
         """The same without the filters that the repository names, which are programs."""
         try:
             listed = self.text("config", "--show-scope", "--name-only", "--get-regexp", r"^filter\..*")
-        except _GitError:  # there are none
+        except GitError:  # there are none
             return self
         own = [line.partition("\t")[2] for line in listed.splitlines() if line.startswith(("local", "worktree"))]
         off = {name.rpartition(".")[0] for name in own if "=" not in name}
         if any("=" in name for name in own):
-            raise _GitError("a filter of the repository has an odd name")
+            raise GitError("a filter of the repository has an odd name")
         keys = [f"{name}.{key}" for name in sorted(off) for key in ("clean", "smudge", "process", "required=false")]
         options = [option for key in keys for option in ("-c", key if "=" in key else f"{key}=")]
         return replace(self, options=(*self.options, *options))
 
     def text(self, *arguments: str) -> str:
-        """What it prints, without the end of the line. Raises: _GitError."""
+        """What it prints, without the end of the line. Raises: GitError."""
         return os.fsdecode(self.run(*arguments)).rstrip("\n")
 
     def run(self, *arguments: str, given: bytes = b"", variables: Mapping[str, str] | None = None) -> bytes:
-        """What it prints. Raises: _GitError."""
+        """What it prints. Raises: GitError."""
         try:
             done = subprocess.run(
                 ["git", *self.options, *arguments], cwd=self.folder, env=_environment(variables or {}), input=given,
                 capture_output=True, timeout=_SECONDS, check=False,
             )  # fmt: skip
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise _GitError(f"`git` cannot be used: {type(error).__name__}") from error
+            raise GitError(f"`git` cannot be used: {type(error).__name__}") from error
         if done.returncode != 0:
-            raise _GitError(f"`git {arguments[0]}` failed")
+            raise GitError(f"`git {arguments[0]}` failed")
         return done.stdout
 
     def bounded(self, *arguments: str, variables: Mapping[str, str]) -> bytes | None:
-        """What it prints; None where that is more than a patch may be. Raises: _GitError."""
+        """What it prints; None where that is more than a patch may be. Raises: GitError."""
         with subprocess.Popen(
             ["git", *self.options, *arguments], cwd=self.folder, env=_environment(variables),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
@@ -135,18 +135,18 @@ class _Git:
                 process.kill()
                 return None
         if process.returncode != 0:
-            raise _GitError(f"`git {arguments[0]}` failed")
+            raise GitError(f"`git {arguments[0]}` failed")
         return data
 
 
-def _patch(git: _Git, status: bytes, paths: tuple[str, ...]) -> bytes | None:
+def _patch(git: Git, status: bytes, paths: tuple[str, ...]) -> bytes | None:
     """What differs, with what is untracked; None where it is too large. The repository's own index stays as it is."""
     untracked = [entry[3:] for entry in status.split(b"\0") if entry.startswith(b"?? ")]
     if not untracked:
         return git.bounded("diff", *_DIFF, "HEAD", *paths, variables={})
     places = git.text("rev-parse", "--show-toplevel", "--git-path", "index", "--git-path", "objects").splitlines()
     if len(places) != 3:
-        raise _GitError("a folder has an odd name")
+        raise GitError("a folder has an odd name")
     top, index, objects = places[0], *(str(git.folder.absolute() / place) for place in places[1:])
     if sum(_size(os.path.join(os.fsencode(top), path)) for path in untracked) > PATCH_LIMIT:
         return None

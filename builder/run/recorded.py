@@ -50,6 +50,8 @@ class Known:
     host: Mapping[str, Any] | None = None
     why: str = ""
     parent: str | None = None
+    code: Mapping[str, str] | None = None
+    """The SHA-256 of each file of code that the command depends on, where that is known."""
 
 
 def first_record(wish: Wish, known: Known, now: datetime) -> RunRecord:
@@ -70,7 +72,7 @@ def first_record(wish: Wish, known: Known, now: datetime) -> RunRecord:
         params=_parameters(command, wish.parameters),
         seed=command.get("seed") if wish.seed is None else wish.seed,
         data={one: content for one in command.get("inputs") or () if (content := _data(document["data"][one]))},
-        code=Code(found="mounted") if wish.code else Code(document.get("code")),
+        code=Code(found="mounted") if wish.code else _code(document, known),
         commit=state.commit if state else None,
         environment=known.environment,
         lock=document.get("lock"),
@@ -240,6 +242,10 @@ def _signal(code: int, told: Mapping[str, Any]) -> str | None:
 
 def _whole(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _code(document: Mapping[str, Any], known: Known) -> Code:
+    return Code(document.get("code"), known.code, "packed" if known.code is None else "imports")
 
 
 def _data(entry: Mapping[str, Any]) -> Content | None:

@@ -163,7 +163,12 @@ def _outputs(record: RunRecord) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _of_history(record: RunRecord, model: Path | None = None) -> Origin:
-    told = {
+    return Origin(told_of(record), record.id, model, record.code.files, record.stage_key)
+
+
+def told_of(record: RunRecord) -> dict[str, Any]:
+    """What of a run goes along, in the form of the launcher's records."""
+    told: dict[str, Any] = {
         "format": 1,
         "state": "finished",
         "kind": record.kind,
@@ -182,7 +187,7 @@ def _of_history(record: RunRecord, model: Path | None = None) -> Origin:
         told["commit"] = {"id": record.commit.id, "dirty": record.commit.dirty}
     if record.kind == "stage":
         told |= {"owner": record.owner, "why": record.why}
-    return Origin(told, record.id, model, record.code.files, record.stage_key)
+    return told
 
 
 def _part(record: RunRecord, path: str) -> tuple[Content, str] | None:

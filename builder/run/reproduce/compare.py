@@ -23,7 +23,8 @@ def compare_runs(before: Mapping[str, Any], after: Mapping[str, Any], command: M
     if after.get("exit_code") != 0:
         ended = after.get("signal") or after.get("exit_code")
         return [*checks, Check(f"run {name}", "different", f"it ended with {ended}", before.get("exit_code"), ended)]
-    metrics = list(compare_metrics(before.get("metrics"), after.get("metrics"), command.get("tolerances") or {}))
+    found = _plain_metrics(after.get("metrics")) if "kind" in before else after.get("metrics")
+    metrics = list(compare_metrics(before.get("metrics"), found, command.get("tolerances") or {}))
     outputs = list(compare_outputs(before, after, command))
     if any(check.required for check in (*metrics, *outputs)):
         return [*checks, *metrics, *outputs]
@@ -31,6 +32,11 @@ def compare_runs(before: Mapping[str, Any], after: Mapping[str, Any], command: M
         return [*checks, *metrics, *outputs]
     why = "it has no metrics, and `deterministic` is not claimed of its outputs"
     return [*checks, *metrics, *outputs, Check(f"results of {name}", "not measured", why)]
+
+
+def _plain_metrics(metrics: Any) -> dict[str, Any]:
+    """As the records of `runs` have them: by dotted names, without lists and what is nothing."""
+    return {name: value for name, value in leaves(metrics) if value is not None and "[" not in name}
 
 
 def _conditions(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Check]:
