@@ -167,7 +167,6 @@ def _things(record: RunRecord) -> Iterator[Entity]:
             "@id": "#peak-memory",
             "@type": "PropertyValue",
             "name": "peak memory",
-            "propertyID": f"{_TERMS}peakMemory",
             "unitText": "bytes",
             "value": record.peak_memory,
         }
