@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from builder.bundle.inside.described import describe, license_notes, package_records, project_records
-from builder.bundle.inside.documents import Contents, bundle_files
+from builder.bundle.inside.documents import Contents, bundle_files, bundle_json
+from builder.bundle.inside.lineage import lineage_record, remember
 from builder.bundle.inside.origin import Origin, latest_origin
 from builder.bundle.inside.promises import ALL, Checking, with_promises
 from builder.bundle.inside.scan import with_scan
@@ -37,6 +38,7 @@ from builder.oci.store import Store
 from builder.plan import Plan, make_plan
 from builder.records.packages.listing import Package
 from builder.records.packages.store import packages_of
+from builder.records.record import Record
 from builder.spec import LoadedProject
 
 
@@ -117,6 +119,9 @@ def build_project(
     build = _Build(loaded, lock, contents, packages, plans, workshop)
     images = [build.image(plan) for plan in plans]
     built = index_images(workshop.store, f"{loaded.name}:{loaded.project.version}", images)
+    remember(
+        workshop.store, built.name, images, bundle_json(loaded.project, loaded.name, lock, contents), contents.data
+    )
     return replace(built, notes=notes)
 
 
@@ -157,13 +162,21 @@ def gather(
         packed_data(loaded, data.data, packing, fetcher),
         read_bytes(lock_folder(loaded)),
         {path: (loaded.environment.file.parent / path).read_bytes() for path in lock.document.inputs},
-        records=(origin.record(),) if origin else (),
+        records=_of_model(loaded, model, origin, fetcher.store),
         run=origin.told_now if origin else None,
         model_files=recognised(model),
     )
     contents = with_promises(contents, loaded, fetcher, checking)
     described = project_records(describe(loaded, contents), loaded, lock, contents)
     return with_scan(replace(contents, records=(*contents.records, *described)), loaded, fetcher.store)
+
+
+def _of_model(
+    loaded: LoadedProject, model: Sequence[FileEntry], origin: Origin | None, store: Store
+) -> tuple[Record, ...]:
+    """The run that made the model, and what else was done for it, as far as that is known."""
+    lineage = lineage_record(loaded, model, origin, store)
+    return (*([origin.record()] if origin else []), *([lineage] if lineage else []))
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,6 +111,7 @@ def command(
     Attached to the bundle is its provenance: what it was made of, by whom (SLSA, in-toto).
     """
     from builder.bundle.attached.provenance import with_provenance
+    from builder.bundle.inside.lineage import remember_bundle
     from builder.bundle.model_pack import with_model
 
     builder = this_builder(builder_id)
@@ -135,7 +136,8 @@ def command(
         output.say(f"no model is packed: there is nothing at `{loaded.folder / model.path}` yet")
     pushed = push_built(built, built.index, push, workshop, output) if push else None
     delivered, digest = Delivered(file, size, pushed), str(built.index.digest)
-    record_event("bundled", built.name, digest, {"lock": str(project.lock.digest)}, loaded.folder)
+    holds = remember_bundle(workshop.store, built.name, digest, built.images)
+    record_event("bundled", built.name, digest, {"lock": str(project.lock.digest), "holds": holds}, loaded.folder)
     if pushed:
         record_event("pushed", built.name, digest, {"reference": str(pushed.reference)}, loaded.folder)
     if as_json:

@@ -58,6 +58,8 @@ def _lines(summary: dict[str, Any], with_layers: bool) -> Iterator[str]:
     if summary["code"]:
         yield f"code      {summary['code']}"
     yield from _model_lines(summary)
+    for step in (summary["lineage"] or {}).get("steps", ()):
+        yield f"made by   {step['name']}: {', '.join(step['inputs']) or 'nothing'} -> {', '.join(step['outputs'])}"
     for name, image in summary["platforms"].items():
         yield from _platform_lines(name, image, with_layers)
     for name, command in summary["commands"].items():

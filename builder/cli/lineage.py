@@ -180,7 +180,7 @@ def _found(
     from builder.lineage.shown import ways
 
     store = open_store()
-    places = [_place(path) for path in paths]
+    places = [_place(path, store) for path in paths]
     projects = [read_project(place, store) for place in places]
     bundle = _bundle(thing, paths)
     lineage, names = lineage_of(projects, [*bundle, *kept_images(store)])
@@ -199,9 +199,9 @@ def _found(
     return _Found(lineage, asked, found, readings, images, notes, [place.folder for place in places])
 
 
-def _place(path: Path) -> Place:
+def _place(path: Path, store: Store) -> Place:
     from builder.cli.audit_trail import trail_of
-    from builder.cli.runs.opened import index_file
+    from builder.history.index import index_file
     from builder.lineage.gathered import Place
     from builder.spec.load import PROJECT_FILE, load_project
 
@@ -211,7 +211,7 @@ def _place(path: Path) -> Place:
     name = root.resolve().name
     if (root / PROJECT_FILE).is_file():
         name = load_project(root / PROJECT_FILE).name
-    return Place(root, name, index_file(root), trail_of(root))
+    return Place(root, name, index_file(store.root, root), trail_of(root))
 
 
 def _asked(

@@ -77,6 +77,7 @@ def nearest(text: str, lineage: Lineage, names: Names) -> list[str]:
     """Names that look like a text."""
     known = {*names.data, *names.places, *(one.name for one in lineage.activities.values())}
     known |= {part.name for one in lineage.activities.values() for part in (*one.used, *one.made)}
+    known |= {path for one in lineage.activities.values() for path in one.beside}
     return difflib.get_close_matches(text, sorted(known), n=3, cutoff=0.6)
 
 
@@ -85,7 +86,8 @@ def _image(text: str, lineage: Lineage, names: Names) -> Asked | None:
     pushed = names.places.get(place)
     built = [one for one in lineage.activities.values() if one.kind in ("image", "bundle")]
     found = [one for one in built if one.name == text or one.made[0].sha256 == pushed]
-    found.sort(key=lambda one: one.kind == "image")  # bundles first: their images are shown behind them
+    inside = {part.sha256 for one in found for part in one.used}
+    found = [one for one in found if one.made[0].sha256 not in inside]  # an image of a bundle is shown behind it
     if not found:
         return None
     note = f"{len(found)} images are called `{text}`; all are shown" if len(found) > 1 else ""
@@ -145,6 +147,7 @@ def _path(text: str, lineage: Lineage) -> Asked | None:
         for part in (*one.made, *one.used)
         if part.name == path and part.kind in ("file", "folder")
     ]
+    found += [(one.start, one.beside[path]) for one in lineage.activities.values() if path in one.beside]
     digests = list(dict.fromkeys(sha256 for _, sha256 in sorted(found, reverse=True)))
     note = f"{len(digests)} versions of `{path}` are known; all are shown" if len(digests) > 1 else ""
     return replace(of_digests(path, digests, lineage, note), recorded=True) if digests else None

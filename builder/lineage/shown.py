@@ -48,17 +48,19 @@ def ways(links: Iterable[Link], starts: Mapping[str, str]) -> list[Way]:
                 kept.setdefault((shown, user), Way(shown, user, part.name))
 
     things = dict.fromkeys([*into, *out])
-    whole = [thing for thing in things if _is_whole(thing, into, out) and not _is_repeated(thing, into, out, starts)]
-    for thing in whole:
-        keep(thing, into[thing], out[thing])
-        carried |= {(maker, user) for maker, _ in into[thing] for user, _ in out[thing]}
     for thing in things:
-        pairs = {(maker, user) for maker, _ in into[thing] for user, _ in out[thing]}
+        makers, users = ([one for one in side[thing] if _is_whole(thing, one[1])] for side in (into, out))
+        if (makers or users) and not _is_repeated(thing, into, out, starts):
+            keep(thing, makers, users)
+            carried |= {(maker, user) for maker, _ in makers for user, _ in users}
+    for thing in things:
         if thing in starts:
             keep(thing, into[thing], out[thing])
-        elif thing not in whole and not pairs <= carried:
-            keep(thing, into[thing], out[thing])
-            carried |= pairs
+            continue
+        new = {(maker, user) for maker, _ in into[thing] for user, _ in out[thing]} - carried
+        left, right = {maker for maker, _ in new}, {user for _, user in new}
+        keep(thing, (one for one in into[thing] if one[0] in left), (one for one in out[thing] if one[0] in right))
+        carried |= new
     return sorted(kept.values(), key=lambda way: (way.start, way.end))
 
 
@@ -77,9 +79,8 @@ def _sides(links: Iterable[Link]) -> tuple[_Sides, _Sides]:
     return into, out
 
 
-def _is_whole(thing: str, into: _Sides, out: _Sides) -> bool:
-    sha256 = thing.removeprefix(THING)
-    return any(part.sha256 == sha256 and part.kind != "beside" for _, part in (*into[thing], *out[thing]))
+def _is_whole(thing: str, part: Part) -> bool:
+    return part.kind != "beside" and f"{THING}{part.sha256}" == thing
 
 
 def _is_repeated(thing: str, into: _Sides, out: _Sides, starts: Mapping[str, str]) -> bool:
@@ -120,7 +121,7 @@ def _activity_node(activity: Activity) -> Node:
         return Node(activity.id, "image", activity.name, f"{activity.kind} sha256:{sha256[:_DIGITS]}")
     outcome = activity.outcome if activity.outcome not in ("ok", "") else ""
     changed = "changed by hand" if activity.doubt else ""
-    told = [activity.run or activity.kind, outcome, changed, activity.who.partition(" <")[0]]
+    told = [activity.run or activity.kind, outcome, changed]
     return Node(
         activity.id, "command", activity.name, ", ".join(filter(None, told)), activity.owner, bool(activity.doubt)
     )

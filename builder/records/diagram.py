@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from builder.records.graph import Graph
+from builder.records.graph_drawing import GRAPH_STYLE, draw
 from builder.records.record import Record
-from builder.records.svg import GAP, HEIGHT, MARGIN, MEDIA_TYPE, WIDTH, Box, arrow, picture, text_of
+from builder.records.svg import GAP, HEIGHT, MARGIN, MEDIA_TYPE, STYLE, WIDTH, Box, arrow, picture, text_of
 
 DIAGRAM_FILE = "diagram.svg"
 _COLUMNS = (MARGIN, MARGIN + 300, MARGIN + 600)
@@ -41,6 +43,8 @@ class Flow:
     steps: tuple[Step, ...]
     layers: tuple[tuple[str, str], ...]
     """What the image is made of, the lowest first: a name and a note."""
+    made: Graph | None = None
+    """How the model was made."""
 
 
 def diagram(flow: Flow) -> Record:
@@ -51,16 +55,23 @@ def diagram(flow: Flow) -> Record:
     given = list(dict.fromkeys(name for step in flow.steps for name in step.gives))
     results = _column("result", [(name, "") for name in given], 2, top)
     below = top + max(1, len(sources), len(steps), len(results)) * (HEIGHT + GAP) + GAP
-    height = below + len(flow.layers) * (HEIGHT - 12) + MARGIN
+    drawn = draw(flow.made, below + MARGIN) if flow.made else None
+    stack = drawn.height + GAP if drawn else below
+    height = stack + len(flow.layers) * (HEIGHT - 12) + MARGIN
+    width = max(_TOTAL, drawn.width) if drawn else _TOTAL
 
     def elements() -> Iterator[str]:
         yield f'<text class="head" x="{MARGIN}" y="{MARGIN + 12}">{text_of(flow.title, _LETTERS)}</text>'
         yield from _arrows(flow, sources, steps, results)
         for box in (*sources, *steps, *results):
             yield from box.drawn()
-        yield from _stack(flow.layers, below)
+        if flow.made and drawn:
+            yield f'<text class="head" x="{MARGIN}" y="{below}">{text_of(flow.made.title, _LETTERS)}</text>'
+            yield from drawn.elements
+        yield from _stack(flow.layers, stack)
 
-    return Record(DIAGRAM_FILE, "diagram", MEDIA_TYPE, picture(flow.title, _TOTAL, height, elements()))
+    style = STYLE + GRAPH_STYLE if drawn else STYLE
+    return Record(DIAGRAM_FILE, "diagram", MEDIA_TYPE, picture(flow.title, width, height, elements(), style))
 
 
 def _column(kind: str, named: Sequence[tuple[str, str]], column: int, top: int) -> list[Box]:

@@ -20,7 +20,7 @@ _SWEEPS = 6
 _MOST_LANES = 4000
 """More ways past boxes than these are drawn straight, beneath the boxes."""
 _TOP = svg.MARGIN + 36
-_STYLE = """
+GRAPH_STYLE = """
   .image rect { fill: #fbefff; stroke: #c297ff }
   .marked rect { stroke-dasharray: 5 3; stroke-width: 1.5 }
   @media (prefers-color-scheme: dark) { .image rect { fill: #3c1e70; stroke: #8957e5 } }
@@ -42,7 +42,7 @@ def graph_svg(graph: Graph) -> bytes:
     """The picture as a file."""
     drawn = draw(graph, _TOP)
     title = f'<text class="head" x="{svg.MARGIN}" y="{svg.MARGIN + 12}">{svg.text_of(graph.title, svg.LETTERS)}</text>'
-    return svg.picture(graph.title, drawn.width, drawn.height, iter((title, *drawn.elements)), svg.STYLE + _STYLE)
+    return svg.picture(graph.title, drawn.width, drawn.height, iter((title, *drawn.elements)), svg.STYLE + GRAPH_STYLE)
 
 
 def draw(graph: Graph, top: int) -> Drawn:

@@ -6,12 +6,16 @@ All text that others wrote is made plain before it stands in Markdown, Mermaid o
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from builder.bundle.inside.lineage import lineage_graph
 from builder.image.skeleton import BUNDLE, CODE, DATA, MODEL, OUTPUT
+from builder.lineage.portable import LINEAGE_FILE, LINEAGE_ROLE, read_lineage
 from builder.lock.document import Lock
 from builder.oci.documents import Platform
 from builder.records.diagram import Flow, Step, diagram
+from builder.records.graph_text import graph_mermaid
 from builder.records.markdown import code, mermaid, plain
 from builder.records.record import MARKDOWN, Record
 from builder.resources import render
@@ -28,6 +32,7 @@ _MEANINGS = {
     "input": "a file that the environment's spec names",
     "launcher": "what starts the commands, and fetches data",
     "licenses": "the licences of all packages",
+    "lineage": "how the model was made, back to the data that nothing here made",
     "lock": "the lock: every package by hash",
     "model-card": "the model card",
     "profile": "what the values of data are like, without their rows",
@@ -59,7 +64,10 @@ def pages(
         "folders": _FOLDERS,
         "label": mermaid,
     }
-    picture = diagram(_flow(document, lock, own))
+    made = next((one for one in records if one.role == LINEAGE_ROLE), None)
+    lineage = read_lineage(made.data, LINEAGE_FILE) if made else None
+    drawing = lineage_graph(lineage) if lineage else None
+    picture = diagram(replace(_flow(document, lock, own), made=drawing))
     mermaid_text = render("bundle/diagram.mmd.j2", shown)
     drawn = (picture, Record("diagram.mmd", "diagram", "text/vnd.mermaid", mermaid_text.encode()))
     readme = Record("README.md", "readme", MARKDOWN, b"")
@@ -74,6 +82,8 @@ def pages(
         "plain": plain,
         "code": code,
         "files": _files,
+        "lineage": lineage,
+        "lineage_mermaid": graph_mermaid(drawing) if drawing else "",
         "places": lambda urls: ", ".join(map(code, urls)),
     }
     yield from drawn

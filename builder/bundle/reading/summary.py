@@ -7,6 +7,7 @@ from typing import Any
 
 from builder.bundle.attached.attach import attached
 from builder.bundle.reading.fetches import will_fetch
+from builder.bundle.reading.lineage import lineage_in
 from builder.bundle.reading.reader import Bundle, read_document, read_documents
 from builder.bundle.thin import missing_layers
 from builder.image.kept import Image
@@ -36,6 +37,7 @@ def summarise(bundle: Bundle, *, with_records: bool = False) -> dict[str, Any]:
         "commands": document.get("commands", {}),
         "platforms": {name: _image(image, bundle.layout) for name, image in images.items()},
         "artifacts": [_artifact(bundle.layout, descriptor) for descriptor in bundle.artifacts],
+        "lineage": lineage_in(bundle),
         "fetches": [{"what": one.what, "urls": list(one.urls), "size": one.size} for one in will_fetch(bundle)],
         **(_all_records(bundle, document) if with_records else {}),
     }

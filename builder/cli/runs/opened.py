@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 project_option = click.option(
     "--project", type=click.Path(path_type=Path), default=Path(), metavar="PATH", help="Whose runs [default: .]."
 )
-_INDEXES = "run-indexes"
-"""The folder in the store, one file a project."""
 _SHOWN_METRICS = 3
 _SHOWN_BROKEN = 5
 
@@ -64,19 +61,20 @@ def opened_runs(path: Path, output: Output) -> Iterator[OpenedRuns]:
     root = path if path.is_dir() else path.parent
     if root.name == RUNS and is_runs(root):
         root = root.absolute().parent
-    with open_index(root, index_file(root), output.progress()) as index:
+    with open_index(root, _index_file(root), output.progress()) as index:
         yield OpenedRuns(root, index)
 
 
-def index_file(root: Path) -> Path | None:
+def _index_file(root: Path) -> Path | None:
     """Where the index of a project is kept; nowhere, where there is no store."""
     from builder.cli.machine import open_store
+    from builder.history.index import index_file
 
     try:
         store = open_store()
     except EnvbuildError:
         return None
-    return store.root / "records" / _INDEXES / f"{hashlib.sha256(str(root.resolve()).encode()).hexdigest()}.sqlite"
+    return index_file(store.root, root)
 
 
 def show_entries(entries: Iterable[Entry]) -> None:
