@@ -18,6 +18,7 @@ from builder.layers.files import check_path
 from builder.lock.integrity import TamperedLockError, check_merged
 from builder.oci.canonical import parse_json, readable_json
 from builder.oci.layout import write_atomically
+from builder.pipeline.changes import leaves
 from builder.pipeline.key import Parts, key_of
 
 STAGES_LOCK_FILE = "stages.lock.json"
@@ -70,11 +71,7 @@ class StageEntry:
         run, parts = value["run"], value["parts"]
         if run is not None and not RUN_ID.fullmatch(run):
             raise ValueError("its `run` is no run")
-        if not isinstance(parts, dict) or parts.keys() != _PARTS.keys():
-            raise ValueError(f"its `parts` are not {', '.join(_PARTS)}")
-        for name, expected in _PARTS.items():
-            if not isinstance(parts[name], expected):
-                raise TypeError(f"`{name}` is of another type")
+        _check_parts(parts)
         outputs = {check_path(path): Content.from_dict(one) for path, one in value["outputs"].items()}
         contracts = {str(path): str(digest) for path, digest in value["contracts"].items()}
         return cls(str(value["key"]), parts, outputs, run, contracts)
@@ -111,7 +108,7 @@ class StagesLock:
         _check_version(document, what)
         try:
             stages = {str(name): StageEntry.from_dict(entry) for name, entry in document["stages"].items()}
-        except (KeyError, TypeError, ValueError, AttributeError, EnvbuildError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError, EnvbuildError) as error:
             why = f"{type(error).__name__}: {error}" if isinstance(error, (KeyError, AttributeError)) else str(error)
             raise EnvbuildError(f"{what} is not as it should be", why, _AGAIN) from error
         wrong = [f"the key of `{name}` is not that of its parts" for name in stages if not _is_whole(stages[name])]
@@ -145,6 +142,20 @@ def write_stages_lock(folder: Path, lock: StagesLock) -> bool:
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(path, data)
     return True
+
+
+def _check_parts(parts: Any) -> None:
+    if not isinstance(parts, dict) or parts.keys() != _PARTS.keys():
+        raise ValueError(f"its `parts` are not {', '.join(_PARTS)}")
+    texts = [*parts["arguments"], *parts["outputs"]]
+    for name in ("code", "parameter-files", "variables"):
+        texts += parts[name].values()
+    for content in parts["inputs"].values():
+        texts += [content["kind"], content["sha256"]]
+    is_other = [name for name, expected in _PARTS.items() if not isinstance(parts[name], expected)]
+    if is_other or not all(isinstance(text, str) for text in texts):
+        raise TypeError(f"`{is_other[0] if is_other else 'parts'}` is of another type")
+    list(leaves(parts["parameters"]))  # what nests too deep to be told cannot be compared
 
 
 def _brief(content: Content) -> dict[str, Any]:

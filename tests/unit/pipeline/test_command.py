@@ -30,7 +30,9 @@ def test_what_is_run_by_its_path_must_be_there() -> None:
 
 def test_the_folder_of_code_in_the_image_is_the_projects() -> None:
     assert ("file", "src/train.py", True) in _told("python", "/app/src/train.py", "/data/train", "../x", "~/y")
-    assert [text for _, text, _ in _told("python", "/app/src/train.py", "/data/train", "../x", "~/y")] == ["src/train.py"]
+    assert [text for _, text, _ in _told("python", "/app/src/train.py", "/data/train", "../x", "~/y")] == [
+        "src/train.py"
+    ]
 
 
 def test_a_value_of_an_option_may_be_a_file() -> None:

@@ -53,10 +53,14 @@ def test_of_stages_that_do_not_wait_for_each_other_the_first_by_name_comes_first
 @settings(max_examples=40, deadline=None)
 @given(_NAMES.filter(lambda names: len(names) > 1))
 def test_a_circle_is_found_and_each_of_it_waits_for_the_next(names: list[str]) -> None:
-    ring = [Node(name, (f"out/{other}",), (f"out/{name}",)) for name, other in zip(names, [*names[1:], names[0]])]
+    ring = [
+        Node(name, (f"out/{other}",), (f"out/{name}",))
+        for name, other in zip(names, [*names[1:], names[0]], strict=True)
+    ]
     needs = find_needs([*ring, Node("after", ("out/s0", "out/s1"), ("out/after",))])
     way = find_cycle(needs)
-    assert way is not None and set(way) == set(names)
+    assert way is not None
+    assert set(way) == set(names)
     assert all(other in needs[name] for name, other in itertools.pairwise([*way, way[0]]))
     with pytest.raises(ValueError, match="wait for each other"):
         order_of(needs)
