@@ -51,6 +51,8 @@ def command(
 ) -> None:
     """Push TARGET: the project or environment there, built from its lock first, or a bundle's file or folder as it is.
 
+    The folder of a module is pushed as an artifact of its files, for stages to use by `oci://HOST/NAME@sha256:…`.
+
     What the registry has already is not sent again. Without TAG, two tags are set: the version, and the first 12
     digits of the digest. A model that `bundle` would not pack is not pushed. Logins are those of docker and podman.
     Prints one reference, by digest.
@@ -63,6 +65,8 @@ def command(
             raise EnvbuildError("a bundle is pushed as it is", hint=f"Leave `{option}` out")
         pushed = _push_bundle(target, destination, workshop, output)
         project = None
+    elif _is_module(target):
+        pushed, project = _push_module(target, destination, workshop, output), None
     else:
         from builder.cli.deliver import push_built
 
@@ -117,6 +121,23 @@ def push_images(
 def pushed_as_json(pushed: Pushed) -> dict[str, Any]:
     """What was pushed, for `--json`."""
     return {"reference": str(pushed.reference), "tags": list(pushed.tags), "sent": pushed.sent}
+
+
+def _is_module(target: Path) -> bool:
+    from builder.spec.environment import ENVIRONMENT_FILE
+    from builder.spec.load import PROJECT_FILE
+    from builder.spec.module import MODULE_FILE
+
+    is_other = any((target / name).is_file() for name in (PROJECT_FILE, ENVIRONMENT_FILE))
+    return (target / MODULE_FILE).is_file() and not is_other
+
+
+def _push_module(target: Path, destination: Reference, workshop: Workshop, output: Output) -> Pushed:
+    from builder.oci.registry.push import Origin
+    from builder.pipeline.modules.publish import module_artifact
+
+    top, version = module_artifact(target, workshop.store)
+    return push_images(top, f"{target.name}:{version}", Origin(workshop.store), destination, workshop, output)
 
 
 def _push_bundle(target: Path, destination: Reference, workshop: Workshop, output: Output) -> Pushed:

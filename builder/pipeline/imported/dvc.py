@@ -158,7 +158,7 @@ def read_document(file: Path) -> tuple[dict[str, Any], Mapping[str, int]]:
         raise SpecError(reader.file, reader.problems)
     if not isinstance(value, dict):
         raise EnvbuildError(f"`{shown(file)}` is no mapping of keys to values")
-    return _with_merges(value), reader.lines
+    return _with_merges(value), {place.removeprefix("."): line for place, line in reader.lines.items()}
 
 
 def _with_merges(value: Any) -> Any:

@@ -131,14 +131,16 @@ class _Room:
     def write(self, path: str, content: Iterator[bytes | memoryview], *, is_program: bool) -> None:
         """Write a file, whose path is plain."""
         self._files += 1
+        if self._files > _MOST_FILES:
+            raise self.refused(f"it has more than {_MOST_FILES} files")
         place = self._folder / path
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
             with open(place, "xb") as file:
                 for piece in content:
                     self._bytes += len(piece)
-                    if self._files > _MOST_FILES or self._bytes > _MOST_BYTES:
-                        raise self.refused(f"it has more than {_MOST_FILES} files, or more than {_MOST_BYTES} bytes")
+                    if self._bytes > _MOST_BYTES:
+                        raise self.refused(f"it has more than {_MOST_BYTES} bytes")
                     file.write(piece)
             place.chmod(0o755 if is_program else 0o644)
         except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
