@@ -156,7 +156,7 @@ HOSTILE = {
     "twice": (tar_of(("a", b"0", b""), ("a", b"0", b"")), "is in it twice"),
     "file-and-folder": (tar_of(("a", b"0", b""), ("a/b", b"0", b"")), "both a file and a folder"),
     "cut-short": (tar_of(("a", b"0", b"x" * 4096))[:2000], "ends too early"),
-    "many": (tar_of(*((f"f{number}", b"0", b"") for number in range(10_001))), "more than 10000 files"),
+    "many": (tar_of(*((f"f{number}", b"0", b"") for number in range(11))), "more than 10 files"),
     "empty": (tar_of(), "it has no files"),
     "no-module": (tar_of(("a", b"0", b"x")), "is no module"),
 }
@@ -164,8 +164,9 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", sorted(HOSTILE))
 def test_an_artifact_that_is_no_safe_module_is_refused_whole(
-    tmp_path: Path, store: Store, registry: Registry, name: str
+    tmp_path: Path, store: Store, registry: Registry, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("builder.pipeline.modules.folder._MOST_FILES", 10)
     data, told = HOSTILE[name]
     layer = Descriptor("application/vnd.oci.image.layer.v1.tar", Digest.of(data), len(data))
     manifest = Manifest(Descriptor(MEDIA_TYPE_EMPTY, Digest.of(b"{}"), 2), (layer,)).to_bytes()
