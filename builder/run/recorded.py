@@ -261,11 +261,10 @@ def _data(entry: Mapping[str, Any]) -> Content | None:
 def _parameters(command: Mapping[str, Any], given: tuple[str, ...]) -> dict[str, Any]:
     """The parameters as the launcher will have them: read by its own rules. What it will refuse is left as it was."""
     parameters: dict[str, Any] = json.loads(json.dumps(command.get("parameters") or {}))
-    launcher = _launcher() if given else None
-    for assignment in given if launcher else ():
+    for assignment in given:
         name, _, text = assignment.partition("=")
-        with suppress(launcher.LauncherError):
-            launcher.set_parameter(parameters, name, text)
+        with suppress(_launcher().LauncherError):
+            _launcher().set_parameter(parameters, name, text)
     return parameters
 
 
