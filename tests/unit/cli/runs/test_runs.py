@@ -66,7 +66,8 @@ def test_show_tells_everything_of_a_run(project: Path, envbuild: Run) -> None:
     code, out, _ = envbuild("runs", "show", "00aa")
     assert code == 0
     for text in (EARLY, "python -m churn.train", "with changes: changes.patch", "The rate was too high",
-                 "1.0 MB at most", "Ann ann@example.org", "rate          0.1", "model.layers  [8, 8]", "auc  0.5"):  # fmt: skip
+                 "1.0 MB at most", "Ann ann@example.org", "rate          0.1", "model.layers  [8, 8]",
+                 "auc  0.5"):  # fmt: skip
         assert text in out
     assert envbuild("runs", "show", "latest", "--log") == (0, "hi\n", "")
     assert envbuild("runs", "show", EARLY, "--patch") == (0, "patch", "")
@@ -160,7 +161,7 @@ def test_compare_says_first_what_differed_then_what_came_of_it(project: Path, en
     assert "| `rate` | `0.1` | `0.2` | +0.1 |" in markdown
     finished_run(project, id="20260301T000000Z-train-00cc03", seed=9)
     table = envbuild("runs", "compare", EARLY, LATE, "00cc03")[1].splitlines()
-    assert table[0].split()[:3] == ["run", "model.depth", "model.layers"]
+    assert table[0].split()[:3] == ["run", "model.layers", "rate"]
     assert [line.split()[0] for line in table[1:]] == [EARLY, LATE, "20260301T000000Z-train-00cc03"]
     assert envbuild("runs", "compare", EARLY)[0] == 2
     assert envbuild("runs", "compare", EARLY, EARLY)[0] == 2
