@@ -114,9 +114,7 @@ class RunRecord:
     duration: float | None = None
     """Seconds, by a clock that does not go back."""
     peak_memory: int | None = None
-    """Bytes at a time: of its container, if that had a control group of its own, else of its largest process; None where
-    it could not be measured.
-    """
+    """Bytes at a time, of its container, or of its largest process where that is all that can be measured."""
     exit_code: int | None = None
     signal: str | None = None
     host: Mapping[str, Any] = field(default_factory=dict)
