@@ -86,7 +86,9 @@ def _reasons(stage: ResolvedStage, evidence: Evidence, parts: Parts | None) -> l
     paths = {port.target: port.path for port in (*stage.inputs, *stage.outputs)}
     reasons += differences(entry.parts, parts or _parts_as_far_as_known(stage, evidence), stage.code.found, paths)
     made = {port.path: entry.outputs[port.path] for port in stage.outputs if port.path in entry.outputs}
+    lost = [port.path for port in stage.outputs if port.path not in made and port.target in entry.parts["outputs"]]
     reasons += missing_or_changed(made, evidence.outputs)
+    reasons += [f"output {path} is missing" for path in lost]
     reasons += [
         f"contract of {path} changed"
         for path, digest in sorted(evidence.contracts.items())

@@ -53,10 +53,8 @@ def test_of_stages_that_do_not_wait_for_each_other_the_first_by_name_comes_first
 @settings(max_examples=40, deadline=None)
 @given(_NAMES.filter(lambda names: len(names) > 1))
 def test_a_circle_is_found_and_each_of_it_waits_for_the_next(names: list[str]) -> None:
-    ring = [
-        Node(name, (f"out/{other}",), (f"out/{name}",))
-        for name, other in zip(names, [*names[1:], names[0]], strict=True)
-    ]
+    pairs = itertools.pairwise([*names, names[0]])
+    ring = [Node(name, (f"out/{other}",), (f"out/{name}",)) for name, other in pairs]
     needs = find_needs([*ring, Node("after", ("out/s0", "out/s1"), ("out/after",))])
     way = find_cycle(needs)
     assert way is not None
