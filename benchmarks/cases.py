@@ -11,6 +11,7 @@ import conda_cases
 import data_cases
 import delivery_cases
 import fleet_cases
+import history_cases
 import lock_cases
 import memory_cases
 import model_cases
@@ -91,4 +92,5 @@ CASES: dict[str, Callable[[Setting], Iterator[Line]]] = {
     "conda-read": conda_cases.conda_read,
     "conda-solve": conda_cases.conda_solve,
     "data": data_cases.data,
+    "runs": history_cases.runs,
 }
