@@ -1,7 +1,7 @@
 """Child processes that work for the scheduler: forked, heard, told of signals, waited for.
 
 The scheduler has one thread and forks; a child never returns into its code. It tells what came of its work in a file,
-and what it prints goes through a pipe. A child is told to end when the scheduler is gone, however that ended.
+and what it prints goes through a pipe. A child ends with the scheduler, however that ends.
 """
 
 from __future__ import annotations
@@ -194,7 +194,7 @@ def _work(work: Callable[[], object], report: Path, output: int, parent: int, ma
     for number in SIGNALS:
         signal.signal(number, _stop)
     os.setpgid(0, 0)  # keys such as Ctrl-C reach the scheduler alone, which passes them on
-    system_calls.die_with_parent(signal.SIGTERM)
+    system_calls.die_with_parent(signal.SIGKILL)  # a container that is left is removed by the next scheduler
     if os.getppid() != parent:
         return
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
