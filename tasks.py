@@ -23,6 +23,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -172,18 +173,19 @@ def bench(arguments: list[str]) -> None:
 def docs(_: list[str]) -> None:
     """Write the generated reference anew."""
     install("")
-    for name, text in reference(program("envbuild")).items():
+    for name, text in reference().items():
         Path(name).write_text(text, "utf-8")
 
 
-def reference(envbuild: str) -> dict[str, str]:
-    """The generated files of the reference, by path, as the program `envbuild` prints them."""
+def printed(*arguments: str) -> str:
+    """What a command line of envbuild prints."""
+    environment = {**os.environ, "COLUMNS": "100", "LC_ALL": "C.UTF-8"}
+    line = [program("envbuild"), *arguments]
+    return subprocess.run(line, check=True, capture_output=True, text=True, env=environment).stdout
 
-    def output(*arguments: str) -> str:
-        environment = {**os.environ, "COLUMNS": "100", "LC_ALL": "C.UTF-8"}
-        finished = subprocess.run([envbuild, *arguments], check=True, capture_output=True, text=True, env=environment)
-        return finished.stdout
 
+def reference(output: Callable[..., str] = printed) -> dict[str, str]:
+    """The generated files of the reference, by path, as envbuild prints them."""
     documents = ("envbuild", "environment", "policy")
     files = {f"docs/reference/{document}.schema.json": output("schema", document) for document in documents}
     files["docs/reference/spec.md"] = SPEC_PAGE + output("schema", "envbuild", "--markdown")

@@ -1,11 +1,14 @@
 """The generated reference and the README say what the program says."""
 
 import importlib.util
+import io
 import re
-import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
+
+from builder.cli import invoke
 
 ROOT = Path(__file__).parents[2]
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
@@ -13,22 +16,22 @@ ANCHOR = re.compile(r"\]\(([^)#:]*)#([^)]+)\)")
 NAMED = re.compile(r"`((?:builder|tests|docs|templates|benchmarks)/[\w./-]*)`")
 
 
-@pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("bin") / "envbuild"
-    path.write_text(f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" -m builder "$@"\n')
-    path.chmod(0o755)
-    return str(path)
+def printed(*arguments: str) -> str:
+    text = io.StringIO()
+    with redirect_stdout(text), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "100")
+        assert invoke(arguments) == 0
+    return text.getvalue()
 
 
 @pytest.fixture(scope="module")
-def reference(program: str) -> dict[str, str]:
+def reference() -> dict[str, str]:
     specification = importlib.util.spec_from_file_location("tasks", ROOT / "tasks.py")
     assert specification is not None
     assert specification.loader is not None
     tasks = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(tasks)
-    return tasks.reference(program)
+    return tasks.reference(printed)
 
 
 def test_generated_reference_is_current(reference: dict[str, str]) -> None:
