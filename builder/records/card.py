@@ -19,6 +19,7 @@ from builder.records.subject import Subject
 CARD_FILE = "MODEL_CARD.md"
 _FRONT = re.compile(rb"\A\s*---(?:\r\n|\r|\n)(.*?)(?:\r\n|\r|\n)---[ \t]*(?:\r\n|\r|\n|\Z)", re.DOTALL)
 """What the Hub takes for front matter."""
+_MOST_METRICS = 100
 _DEEPEST = 50
 """Levels of front matter."""
 _LIBRARIES = {"scikit-learn": "sklearn", "torch": "pytorch", "tensorflow": "tensorflow", "transformers": "transformers"}
@@ -77,6 +78,16 @@ def _front(subject: Subject, packages: Collection[str]) -> Iterator[tuple[str, A
         yield "library_name", library
     formats = {part.file.format for part in subject.model}
     yield "tags", ["envbuild", *(name for name in _FORMATS if name in formats)]
+    if subject.metrics and subject.measured_on:
+        yield "model-index", [_results(subject)]
+
+
+def _results(subject: Subject) -> dict[str, Any]:
+    """What was measured, in the form of the Hub's model index; of which task it is, nobody has said."""
+    data = ", ".join(subject.measured_on)
+    metrics = [{"type": name, "value": value} for name, value in sorted(subject.metrics.items())]
+    result = {"task": {"type": "other"}, "dataset": {"name": data, "type": data}, "metrics": metrics[:_MOST_METRICS]}
+    return {"name": subject.name, "results": [result]}
 
 
 def _body(subject: Subject) -> Iterator[str]:
@@ -100,6 +111,11 @@ def _body(subject: Subject) -> Iterator[str]:
             licence = f" Licence: {plain(dataset.license)}." if dataset.license else ""
             about = f": {plain(dataset.description)}" if dataset.description else ""
             yield f"- {plain(dataset.name)}{about}{licence}"
+        yield ""
+    if subject.metrics:
+        yield from ("## Metrics", "", "Of the run that made it.", "", "| metric | value |", "|---|---|")
+        for name, value in sorted(subject.metrics.items())[:_MOST_METRICS]:
+            yield f"| {code(name)} | {value} |"
         yield ""
     yield from _listed("Limits", subject.limits)
     yield from _listed("Contacts", subject.contacts)

@@ -73,3 +73,7 @@ class Subject:
     """Sorted by path."""
     has_card: bool = False
     """Whether the project has a model card of its own."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """Of the run that made the model."""
+    measured_on: tuple[str, ...] = ()
+    """The names of the data that this run read."""

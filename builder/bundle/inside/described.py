@@ -12,6 +12,7 @@ from typing import IO
 
 from builder.bundle.inside.documents import Contents, data_place
 from builder.bundle.inside.promised import dataset_facts, promise_records, promises_by_data
+from builder.bundle.inside.recorded import metrics_of
 from builder.bundle.parts.code import file_digest
 from builder.lock.document import Lock
 from builder.oci.documents import Descriptor, Platform
@@ -43,6 +44,8 @@ def describe(loaded: LoadedProject, contents: Contents) -> Subject:
         tuple(_dataset(loaded, contents, name) for name in sorted(project.data)),
         tuple(sorted(model, key=lambda part: part.file.path)),
         contents.card is not None,
+        metrics_of(contents.run) if contents.run else {},
+        tuple(sorted(contents.run["data"])) if contents.run else (),
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from builder.bundle.inside.lineage import lineage_graph
+from builder.bundle.inside.recorded import told_run
 from builder.image.skeleton import BUNDLE, CODE, DATA, MODEL, OUTPUT
 from builder.lineage.portable import LINEAGE_FILE, LINEAGE_ROLE, read_lineage
 from builder.lock.document import Lock
@@ -77,6 +78,7 @@ def pages(
         "project": project,
         "described": project.data,
         "records": listed,
+        "run": told_run(own["run"]) if own.get("run") else None,
         "meanings": _MEANINGS,
         "has_licenses": any(one.role == "licenses" for one in records),
         "plain": plain,

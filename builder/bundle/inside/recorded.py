@@ -7,6 +7,7 @@ gives the same bundle.
 from __future__ import annotations
 
 import hashlib
+import json
 import posixpath
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -24,6 +25,10 @@ OUTPUTS = "out"
 RECORD_LIMIT = 8 << 20
 """Bytes of a record at most."""
 _MOST_RECORDS = 1000
+_MOST_TOLD = 100
+"""Metrics, parameters and data that are told, each."""
+_LONGEST = 200
+_DEEPEST = 20
 _KEPT = (
     "format", "state", "command", "arguments", "params", "seed", "lock", "code", "exit_code", "metrics", "outputs",
 )  # fmt: skip
@@ -38,6 +43,33 @@ def kept(run: Mapping[str, Any]) -> dict[str, Any]:
     """What of a record goes along."""
     data = {name: {"sha256": one["sha256"], "size": one["size"]} for name, one in run["data"].items()}
     return {**{key: run.get(key) for key in _KEPT}, **{key: run[key] for key in _ALSO_KEPT if key in run}, "data": data}
+
+
+def told_run(run: Mapping[str, Any]) -> dict[str, Any]:
+    """A run for people: names with values as short texts, in order; not more than a page of each."""
+    data = {name: f"sha256:{one['sha256'].removeprefix('sha256:')}" for name, one in run["data"].items()}
+    values = {"metrics": run.get("metrics") or {}, "params": run["params"], "data": data}
+    lists = {key: [*_leaves(value)][:_MOST_TOLD] if isinstance(value, Mapping) else [] for key, value in values.items()}
+    told = {key: run.get(key) for key in ("command", "arguments", "seed", "commit", "kind", "owner", "why", "stale")}
+    return told | lists
+
+
+def metrics_of(run: Mapping[str, Any]) -> dict[str, float]:
+    """The metrics of a run that are finite numbers, by their dotted names."""
+    found = run.get("metrics")
+    leaves = _leaves(found, plain=True) if isinstance(found, Mapping) else ()
+    return {name: value for name, value in leaves if isinstance(value, (int, float)) and not isinstance(value, bool)}
+
+
+def _leaves(group: Mapping[str, Any], prefix: str = "", *, plain: bool = False) -> Iterator[tuple[str, Any]]:
+    for key, value in sorted(group.items()):
+        if isinstance(value, Mapping) and value and prefix.count(".") < _DEEPEST:
+            yield from _leaves(value, f"{prefix}{key}.", plain=plain)
+        elif plain:
+            yield f"{prefix}{key}", value
+        else:
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+            yield f"{prefix}{key}", text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def rows_below(output: Mapping[str, Any], name: str, model: str) -> list[Row] | None:
