@@ -215,7 +215,7 @@ def _engine(dockerd: Sequence[str | Path], environment: Mapping[str, str] | None
             if reader.ident:
                 reader.join()
             process.stderr.close()
-    shutil.rmtree(folder, ignore_errors=True)
+    subprocess.run(["rm", "-rf", "--one-file-system", folder], check=False)  # a hundred thousand files, fast
 
 
 def _drain(stream: IO[str]) -> None:

@@ -289,6 +289,7 @@ def test_a_standalone_interpreter_is_unpacked(classic, write, store, run, pure_w
     assert run(identity, "python", "-c", code).split()[:2] == ["/opt/python", "/opt/env"]
 
 
+@pytest.mark.slow
 def test_a_foreign_base_keeps_its_user_and_entry_point(buildkit, write, linker, docker, pure_wheels, run) -> None:
     """A base with a user, an entry point, a stop signal and variables that lead to other packages."""
     lines = [

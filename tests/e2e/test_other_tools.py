@@ -176,6 +176,7 @@ def test_croissants_library_loads_the_data(unpacked: Path, read_data: Callable) 
     assert {"Adelie", "Chinstrap", "Gentoo"} == {row["penguins-table/1"] for row in rows}
 
 
+@pytest.mark.slow
 def test_croissants_library_reads_whatever_people_write(tmp_path: Path, read_data: Callable) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data/penguins").write_bytes(TABLE)

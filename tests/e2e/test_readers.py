@@ -363,6 +363,7 @@ def test_docker_pulls_the_image_and_not_the_model(docker, bundle, image, pushed,
     docker("tag", pushed, bundle.name)
 
 
+@pytest.mark.slow
 def test_an_engine_with_containerd_loads_and_pulls_the_bundle(containerd_docker, bundle, pushed, model_files):
     loaded = containerd_docker("load", "-i", bundle.file).stdout
     assert bundle.name in loaded

@@ -191,6 +191,7 @@ def test_a_package_without_a_wheel_for_a_platform_is_refused_naming_both(index: 
     assert "linux/arm64" in text
 
 
+@pytest.mark.slow
 def test_a_package_with_a_source_distribution_alone_is_refused(index: Any, lock_with: Any) -> None:
     index.files["source"] = {"source-1.0.tar.gz": b"x"}
     text = str(refused(lock_with, "source"))

@@ -145,6 +145,7 @@ def test_it_is_stopped_where_it_does_not_come_to_an_end(
     assert "pip-tools was still at it" in error.why[0]
 
 
+@pytest.mark.slow
 def test_constraints_and_preferences_are_kept_to(packages: SimpleIndex, resolvers: Resolvers) -> None:
     names = ("kept", "limited", "outgrown", "gone", "upgraded")
     for name in names:
@@ -158,6 +159,7 @@ def test_constraints_and_preferences_are_kept_to(packages: SimpleIndex, resolver
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_what_is_kept_gives_way_where_it_stands_in_the_way_of_others(
     packages: SimpleIndex, resolvers: Resolvers
 ) -> None:
@@ -197,6 +199,7 @@ def test_the_time_of_an_upload_counts_as_it_does_for_uv(packages: SimpleIndex, r
     assert pins(found) == {"at": "1.0", "before": "2.0", "free": "2.0", "late": "2.0"}
 
 
+@pytest.mark.slow
 def test_an_index_without_times_says_what_to_write(packages: SimpleIndex, resolvers: Resolvers) -> None:
     packages.html = True
     packages.add("pure", "1.0", "shared")
@@ -216,6 +219,7 @@ def test_a_source_distribution_is_asked_what_it_needs(packages: SimpleIndex, res
     assert pins(resolvers.pip_tools("source", sdists=False)) == {"source": "0.9"}
 
 
+@pytest.mark.slow
 def test_a_backend_of_an_index_is_installed_to_ask_a_source_distribution(
     packages: SimpleIndex, resolvers: Resolvers
 ) -> None:
@@ -250,6 +254,7 @@ def test_a_url_with_other_bytes_is_refused(other: SimpleIndex, resolvers: Resolv
         resolvers.pip_tools(f"direct @ {url}")
 
 
+@pytest.mark.slow
 def test_what_is_provided_is_neither_looked_for_nor_installed(packages: SimpleIndex, resolvers: Resolvers) -> None:
     packages.add("pure", "1.0", "shared>=2")
     there = {"shared": "2.5", "_odd": "not a version"}
@@ -259,6 +264,7 @@ def test_what_is_provided_is_neither_looked_for_nor_installed(packages: SimpleIn
     assert "shared==1.0" in str(resolvers.refusal("pure", provided={"shared": "1.0"}))
 
 
+@pytest.mark.slow
 def test_the_first_index_that_has_a_package_wins(
     packages: SimpleIndex, other: SimpleIndex, resolvers: Resolvers
 ) -> None:
@@ -287,6 +293,7 @@ def test_an_index_in_place_of_pypi_is_the_only_one_that_is_asked(
     assert packages.asked == [], "a stranger on PyPI must not be asked for a private name"
 
 
+@pytest.mark.slow
 def test_an_index_that_a_file_names_besides_is_asked_before_pypi(
     packages: SimpleIndex, other: SimpleIndex, resolvers: Resolvers
 ) -> None:
@@ -309,6 +316,7 @@ def test_an_index_of_the_machine_comes_before_those_of_the_spec(
     assert pins(machine.both("shared", indexes=(Index("team", packages.url),))) == {"shared": "2.0"}
 
 
+@pytest.mark.slow
 def test_what_was_read_before_changes_nothing(packages: SimpleIndex, resolvers: Resolvers) -> None:
     packages.add("app", "1.0")
     packages.add("lib", "1.0")
@@ -368,6 +376,7 @@ def test_the_pip_of_this_machine_decides_nothing(
     assert other.asked == []
 
 
+@pytest.mark.slow
 def test_the_indexes_of_pip_are_taken_where_they_are_asked_for(
     packages: SimpleIndex, other: SimpleIndex, resolvers: Resolvers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -455,6 +464,7 @@ def test_overrides_are_refused_and_uv_named(resolvers: Resolvers) -> None:
     assert "`resolver: uv`" in str(error.hint)
 
 
+@pytest.mark.slow
 def test_pages_of_what_is_asked_for_are_read_in_parallel(packages: SimpleIndex, resolvers: Resolvers) -> None:
     names = [f"package-{number}" for number in range(6)]
     for name in names:

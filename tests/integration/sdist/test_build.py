@@ -120,6 +120,7 @@ def _python(image: LocalImage, code: str, result: Path) -> tuple[int, str]:
     return exit_code, result.read_text()
 
 
+@pytest.mark.slow
 def test_the_same_is_built_once(
     builder: WheelBuilder, odd: Callable[..., Sdist], plain_root: BuildRoot, said: list[str]
 ) -> None:
@@ -130,6 +131,7 @@ def test_the_same_is_built_once(
     assert said == ["building odd 1.0 from source for linux/amd64"]
 
 
+@pytest.mark.slow
 def test_the_wheel_of_the_lock_before_stays_although_backends_have_moved(
     builder: WheelBuilder, odd: Callable[..., Sdist], plain_root: BuildRoot
 ) -> None:
@@ -282,6 +284,7 @@ def test_build_requirements_without_a_wheel_are_refused(
     assert "build-debian" in str(caught.value.hint)
 
 
+@pytest.mark.slow
 def test_a_package_without_compiled_code_is_built_once_for_all_platforms(
     builder: WheelBuilder, odd: Callable[..., Sdist], plain_root: BuildRoot, said: list[str]
 ) -> None:
@@ -319,6 +322,7 @@ def test_a_wheel_that_cannot_be_built_equal_again_is_told_apart(
     assert f"the lock has {wheel.digest} ({wheel.file_name})" in caught.value.why
 
 
+@pytest.mark.slow
 def test_a_compiled_wheel_of_another_platform_is_not_built_again_here(
     builder: WheelBuilder, odd: Callable[..., Sdist], plain_root: BuildRoot
 ) -> None:

@@ -17,6 +17,8 @@ from filesystem_comparison import assert_same, documented, of_folder
 from builder.layers.deb import open_deb
 from builder.layers.system import system_files
 
+pytestmark = pytest.mark.slow
+
 DIFFERENCES = Path(__file__).parents[3] / "docs/reference/debian-differences.md"
 
 

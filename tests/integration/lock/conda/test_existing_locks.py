@@ -197,6 +197,7 @@ def test_the_pip_section_is_resolved_against_what_conda_brings(
     assert [wheel.digest for wheel in again.wheels[ARM]] == [wheel.digest for wheel in lock.wheels[ARM]]
 
 
+@pytest.mark.slow
 def test_the_real_channel_is_locked_for_both_platforms(place: Any, conda_channel: Path) -> None:
     with serve(conda_channel.parent) as real:
         place.write({"channels": [f"{real.url}/channel"], "dependencies": ["python 3.11.*", "numpy", "pip", "greeter"]})
