@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import posixpath
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 from builder.errors import EnvbuildError
 from builder.layers.files import check_path
 from builder.oci.layout import CHUNK
+from builder.pipeline.changes import leaves
 from builder.pipeline.stage import Port, ResolvedStage
 from builder.resources import read_template
 from builder.run.gpu import Gpus
@@ -27,8 +29,9 @@ CODE = "/app"
 OUT = "/out"
 CONTROL = "/run/envbuild"
 PYTHON = "/opt/env/bin/python"
-_LAUNCHERS = ("launcher.py", "stage_launcher.py")
-_ORDER, _RESULT, _STEPS = "order.json", "result.json", "metrics.jsonl"
+_LAUNCHER = "stage_launcher.py"
+_ORDER, _RESULT, _STEPS, _PARAMETERS = "order.json", "result.json", "metrics.jsonl", "parameters.json"
+_LOGGER = "python/envbuild_run.py"
 _RESULT_LIMIT = 1 << 16
 
 
@@ -89,10 +92,10 @@ def make_world(stage: ResolvedStage, folder: Path, sources: Mapping[str, Path], 
             _made(world.place(port))
         for target in filter(_is_code, sources):
             _make_mount_point(world.code / _below_code(target), sources[target])
-        for name in _LAUNCHERS:
-            (world.control / name).write_bytes(read_template(name))
-        logger = _made(world.control / "python/envbuild_run.py")  # where the launcher has Python look for it
-        logger.write_bytes(read_template("envbuild_run.py"))
+        (world.control / _LAUNCHER).write_bytes(read_template(_LAUNCHER))
+        logger = _made(world.control / _LOGGER)
+        logger.write_bytes(read_template(logger.name))
+        (world.control / _PARAMETERS).write_text(json.dumps(stage.parameters, indent=2, sort_keys=True), "utf-8")
         (world.control / _ORDER).write_text(json.dumps(_order(stage, own_group)), "utf-8")
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
         what = f"the code, the parameters, inputs and outputs of `{stage.name}` do not fit into one folder"
@@ -105,9 +108,8 @@ def request_of(world: World, image: LocalImage, gpus: Gpus | None, labels: Mappi
     """How the stage is run in the image of its environment."""
     stage = world.stage
     return RunRequest(
-        arguments=("-I", f"{CONTROL}/stage_launcher.py", f"{CONTROL}/{_ORDER}"),
+        arguments=("-I", f"{CONTROL}/{_LAUNCHER}", f"{CONTROL}/{_ORDER}"),
         entrypoint=(*image.config.entrypoint, PYTHON),
-        environment={"PYTHONPATH": _python_path(stage), "ENVBUILD_METRICS": f"{CONTROL}/{_STEPS}"},
         mounts=tuple(_mounts(world)),
         user=f"{os.getuid()}:{os.getgid()}",
         network="default" if stage.network else "none",
@@ -137,18 +139,40 @@ def _order(stage: ResolvedStage, own_group: bool) -> dict[str, Any]:
     return {
         "name": stage.name,
         "arguments": list(stage.arguments),
-        "parameters": stage.parameters,
-        "seed": stage.seed,
-        "data": [port.path for port in stage.inputs if port.target == f"/data/{port.path}"],
-        "variables": dict(stage.variables),
+        "environment": stage_variables(stage),
         "own_group": own_group,
         "result": f"{CONTROL}/{_RESULT}",
     }
 
 
+def stage_variables(stage: ResolvedStage) -> dict[str, str]:
+    """What a stage is told by environment variables: its own first, then what the launcher tells a command."""
+    told = {
+        "PYTHONPATH": _python_path(stage),
+        **stage.variables,
+        "ENVBUILD_COMMAND": stage.name,
+        "ENVBUILD_PARAMS": f"{CONTROL}/{_PARAMETERS}",
+        "ENVBUILD_OUT": OUT,
+        "ENVBUILD_METRICS": f"{CONTROL}/{_STEPS}",
+    }
+    told |= {
+        f"ENVBUILD_PARAM_{_variable(name)}": value if isinstance(value, str) else json.dumps(value)
+        for name, value in leaves(stage.parameters)
+    }
+    told |= {f"ENVBUILD_DATA_{_variable(port.path)}": port.target for port in stage.inputs if port.source == "data"}
+    if stage.seed is not None:
+        told |= {"ENVBUILD_SEED": str(stage.seed), "PYTHONHASHSEED": str(stage.seed)}
+    return told
+
+
 def _python_path(stage: ResolvedStage) -> str:
-    """As bundles have it (`bundle/build.py`)."""
-    return f"{CODE}/src:{CODE}" if any(path.startswith("src/") for path in stage.code.files) else CODE
+    """As bundles have it (`bundle/build.py`); the logger is behind all else, so that it hides nothing."""
+    has_src = any(path.startswith("src/") for path in stage.code.files)
+    return ":".join([*([f"{CODE}/src"] if has_src else []), CODE, f"{CONTROL}/python"])
+
+
+def _variable(name: str) -> str:
+    return re.sub(r"[^A-Z0-9]", "_", name.upper())
 
 
 def _mounts(world: World) -> Iterator[Mount]:
