@@ -38,7 +38,10 @@ if TYPE_CHECKING:
 @engine_option
 @no_check_option
 @click.option("--why", default="", metavar="TEXT", help="Why it is run, for the records of the runs.")
-@click.option("--cache", metavar="PLACE", help="Share results in a folder, or in `oci://HOST/NAME` of a registry.")
+@click.option(
+    "--cache", metavar="PLACE", envvar="ENVBUILD_SHARED_CACHE",
+    help="Share results in a folder, or in `oci://HOST/NAME` of a registry [default: ENVBUILD_SHARED_CACHE].",
+)  # fmt: skip
 @click.option("--no-wait", is_flag=True, help="Fail if another `repro` works on the project, instead of waiting.")
 @offline_option
 @json_option
