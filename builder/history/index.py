@@ -21,7 +21,7 @@ from builder.errors import EnvbuildError
 from builder.history.entry import Entry, Read, read_entry
 from builder.history.folder import RUNS, TAGS_FILE
 from builder.history.record import RECORD_FILE, RUN_ID
-from builder.history.search import Expression, holds, names_of
+from builder.history.search import Expression, names_of, predicate
 from builder.history.search.facts import Fact
 from builder.progress import Progress, Silent
 
@@ -119,8 +119,9 @@ class RunIndex:
             for key, value in rows:
                 facts[key][name] = json.loads(value) if isinstance(value, bytes) else value
         nothing: dict[str, Fact] = {}
+        test = predicate(where)
         for (key,) in self._rows("SELECT key FROM runs WHERE whole = 1 ORDER BY start DESC, folder DESC"):
-            if holds(where, facts.get(key, nothing)):
+            if test(facts.get(key, nothing)):
                 yield key
 
     def _rows(self, query: str, *values: object) -> Iterable[Any]:

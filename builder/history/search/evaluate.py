@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from builder.history.search.expression import Comparison, Every, Expression, Has, Not
 from builder.history.search.facts import Fact, kind_of
 
+Test = Callable[[Mapping[str, Fact]], bool]
 _ORDER: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -24,29 +25,77 @@ _ORDER: dict[str, Callable[[Any, Any], bool]] = {
 
 def holds(expression: Expression, facts: Mapping[str, Fact]) -> bool:
     """Whether `expression` is true of a run with these facts."""
+    return predicate(expression)(facts)
+
+
+def predicate(expression: Expression) -> Test:
+    """What says of many runs, one after the other, whether `expression` is true of each."""
     if isinstance(expression, Comparison):
-        fact = facts.get(expression.name)
-        return fact is not None and _compare(expression, fact)
+        return _comparison(expression)
     if isinstance(expression, Has):
-        return expression.name in facts
+        name = expression.name
+        return lambda facts: name in facts
     if isinstance(expression, Not):
-        return not holds(expression.inner, facts)
-    if isinstance(expression, Every):
-        return all(holds(part, facts) for part in expression.parts)
-    return any(holds(part, facts) for part in expression.parts)
+        inner = predicate(expression.inner)
+        return lambda facts: not inner(facts)
+    tests = tuple(predicate(part) for part in expression.parts)
+    return _every(tests) if isinstance(expression, Every) else _some(tests)
 
 
-def _compare(wanted: Comparison, fact: Fact) -> bool:
-    values = fact if isinstance(fact, list) else [fact]
+def _every(tests: Sequence[Test]) -> Test:
+    def every(facts: Mapping[str, Fact]) -> bool:
+        for test in tests:  # noqa: SIM110 - twice as fast as `all` of a generator, ten thousand times
+            if not test(facts):
+                return False
+        return True
+
+    return every
+
+
+def _some(tests: Sequence[Test]) -> Test:
+    return lambda facts: any(test(facts) for test in tests)
+
+
+def _comparison(wanted: Comparison) -> Test:
+    name, compare = wanted.name, _one(wanted)
+    words = name.startswith("metrics.")
+    unequal = wanted.operator == "!="
+
+    def compared(facts: Mapping[str, Fact]) -> bool:
+        fact = facts.get(name)
+        if fact is None:
+            return False
+        if isinstance(fact, list):
+            return bool(fact) and (all if unequal else any)(compare(one) for one in fact)
+        if words and isinstance(fact, str) and wanted.operator != "~":
+            number = _number(fact)
+            return number is not None and compare(number)
+        return compare(fact)
+
+    return compared
+
+
+def _one(wanted: Comparison) -> Callable[[Any], bool]:
+    """What compares one value."""
     if wanted.operator == "~":
-        return any(wanted.value.lower() in _text(one).lower() for one in values)
-    if wanted.name.startswith("metrics."):
-        values = [one for one in map(_number, values) if one is not None]
-    if wanted.operator == "!=":
-        return bool(values) and not any(_equal(wanted, one) for one in values)
+        part = wanted.value.lower()
+        return lambda value: part in _text(value).lower()
     if wanted.operator == "=":
-        return any(_equal(wanted, one) for one in values)
-    return any(_ordered(wanted, one) for one in values)
+        return lambda value: _equal(wanted, value)
+    if wanted.operator == "!=":
+        return lambda value: not _equal(wanted, value)
+    order, amount, text = _ORDER[wanted.operator], wanted.amount, wanted.value
+    if kind_of(wanted.name) == "time":
+        return lambda value: order(_text(value)[: len(text)], text)
+
+    def ordered(value: Any) -> bool:
+        if isinstance(value, bool):
+            return False
+        if isinstance(value, (int, float)):
+            return amount is not None and order(value, amount)
+        return amount is None and order(value, text)
+
+    return ordered
 
 
 def _number(value: Any) -> Any:
@@ -67,17 +116,6 @@ def _equal(wanted: Comparison, value: Any) -> bool:
     if isinstance(value, bool):
         return wanted.value.lower() == _text(value)
     return isinstance(value, str) and value == wanted.value
-
-
-def _ordered(wanted: Comparison, value: Any) -> bool:
-    order = _ORDER[wanted.operator]
-    if kind_of(wanted.name) == "time":
-        return order(_text(value)[: len(wanted.value)], wanted.value)
-    if isinstance(value, bool):
-        return False
-    if isinstance(value, (int, float)):
-        return wanted.amount is not None and order(value, wanted.amount)
-    return wanted.amount is None and order(value, wanted.value)
 
 
 def _text(value: Any) -> str:
