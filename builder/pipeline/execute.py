@@ -152,7 +152,7 @@ def _with_outputs(outcome: Outcome, task: Task, world: World, before: Mapping[st
 
 def _check_written(stage: ResolvedStage, world: World) -> None:
     """Raises: EnvbuildError, with every output that is missing or is none."""
-    problems = [problem for port in stage.outputs if (problem := _problem(world.place(port), port.path))]
+    problems = [problem for port in stage.outputs if (problem := find_problem(world.place(port), port.path))]
     if problems:
         raise EnvbuildError(
             f"the stage `{stage.name}` did not write what it declares",
@@ -161,7 +161,8 @@ def _check_written(stage: ResolvedStage, world: World) -> None:
         )
 
 
-def _problem(place: Path, path: str) -> str | None:
+def find_problem(place: Path, path: str) -> str | None:
+    """Why what is at a place is no output; `path` is what the stage calls it."""
     try:
         status = place.lstat()
     except FileNotFoundError:

@@ -100,7 +100,7 @@ def make_world(stage: ResolvedStage, folder: Path, sources: Mapping[str, Path], 
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
         what = f"the code, the parameters, inputs and outputs of `{stage.name}` do not fit into one folder"
         clash = os.path.relpath(error.filename or "", world.code)
-        raise EnvbuildError(what, f"`{clash}` is both a file and a folder") from error
+        raise EnvbuildError(what, f"something else is in the way of `{clash}`") from error
     return world
 
 
