@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from made_subjects import HOSTILE, made_packages, made_subject
@@ -12,12 +13,14 @@ from markdown_it import MarkdownIt
 
 from builder.bundle.inside.documents import Contents, bundle_files
 from builder.layers.files import FileEntry
+from builder.lineage.portable import lineage_bytes
 from builder.lock.data.document import DataLock
 from builder.lock.data.entry import DataEntry
 from builder.oci.digest import Digest
 from builder.records.card import made_card
 from builder.records.licenses.collection import license_records
 from builder.records.packages.stated import Stated
+from builder.records.record import JSON, Record
 from builder.spec import Command, DataReference, Project
 
 TEXTS = [HOSTILE, "# one\n\n<b>two</b>", "- [x](http://h)", "1. | a | b |", "```\nsh", "\x1b]0;title\x07", "![a](b)"]
@@ -41,9 +44,18 @@ def pages(text: str) -> dict[str, str]:
     )
     parameters = {"train": {text: text}}
     code = (FileEntry("a.py"),)
-    what = Contents(code, (), parameters, Digest("2" * 64), None, None, b"", None, DataLock(data))
+    made = Record("lineage.json", "lineage", JSON, lineage_bytes(lineage(text)))
+    what = Contents(code, (), parameters, Digest("2" * 64), None, None, b"", None, DataLock(data), records=(made,))
     entries = bundle_files(project, "churn", lock, what)
     return {entry.path.removeprefix("bundle/"): entry.data.decode() for entry in entries}
+
+
+def lineage(text: str) -> dict[str, Any]:
+    """A stage whose every text is this one, which made the model."""
+    one, other = ({"kind": "file", "sha256": name * 64, "size": 1} for name in "ab")
+    step = {"kind": "stage", "name": text, "run": [text], "params": {text: text}, "owner": text, "why": text}
+    paths = {"code": {"sha256": "c" * 64, "files": {text: "d" * 64}}, "inputs": {text: one}, "outputs": {text: other}}
+    return {"format": 1, "model": ["b" * 64], "steps": [{**step, **paths}], "sources": [{**one, "name": text}]}
 
 
 def rendered(markdown: str) -> str:
@@ -67,6 +79,15 @@ def test_no_text_of_a_project_becomes_markup(text: str) -> None:
     assert headings.findall(html) == headings.findall(usual)
     assert html.count("<td>") == usual.count("<td>"), "no cell more"
     assert html.count("<li>") == usual.count("<li>"), "no item more"
+
+
+def test_how_the_model_was_made_is_a_chapter_and_part_of_the_picture() -> None:
+    found = pages("fit")
+    assert "## How the model was made" in found["README.md"]
+    assert "| `fit` | `fit` | `fit` | `fit` |" in found["README.md"]
+    assert "- `fit`, of fit: fit\n" in found["README.md"]
+    assert "```mermaid\nflowchart LR\n" in found["README.md"]
+    assert "How the model was made" in found["diagram.svg"]
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=range(7))
