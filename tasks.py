@@ -37,6 +37,12 @@ SPEC_PAGE = """\
 strictly: every problem is told, with file and line.
 
 """
+MODULE_PAGE = """\
+# Modules
+
+What a stage that others use says of itself; [how](../guides/modules.md). Paths are relative to the file.
+
+"""
 POLICY_PAGE = """\
 # Policies
 
@@ -186,9 +192,10 @@ def printed(*arguments: str) -> str:
 
 def reference(output: Callable[..., str] = printed) -> dict[str, str]:
     """The generated files of the reference, by path, as envbuild prints them."""
-    documents = ("envbuild", "environment", "policy")
+    documents = ("envbuild", "environment", "module", "policy")
     files = {f"docs/reference/{document}.schema.json": output("schema", document) for document in documents}
     files["docs/reference/spec.md"] = SPEC_PAGE + output("schema", "envbuild", "--markdown")
+    files["docs/reference/module.md"] = MODULE_PAGE + output("schema", "module", "--markdown")
     files["docs/reference/policy.md"] = POLICY_PAGE + output("schema", "policy", "--markdown")
     waiting: list[list[str]] = [[]]
     pages = ["# The commands\n"]
