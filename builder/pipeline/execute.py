@@ -23,6 +23,9 @@ from builder.pipeline.world import World, make_world, request_of
 from builder.run.gpu import Gpus
 from builder.run.interface import Engine, LocalImage
 
+LARGEST = "the peak of memory is that of the largest process"
+"""A note, where an engine does not tell more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -190,7 +193,7 @@ def _metric_files(world: World) -> Iterator[tuple[str, Path]]:
 
 def _measured(told: Mapping[str, object]) -> Iterator[str]:
     if told.get("peak_memory_of") == "largest process":
-        yield "the peak of memory is that of the largest process"
+        yield LARGEST
 
 
 def _identities(path: Path) -> object:

@@ -24,7 +24,7 @@ from builder.history.record import Log, RunRecord
 from builder.lock.data.hashing import shown
 from builder.oci.store import Store
 from builder.pipeline.child import Children, Ended, Event, Printed, Signalled
-from builder.pipeline.execute import Outcome, Place, Task, check_kept, run_stage
+from builder.pipeline.execute import LARGEST, Outcome, Place, Task, check_kept, run_stage
 from builder.pipeline.key import Parts, key_of, key_parts
 from builder.pipeline.recording import Begun, Circumstances, begin_record, finished_record, killed_record
 from builder.pipeline.resolve import Pipeline
@@ -413,13 +413,18 @@ class Repro:
         run.finish(record, {STEPS_FILE: outcome.steps} if outcome.steps else {})
         self._bench.told(record)
         for note in outcome.notes:
-            self._bench.screen.say(f"note: `{stage.name}`: {note}")
+            if note != LARGEST:  # nothing to act upon
+                self._bench.screen.say(f"note: `{stage.name}`: {note}")
         if outcome.failure or outcome.exit_code:
             self._fail(stage, outcome.failure or _failure(stage, outcome), running)
             return
         result = Result(targets, record.id, dict(outcome.metrics))
         keep_result(self._bench.store, key, result)
-        self._place(outcome.outputs)
+        try:
+            self._place(outcome.outputs)
+        except EnvbuildError as error:
+            hint = "What the stage wrote is kept: when there is room for it, `envbuild repro` lays it out"
+            raise EnvbuildError(error.what, error.why, hint) from error
         self._settle(stage, running.parts, outcome.outputs, record.id)
         self._bench.screen.ended(stage.name, None, None)
         self._bench.screen.say(f"done `{stage.name}` in {record.duration or 0:.1f} s: run {record.id}")
