@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from builder.history.content import Content
-    from builder.pipeline.repro import Report
+    from builder.pipeline.report import Report
     from builder.pipeline.resolve import Pipeline
     from builder.pipeline.status import Verdict
     from builder.spec import LoadedProject
@@ -69,17 +69,17 @@ def command(output: Output, /, stages: tuple[str, ...], project: Path, as_json: 
 
 
 def _run(loaded: LoadedProject, names: tuple[str, ...], options: dict[str, Any], output: Output) -> Report:
-    from builder.pipeline.repro import Report, Repro, StageResult, Wishes
-    from builder.pipeline.schedule import check_capacity
-    from builder.pipeline.stages_lock import read_stages_lock
+    from builder.pipeline.report import Report, StageResult
 
     pipeline = open_pipeline(loaded, names, open_store(), output)
-    lock = read_stages_lock(loaded.folder / LOCK_FOLDER)
     forced = frozenset(_forced(pipeline, names) if options["force"] else ())
     verdicts = _judged(pipeline, forced)
     if all(one.state == "current" for one in verdicts):
         return Report(tuple(StageResult(one.stage, "current", key=one.key) for one in verdicts))
     from builder.cli.stage_bench import Limits, StageScreen, capacity_of, make_bench
+    from builder.pipeline.repro import Repro, Wishes
+    from builder.pipeline.schedule import check_capacity
+    from builder.pipeline.stages_lock import read_stages_lock
 
     limits = Limits(gpus=parse_gpus(options["gpus"]), **{name: options[name] for name in _LIMITS})
     stale = {one.stage for one in verdicts if one.state == "stale"}
@@ -88,7 +88,7 @@ def _run(loaded: LoadedProject, names: tuple[str, ...], options: dict[str, Any],
     screen = StageScreen(output, several=len(stale) > 1 and options["jobs"] != 1)
     bench = make_bench(loaded, limits, output, screen)
     wishes = Wishes(forced, options["keep_going"], options["jobs"], options["no_check"])
-    return Repro(pipeline, lock, bench, wishes).run()
+    return Repro(pipeline, read_stages_lock(loaded.folder / LOCK_FOLDER), bench, wishes).run()
 
 
 _LIMITS = ("engine", "cpu", "memory", "why", "cache", "no_check", "offline")

@@ -13,9 +13,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Protocol
 
-from builder.errors import EnvbuildError, ExitCode
+from builder.errors import EnvbuildError
 from builder.history.content import Content
 from builder.history.folder import LOG_FILE, PATCH_FILE, STEPS_FILE, OpenRun
 from builder.history.kept import Result, has, keep_result, restore, result_of
@@ -27,6 +27,7 @@ from builder.pipeline.child import Children, Ended, Event, Printed, Signalled
 from builder.pipeline.execute import LARGEST, Outcome, Place, Task, check_kept, run_stage
 from builder.pipeline.key import Parts, key_of, key_parts
 from builder.pipeline.recording import Begun, Circumstances, begin_record, finished_record, killed_record
+from builder.pipeline.report import Report, StageResult
 from builder.pipeline.resolve import Pipeline
 from builder.pipeline.review import Review
 from builder.pipeline.schedule import Board, Capacity
@@ -36,8 +37,6 @@ from builder.pipeline.stages_lock import StageEntry, StagesLock, write_stages_lo
 from builder.pipeline.status import Verdict
 from builder.run.interface import Engine, LocalImage
 from builder.spec.load import LOCK_FOLDER
-
-State = Literal["current", "restored", "ran", "failed", "killed", "not-run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,54 +97,6 @@ class Bench:
     """Hears of each run that has ended."""
     labels: Mapping[str, str] = field(default_factory=dict)
     shared: Shared | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class StageResult:
-    """What became of a stage."""
-
-    stage: str
-    state: State
-    reasons: tuple[str, ...] = ()
-    """Why it was not current; why it was not run."""
-    key: str | None = None
-    run: str | None = None
-    """The run that made its outputs, where that is known."""
-    duration: float | None = None
-    exit_code: int | None = None
-    metrics: Mapping[str, float | str] = field(default_factory=dict)
-    error: EnvbuildError | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """For `--json`."""
-        return {
-            "stage": self.stage,
-            "state": self.state,
-            "reasons": list(self.reasons),
-            "key": self.key,
-            "run": self.run,
-            "duration": self.duration,
-            "exit_code": self.exit_code,
-            "metrics": dict(self.metrics),
-            "error": self.error.to_dict() if self.error else None,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What became of all stages."""
-
-    stages: tuple[StageResult, ...]
-    signal: int = 0
-    """That interrupted it."""
-
-    @property
-    def exit_code(self) -> int:
-        """Of the first failure; 128 and the signal's number where it was interrupted."""
-        if self.signal:
-            return 128 + self.signal
-        failed = (one for one in self.stages if one.state in ("failed", "killed"))
-        return next((int(one.error.exit_code) if one.error else ExitCode.USER for one in failed), ExitCode.OK)
 
 
 @dataclass(slots=True)
