@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -95,8 +95,27 @@ def command(
             with output.working(f"holding {', '.join(one.files)} to {one.loaded.file}"):
                 wishes = Wishes(samples, one.absent, digest_of)
                 reports.append(check_contract(one.loaded, one.files, moment, None, wishes))
+    if contract is None:
+        _leave_reading(path or Path())
     _show(reports, output, form, target)
     _fail(reports, told=form == "table" and target is None)
+
+
+def _leave_reading(path: Path) -> None:
+    """Leave in the project's audit trail, if it has one, which locked data were read. Raises: EnvbuildError."""
+    from builder.cli.audit_trail import record_event, trail_of
+    from builder.lock.data.locking import entries
+    from builder.spec import load_project
+
+    loaded = load_project(path)
+    if trail_of(loaded.folder) is None:
+        return
+    locked = {}
+    with suppress(EnvbuildError):  # what is not locked has no digest
+        locked = dict(entries(loaded).data)
+    promised = [name for name, reference in loaded.project.data.items() if reference.contract and name in locked]
+    told = {"command": "data check", "data": {name: f"sha256:{locked[name].digest.hex}" for name in promised}}
+    record_event("read", loaded.name, None, told, loaded.folder)
 
 
 def _asked(
