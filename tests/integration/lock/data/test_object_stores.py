@@ -12,7 +12,7 @@ from data_projects import DataProject
 from huggingface_hub import HfFileSystem
 from object_stores import COMMIT, MOVED, SECRET, ObjectStore
 
-from builder.bundle.inside.documents import _data
+from builder.bundle.inside.documents import data_reference
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.fetch import Source
 from builder.fetch.remote import RemoteFile, list_remote, open_remote, public_reason
@@ -182,7 +182,7 @@ def test_locked_data_is_had_by_another_machine(url: str, project: DataProject, t
     other = DataProject(project.folder / "elsewhere", tmp_path / "other-store")
     data = entries(project.loaded).data
     paths = {
-        name: data_path(name, _data(name, entry), other.folder, other.fetcher, lambda entry=entry: entry)
+        name: data_path(name, data_reference(name, entry), other.folder, other.fetcher, lambda entry=entry: entry)
         for name, entry in data.items()
     }
     assert paths["file"].read_bytes() == TREE["a.csv"]
