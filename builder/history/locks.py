@@ -30,7 +30,7 @@ def find_lock(record: RunRecord, root: Path) -> Lock | None:
 
 
 def _candidates(record: RunRecord, root: Path) -> Iterator[Lock]:
-    with suppress(EnvbuildError):
+    with suppress(EnvbuildError, OSError):
         yield read_lock(root / "lock", verify=False)
     commits = [record.commit.id] if record.commit else []
     for commit in [*commits, "HEAD"]:
@@ -40,9 +40,9 @@ def _candidates(record: RunRecord, root: Path) -> Iterator[Lock]:
             continue
         for folder in _lock_folders(revision)[:_MOST]:
             if commit == "HEAD":
-                with suppress(EnvbuildError):
+                with suppress(EnvbuildError, OSError):
                     yield read_lock(revision.top / folder, verify=False)
-            with suppress(EnvbuildError):
+            with suppress(EnvbuildError, OSError):
                 files = read_revision(Revision(revision.name, revision.top, revision.commit, folder))
                 yield parse_lock(files, f"the lock of `{record.id}`", verify=False)
 

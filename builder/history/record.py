@@ -181,7 +181,15 @@ def _read(cls: type[RunRecord], value: Any) -> RunRecord:
     known["code"] = Code(**known["code"]) if known.get("code") else Code()
     known["commit"] = Commit(**known["commit"]) if known.get("commit") else None
     known["log"] = Log(**known["log"]) if known.get("log") else None
+    _check_parts(known)
     return cls(**known)
+
+
+def _check_parts(known: Mapping[str, Any]) -> None:
+    for part, types in _PART_TYPES.items():
+        for name, expected in types.items():
+            if known[part] is not None and not isinstance(getattr(known[part], name), expected):
+                raise TypeError(f"`{part}.{name}` is of another type")
 
 
 def _texts(value: Any, name: str) -> tuple[str, ...]:
@@ -201,4 +209,9 @@ _TYPES: Mapping[str, Any] = {
     **dict.fromkeys(("code", "commit", "log"), (Mapping, _NONE)),
     **dict.fromkeys(("seed", "peak_memory", "exit_code"), (int, _NONE)),
     "duration": _NUMBER,
+}
+_PART_TYPES: Mapping[str, Any] = {
+    "code": {"digest": (str, _NONE), "files": (Mapping, _NONE), "found": str},
+    "commit": {"id": str, "dirty": bool, "patch": (str, _NONE)},
+    "log": {"file": str, "size": int, "cut": bool},
 }

@@ -47,7 +47,7 @@ def _facts(record: RunRecord, tags: tuple[str, ...]) -> Iterator[tuple[str, Any]
     yield "end", record.end
     yield "time", None if record.duration is None else duration_text(record.duration)
     yield "memory", None if record.peak_memory is None else f"{size_text(record.peak_memory)} at most"
-    yield "who", " ".join(filter(None, (record.who.get("name"), record.who.get("email"))))
+    yield "who", " ".join(str(record.who[name]) for name in ("name", "email") if record.who.get(name))
     yield "owner", record.owner
     yield "why", record.why
     yield "part of", record.parent

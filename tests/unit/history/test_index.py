@@ -11,12 +11,17 @@ from pathlib import Path
 import pytest
 from made_runs import FIRST, finished_run
 
+from builder.cli.runs.show_text import run_lines
 from builder.errors import EnvbuildError
 from builder.history import index as module
+from builder.history.compare import compare_runs
+from builder.history.entry import read_entry
+from builder.history.export.openlineage import events
+from builder.history.export.table import csv_bytes
 from builder.history.find import find_id
-from builder.history.folder import OpenRun
+from builder.history.folder import KeptRun, OpenRun, read_run
 from builder.history.index import open_index
-from builder.history.search import parse_search
+from builder.history.search import holds, parse_search
 from builder.history.tags import change_tags
 
 EARLY, LATE = "20260101T000000Z-train-00aa01", "20260201T000000Z-eval-00bb02"
@@ -153,6 +158,30 @@ def test_what_is_no_run_is_told_and_hides_nothing(project: Path) -> None:
         told = {one.folder: one.problem for one in index.broken()}
     assert list(told) == [EARLY, *(f"20260301T000000Z-train-00cc0{number}" for number in (3, 4, 5))]
     assert "no list of tags" in told[EARLY]
+
+
+def test_a_record_with_any_value_changed_by_hand_is_listed_or_told(project: Path) -> None:
+    file = project / "runs" / EARLY / "run.json"
+    whole = json.loads(file.read_bytes())
+    places = [(name,) for name in whole] + [
+        (name, inner) for name, value in whole.items() if isinstance(value, dict) for inner in value
+    ]
+    where = parse_search("auc > 0.1 or commit = d or code = c or start > 2026 or duration > 1m")
+    for place in places:
+        for value in (None, True, -1, 1e300, "x", [], [1], {}, {"a": {"b": [None]}}):
+            changed = json.loads(json.dumps(whole))
+            target = changed if len(place) == 1 else changed[place[0]]
+            target[place[-1]] = value
+            file.write_text(json.dumps(changed))
+            found = read_entry(file.parent)
+            assert (found.entry is None) == (found.problem is not None), (place, value)
+            holds(where, found.facts)
+            if found.entry is not None:
+                record = read_run(file.parent).record
+                json.dumps(compare_runs([record, record]).to_dict())
+                assert list(run_lines(KeptRun(project, record), ()))
+                assert csv_bytes([(record, ())])
+                assert list(events(record))
 
 
 def test_a_record_that_was_changed_by_hand_is_marked(project: Path) -> None:
