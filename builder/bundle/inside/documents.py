@@ -16,6 +16,7 @@ from builder.bundle.inside.recorded import RUN_ROLE
 from builder.bundle.parts.data import PackedData, packed_names
 from builder.image.skeleton import BUNDLE, DATA, MODEL
 from builder.layers.files import FileEntry
+from builder.lineage.portable import LINEAGE_ROLE
 from builder.lock.data.document import DATA_LOCK_FILE, DataLock
 from builder.lock.data.download import base_url
 from builder.lock.data.entry import DataEntry
@@ -190,6 +191,7 @@ def _recreation(project: Project, name: str, contents: Contents) -> dict[str, An
             if (place := f"{folder}/{one.source}")
         ],
         "run": _has_run(contents),
+        "lineage": any(record.role == LINEAGE_ROLE for record in contents.records),
         "inputs": [
             {"name": _input_name(path), "path": place, "folder": posixpath.dirname(place)}
             for path in sorted(contents.inputs)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from builder.bundle.inside.origin import Origin
+from builder.bundle.inside.recorded import OUTPUTS, RECORD_LIMIT
 from builder.bundle.parts.code import file_digest
+from builder.errors import EnvbuildError
 from builder.history.content import Content
 from builder.history.folder import RUNS
 from builder.history.index import index_file
@@ -16,7 +19,14 @@ from builder.layers.files import FileEntry, Kind
 from builder.lineage.gathered import STAGES_LOCK_FILE, Place, read_project
 from builder.lineage.graph import Lineage
 from builder.lineage.images import keep_bundle, keep_image
-from builder.lineage.portable import LINEAGE_FILE, LINEAGE_ROLE, activities_of, lineage_bytes, lineage_document
+from builder.lineage.portable import (
+    LINEAGE_FILE,
+    LINEAGE_ROLE,
+    activities_of,
+    lineage_bytes,
+    lineage_document,
+    read_lineage,
+)
 from builder.lineage.shown import graph_of, ways
 from builder.lineage.sources import holdings, of_bundle
 from builder.lineage.things import Activity
@@ -35,8 +45,10 @@ def lineage_record(
     Raises: EnvbuildError, if the runs of the project cannot be read.
     """
     place = Place(loaded.folder, loaded.name, index_file(store.root, loaded.folder))
-    if not model or not ((place.folder / RUNS).is_dir() or (place.lock / STAGES_LOCK_FILE).is_file()):
+    if not model:
         return None
+    if not ((place.folder / RUNS).is_dir() or (place.lock / STAGES_LOCK_FILE).is_file()):
+        return _taken_along(loaded, model)
     known = read_project(place, store)
     run = origin.id if origin else None
     # the same work is told by the lock, which others have too, and by the record of the run
@@ -45,6 +57,20 @@ def lineage_record(
     if document is None:
         return None
     return Record(LINEAGE_FILE, LINEAGE_ROLE, JSON, lineage_bytes(document))
+
+
+def _taken_along(loaded: LoadedProject, model: Sequence[FileEntry]) -> Record | None:
+    """The record in a project that was laid out from a bundle, if it is of this model."""
+    try:
+        place = loaded.folder / OUTPUTS / LINEAGE_FILE
+        with open(os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            data = file.read(RECORD_LIMIT)
+        document = read_lineage(data, LINEAGE_FILE)
+    except (OSError, EnvbuildError):  # nothing, or of another tool
+        return None
+    if not set(document["model"]) <= set(_digests(model)):
+        return None
+    return Record(LINEAGE_FILE, LINEAGE_ROLE, JSON, data)
 
 
 def lineage_graph(document: Mapping[str, Any]) -> Graph:

@@ -83,9 +83,7 @@ def _copies(told: Mapping[str, Any], *, has_code: bool, has_model: bool, has_run
     if told["shared"]:
         yield f"{BUNDLE}/environment.yaml", f"{environment}/environment.yaml"
     yield f"{BUNDLE}/lock", f"{environment}/lock"
-    for one in told["inputs"]:
-        yield f"{BUNDLE}/{one['name']}", one["path"]
-    for one in told["contracts"]:
+    for one in (*told["inputs"], *told["contracts"]):
         yield f"{BUNDLE}/{one['name']}", one["path"]
     if told["data_lock"]:
         yield f"{BUNDLE}/data.lock.json", f"{project}/lock/data.lock.json"
@@ -97,6 +95,8 @@ def _copies(told: Mapping[str, Any], *, has_code: bool, has_model: bool, has_run
         yield one["source"].removesuffix("/."), one["place"]
     if has_run:
         yield f"{BUNDLE}/run.json", f"{project}/out/run.json"
+    if told.get("lineage"):
+        yield f"{BUNDLE}/lineage.json", f"{project}/out/lineage.json"
 
 
 def _source(text: Any) -> str:
