@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from data_projects import DataProject
 
-from builder.bundle.inside.documents import _data
+from builder.bundle.inside.documents import data_reference
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.lock.data.locking import entries
 from builder.run.data import data_path
@@ -19,7 +19,7 @@ def project(tmp_path: Path) -> DataProject:
 
 def path_of(project: DataProject, name: str = "train", folder: Path | None = None) -> Path:
     entry = entries(project.loaded).data[name]
-    return data_path(name, _data(name, entry), folder or project.folder, project.fetcher, lambda: entry)
+    return data_path(name, data_reference(name, entry), folder or project.folder, project.fetcher, lambda: entry)
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -70,7 +70,7 @@ def test_what_has_other_bytes_is_not_given_to_a_command(project: DataProject, ur
         path_of(project)
     project.file("elsewhere/a.csv")
     place = f"file://{project.folder}/elsewhere/"
-    reference = {**_data("train", entry), "urls": [place if url == "data" else f"{place}a.csv"]}
+    reference = {**data_reference("train", entry), "urls": [place if url == "data" else f"{place}a.csv"]}
     found = data_path("train", reference, project.folder, project.fetcher, lambda: entry)
     assert (found if found.is_file() else found / "a.csv").read_bytes() == b"1"
 
