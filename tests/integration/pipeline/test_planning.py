@@ -198,6 +198,15 @@ def test_declared_code_is_what_globs_match_without_outputs_and_ignored_files(pro
     assert project.stage("b").code.found == "declared"
 
 
+@pytest.mark.parametrize("glob", ["build/x.py", "build", "build/*.py", ".git/hooks/x.py"])
+def test_a_glob_finds_nothing_in_a_folder_that_is_left_out(project: StagesProject, glob: str) -> None:
+    project.write({".gitignore": "build/\n", "build/x.py": "", ".git/hooks/x.py": ""})
+    project.declare(f"a: {{run: echo, code: ['{glob}'], outputs: [x]}}")
+    with pytest.raises(SpecError) as caught:
+        project.resolve()
+    assert f"no file matches `{glob}`" in caught.value.why[0]
+
+
 def test_files_in_which_nothing_changed_are_not_read_again(
     project: StagesProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
