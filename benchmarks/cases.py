@@ -16,6 +16,7 @@ import lock_cases
 import memory_cases
 import model_cases
 import peer_cases
+import pipeline_cases
 import serve_cases
 import size_cases
 import wheels_to_layers
@@ -93,4 +94,5 @@ CASES: dict[str, Callable[[Setting], Iterator[Line]]] = {
     "conda-solve": conda_cases.conda_solve,
     "data": data_cases.data,
     "runs": history_cases.runs,
+    "pipeline": pipeline_cases.pipeline,
 }
