@@ -12,6 +12,7 @@ import data_cases
 import delivery_cases
 import fleet_cases
 import history_cases
+import kept_cases
 import lock_cases
 import memory_cases
 import model_cases
@@ -94,5 +95,6 @@ CASES: dict[str, Callable[[Setting], Iterator[Line]]] = {
     "conda-solve": conda_cases.conda_solve,
     "data": data_cases.data,
     "runs": history_cases.runs,
+    "outputs": kept_cases.outputs,
     "pipeline": pipeline_cases.pipeline,
 }
