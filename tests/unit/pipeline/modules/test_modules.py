@@ -16,6 +16,7 @@ from builder.lock.modules import ModulesLock, PinnedModule, read_modules_lock, w
 from builder.oci.store import Store
 from builder.pipeline.modules.locking import check_modules_lock, make_modules_lock
 from builder.pipeline.modules.source import Source
+from builder.pipeline.world import make_world
 from builder.spec.reader import SpecError
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -334,3 +335,18 @@ def test_a_lock_changed_by_hand_or_not_one_is_refused(tmp_path: Path) -> None:
         file.write_text(wrong)
         with pytest.raises(EnvbuildError, match=told):
             read_modules_lock(tmp_path)
+
+
+def test_the_world_of_a_module_has_its_own_code_and_its_inputs_where_it_expects_them(
+    tmp_path: Path, store: Store
+) -> None:
+    write_module(tmp_path / "p/modules/scale")
+    loaded = write_project(tmp_path / "p", {"scale": use()})
+    lock(loaded, store)
+    stage = resolved(loaded, store)["scale"]
+    (tmp_path / "world").mkdir()
+    sources = {"/app/in/table.csv": loaded.folder / "data/raw.csv"}
+    world = make_world(stage, tmp_path / "world", sources, own_group=False)
+    found = {path.relative_to(world.code).as_posix() for path in world.code.rglob("*") if path.is_file()}
+    assert found == {"scale.py", "shared.py", "in/table.csv"}
+    assert world.place(stage.outputs[0]) == world.code / "result/table.csv"
