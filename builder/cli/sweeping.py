@@ -218,9 +218,10 @@ def _objective(plan: Plan, folder: Path | None, options: Mapping[str, Any]) -> O
 
 def _wanted(plan: Plan, image: LocalImage, document: Mapping[str, Any], options: Mapping[str, Any]) -> Wanted:
     """What all runs have in common; what no run could take is refused before the first. Raises: EnvbuildError."""
+    from builder.history.leaves import leaves
     from builder.pipeline.sweep.axes import check_names, parse_axes
     from builder.pipeline.sweep.document import all_points
-    from builder.pipeline.sweep.points import Point, in_force, leaves
+    from builder.pipeline.sweep.points import Point, in_force
     from builder.pipeline.sweep.recorded import Wanted
     from builder.run.prepare import declared_command
     from builder.spec.reader import nearest
@@ -228,7 +229,7 @@ def _wanted(plan: Plan, image: LocalImage, document: Mapping[str, Any], options:
     command = declared_command(plan.command, document)
     fixed = [text.partition("=") for text in options["parameters"]]
     defaults = dict(command.get("parameters") or {})
-    names = [name for name, _, _ in leaves(defaults)]
+    names = [name for name, _ in leaves(defaults)]
     check_names(parse_axes(plan.axes, drawn=bool(plan.random or plan.driver)), names, nearest)
     if all(name in names for name, _, _ in fixed):  # else each run says so
         defaults = in_force(defaults, Point(tuple((name, value) for name, _, value in fixed)))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from builder.history.content import Content
+from builder.history.leaves import leaves
 from builder.history.record import RunRecord
 
 CAUSES = ("command", "code", "data", "parameters", "environment", "machine")
@@ -92,7 +93,7 @@ def _rows(records: Sequence[RunRecord]) -> Iterator[Row]:
     yield row("code", "digest", lambda one: one.code.digest)
     yield from rows("code", lambda one: one.code.files or {})
     yield from rows("data", lambda one: one.data)
-    yield from rows("parameters", lambda one: dict(flat_params(one.params)))
+    yield from rows("parameters", lambda one: dict(leaves(one.params)))
     yield row("parameters", "seed", lambda one: one.seed)
     for name in ("environment", "lock", "image", "platform"):
         yield row("environment", name, lambda one, name=name: getattr(one, name) or None)  # type: ignore[misc]
@@ -103,15 +104,6 @@ def _rows(records: Sequence[RunRecord]) -> Iterator[Row]:
     yield from rows("outputs", lambda one: one.outputs)
     yield row("result", "seconds", lambda one: one.duration)
     yield row("result", "peak memory", lambda one: one.peak_memory)
-
-
-def flat_params(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Parameters by dotted names."""
-    for name, value in params.items():
-        if isinstance(value, Mapping) and value:
-            yield from flat_params(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
 
 
 def _value(value: Any) -> Value:

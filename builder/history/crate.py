@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from builder.history.content import Content
+from builder.history.leaves import leaves
 from builder.history.record import RECORD_FILE, RunRecord
 
 CRATE_FILE = "ro-crate-metadata.json"
@@ -193,15 +194,7 @@ def _contents(record: RunRecord) -> Iterator[Entity]:
 
 def _given(record: RunRecord) -> dict[str, Any]:
     seed = {} if record.seed is None else {"seed": record.seed}
-    return dict(_leaves(record.params)) | seed
-
-
-def _leaves(group: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in group.items():
-        if isinstance(value, Mapping) and value:
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
+    return dict(leaves(record.params)) | seed
 
 
 def _values(kind: str, group: Mapping[str, Any]) -> Iterator[Entity]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from builder.history.content import Content
+from builder.history.leaves import leaves
 from builder.pipeline.key import Parts
 
 _SHORT = 8
@@ -89,15 +90,6 @@ def _parameters(before: Parts, now: Parts) -> Iterator[str]:
             yield f"params {name} {_value(old[name])} → {_value(new[name])}"
     if before["parameter-files"] != now["parameter-files"] and before["parameters"] == now["parameters"]:
         yield "params are in other files"
-
-
-def leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Each value that is no group, or an empty one, by its dotted name."""
-    for name, value in values.items():
-        if isinstance(value, Mapping) and value:
-            yield from leaves(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
 
 
 def _same(before: Any, now: Any) -> bool:

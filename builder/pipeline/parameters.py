@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from builder.pipeline.changes import leaves
+from builder.history.leaves import leaves
 from builder.pipeline.step import Report
 from builder.spec.reader import nearest
 

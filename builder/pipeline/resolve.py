@@ -11,7 +11,7 @@ from builder.lock.data.entry import DataEntry
 from builder.lock.data.hashing import Hasher, shown
 from builder.pipeline.code_files import CodeFiles
 from builder.pipeline.contents import Contents, Inside, found_files
-from builder.pipeline.declared import Declared, Problems, check_known, declare
+from builder.pipeline.declared import Problems, check_known, declare
 from builder.pipeline.environments import Environments
 from builder.pipeline.graph import Places, parents, with_needed
 from builder.pipeline.parameter_files import ParameterFiles, Parameters
@@ -56,17 +56,25 @@ class _Found:
     environment: LoadedEnvironment
 
 
-def resolve(loaded: LoadedProject, surroundings: Surroundings, only: Collection[str] = ()) -> Pipeline:
+def resolve(
+    loaded: LoadedProject, surroundings: Surroundings, only: Collection[str] = (), *, alone: bool = False
+) -> Pipeline:
     """The stages of a project; of `only`, these and all that they wait for.
+
+    `alone` leaves out what they wait for, and asks for no input of theirs: those are had from elsewhere.
 
     Raises: SpecError, with every problem; EnvbuildError, if a file cannot be read, or a lock is stale.
     """
     declared = declare(loaded, surroundings.modules)
     check_known(only, declared)
-    wanted = with_needed(only or declared.steps, declared.needs)
+    wanted = frozenset(only) if alone else with_needed(only or declared.steps, declared.needs)
     steps = [step for name, step in declared.steps.items() if name in wanted]
     environments = Environments(loaded, surroundings.environment_key)
-    found = _look_at(loaded, surroundings.hasher, declared, steps, environments)
+    problems = Problems(loaded)
+    outputs = Places((port.path, step.name) for step in declared.steps.values() for port in step.outputs)
+    for step in () if alone else steps:
+        _check_inputs(loaded, step, outputs, problems)
+    found = _look_at(problems, surroundings.hasher, outputs, steps, environments)
     contents = Contents(loaded.folder, surroundings.hasher, _data(loaded, steps, surroundings.hasher))
     hashes = _hash_code(loaded.folder, surroundings.hasher, steps, found, contents)
     stages = tuple(
@@ -86,16 +94,14 @@ def _data(loaded: LoadedProject, steps: Sequence[Step], hasher: Hasher) -> Mappi
 
 
 def _look_at(
-    loaded: LoadedProject, hasher: Hasher, declared: Declared, steps: Sequence[Step], environments: Environments
+    problems: Problems, hasher: Hasher, outputs: Places, steps: Sequence[Step], environments: Environments
 ) -> dict[str, _Found]:
     """What steps name, by step. Raises: SpecError, with every problem."""
-    problems = Problems(loaded)
-    outputs = Places((port.path, step.name) for step in declared.steps.values() for port in step.outputs)
-    code, parameters = CodeFiles(loaded.folder, hasher, outputs), ParameterFiles(loaded.folder)
+    folder = problems.loaded.folder
+    code, parameters = CodeFiles(folder, hasher, outputs), ParameterFiles(folder)
     found = {}
     for step in steps:
         report = problems.of(step.name)
-        _check_inputs(loaded, step, outputs, problems)
         values = parameters.of(step, report)
         found[step.name] = _Found(code.of(step, frozenset(values.files), report), values, environments.of(step, report))
     problems.settle()

@@ -13,12 +13,12 @@ from typing import Any
 
 from builder.errors import EnvbuildError
 from builder.history.content import Content
+from builder.history.leaves import leaves
 from builder.history.record import RUN_ID
 from builder.layers.files import check_path
 from builder.lock.integrity import TamperedLockError, check_merged
 from builder.oci.canonical import parse_json, readable_json
 from builder.oci.layout import write_atomically
-from builder.pipeline.changes import leaves
 from builder.pipeline.key import Parts, key_of
 
 STAGES_LOCK_FILE = "stages.lock.json"

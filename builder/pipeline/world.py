@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from builder.errors import EnvbuildError
+from builder.history.leaves import leaves
 from builder.layers.files import check_path
 from builder.oci.layout import CHUNK
-from builder.pipeline.changes import leaves
 from builder.pipeline.stage import Port, ResolvedStage
 from builder.resources import read_template
 from builder.run.gpu import Gpus

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from builder.cli.output import size_text
 from builder.cli.runs.opened import duration_text, line_of, number_text
-from builder.history.compare import flat_params
+from builder.history.leaves import leaves
 
 if TYPE_CHECKING:
     from builder.history.content import Content
@@ -25,7 +25,7 @@ def run_lines(kept: KeptRun, tags: tuple[str, ...]) -> Iterator[str]:
     facts = [(name, line_of(str(value))) for name, value in _facts(record, tags) if value not in (None, "")]
     width = max(len(name) for name, _ in facts)
     yield from (f"{name:{width}}  {value}" for name, value in facts)
-    yield from _group("parameters", {name: number_text(value) for name, value in flat_params(record.params)})
+    yield from _group("parameters", {name: number_text(value) for name, value in leaves(record.params)})
     yield from _group("data", {name: content_text(one) for name, one in record.data.items()})
     yield from _group("metrics", {name: number_text(value) for name, value in record.metrics.items()})
     yield from _group("outputs", {name: content_text(one) for name, one in record.outputs.items()})

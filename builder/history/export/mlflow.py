@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from builder.errors import EnvbuildError
-from builder.history.compare import flat_params
 from builder.history.export.sending import Answer
+from builder.history.leaves import leaves
 from builder.history.metrics import Row
 from builder.history.record import RunRecord
 
@@ -108,7 +108,7 @@ def _batches(record: RunRecord, steps: Sequence[Row], tags: Sequence[str]) -> It
 
 
 def _params(record: RunRecord) -> Iterator[tuple[str, Any]]:
-    yield from flat_params(record.params)
+    yield from leaves(record.params)
     if record.seed is not None:
         yield "seed", record.seed
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from builder import __version__
-from builder.history.compare import flat_params
 from builder.history.content import Content
+from builder.history.leaves import leaves
 from builder.history.record import RunRecord
 
 PRODUCER = f"https://pypi.org/project/envbuild/{__version__}"
@@ -67,7 +67,7 @@ def _run_facets(record: RunRecord, space: str) -> dict[str, Any]:
     if record.parent:
         parent = {"run": {"runId": run_uuid(record.parent)}, "job": {"namespace": space, "name": record.parent}}
         facets["parent"] = _facet("ParentRunFacet", **parent)
-    params = [{"key": name, "name": name, "value": str(value)} for name, value in flat_params(record.params)]
+    params = [{"key": name, "name": name, "value": str(value)} for name, value in leaves(record.params)]
     if record.seed is not None:
         params.append({"key": "seed", "name": "seed", "value": str(record.seed)})
     if params:

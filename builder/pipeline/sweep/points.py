@@ -88,7 +88,7 @@ def in_force(defaults: Mapping[str, Any], point: Point) -> dict[str, Any]:
     Raises: EnvbuildError, if a value is of another type than its default.
     """
     parameters: dict[str, Any] = json.loads(json.dumps(defaults))
-    places = {name: (group, key) for name, group, key in leaves(parameters)}
+    places = {name: (group, key) for name, group, key in _places(parameters)}
     for name, text in point.values:
         group, key = places[name]
         try:
@@ -99,11 +99,11 @@ def in_force(defaults: Mapping[str, Any], point: Point) -> dict[str, Any]:
     return parameters
 
 
-def leaves(group: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, dict[str, Any], str]]:
+def _places(group: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, dict[str, Any], str]]:
     """Every single parameter: its name, dotted inside a group, the group that it stands in, and its key there."""
     for key, value in group.items():
         if isinstance(value, dict) and value:
-            yield from leaves(value, f"{prefix}{key}.")
+            yield from _places(value, f"{prefix}{key}.")
         else:
             yield prefix + key, group, key
 

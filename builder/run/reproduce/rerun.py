@@ -14,6 +14,7 @@ from typing import Any
 from builder.bundle.inside.recorded import RECORD_LIMIT, read_run
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.fetch import Fetcher
+from builder.history.leaves import leaves
 from builder.image.skeleton import MODEL
 from builder.run.gpu import Gpus
 from builder.run.interface import Engine, LocalImage, Mount, Network
@@ -108,22 +109,13 @@ def parameter_options(defaults: Mapping[str, Any], recorded: Mapping[str, Any]) 
 
     Raises: EnvbuildError, if the command has no such parameter.
     """
-    known, wanted = dict(_leaves(defaults)), dict(_leaves(recorded))
+    known, wanted = dict(leaves(defaults)), dict(leaves(recorded))
     for name, value in wanted.items():
         if name not in known:
             raise EnvbuildError(f"the recorded run has a parameter `{name[:100]}`, which the command has not")
         if value != known[name] or type(value) is not type(known[name]):
             text = value if isinstance(value, str) and isinstance(known[name], str) else json.dumps(value)
             yield f"{name}={text}"
-
-
-def _leaves(group: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Every single parameter by its name, dotted inside a group; the launcher has the same."""
-    for key, value in group.items():
-        if isinstance(value, dict) and value:
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value
 
 
 def _read(path: Path) -> dict[str, Any] | None:
