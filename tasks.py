@@ -183,14 +183,14 @@ def docs(_: list[str]) -> None:
         Path(name).write_text(text, "utf-8")
 
 
-def printed(*arguments: str) -> str:
+def answer(*arguments: str) -> str:
     """What a command line of envbuild prints."""
     environment = {**os.environ, "COLUMNS": "100", "LC_ALL": "C.UTF-8"}
     line = [program("envbuild"), *arguments]
     return subprocess.run(line, check=True, capture_output=True, text=True, env=environment).stdout
 
 
-def reference(output: Callable[..., str] = printed) -> dict[str, str]:
+def reference(output: Callable[..., str] = answer) -> dict[str, str]:
     """The generated files of the reference, by path, as envbuild prints them."""
     documents = ("envbuild", "environment", "module", "policy")
     files = {f"docs/reference/{document}.schema.json": output("schema", document) for document in documents}

@@ -356,7 +356,7 @@ def check(case: Case, outcome: Outcome) -> None:
 
 def _check_surroundings(outcome: Outcome) -> None:
     """Nothing is written but what was asked for, and nothing of that runs as its owner."""
-    kept = {Path("work") / name for name in ("unpacked", "whole", "out")}
+    kept = {Path("work") / name for name in ("unpacked", "whole", "out", "runs")}
     after = [path.relative_to(outcome.folder) for path in outcome.folder.rglob("*")]
     assert sorted(path for path in after if not kept & {path, *path.parents}) == outcome.before
     assert not any(Path(place, "escaped").exists() for place in ("/", "/tmp", outcome.folder.parent))
