@@ -83,12 +83,13 @@ def _changes(
 ) -> list[str]:
     """What of that which the model is made of is another now."""
     if origin is not None and not origin.is_stage:
-        return origin.changes(_now(loaded, lock))
+        return origin.changes(project_now(loaded, lock))
     stage = origin.told["command"] if origin else _stage_of(loaded, path)
     return _stage_changes(loaded, stage, origin.stage_key if origin else None, store, output) if stage else []
 
 
-def _now(loaded: LoadedProject, lock: Lock) -> Now:
+def project_now(loaded: LoadedProject, lock: Lock) -> Now:
+    """A project as it is, to be compared with what a run had."""
     from builder.bundle.inside.since import Now
     from builder.bundle.parts.code import code_files, content_digest, file_digest
     from builder.layers.files import FileEntry

@@ -28,8 +28,12 @@ def load_stages(path: Path) -> LoadedProject:
     return loaded
 
 
-def open_pipeline(loaded: LoadedProject, names: tuple[str, ...], store: Store, output: Output) -> Pipeline:
+def open_pipeline(
+    loaded: LoadedProject, names: tuple[str, ...], store: Store, output: Output, *, alone: bool = False
+) -> Pipeline:
     """The stages of these names and all that they wait for, or all stages; for this machine.
+
+    With `alone` those of these names only, whose inputs need not be there.
 
     Raises: SpecError, with every problem; EnvbuildError.
     """
@@ -42,7 +46,8 @@ def open_pipeline(loaded: LoadedProject, names: tuple[str, ...], store: Store, o
     platform = host_platform()
     hasher = Hasher(store, time.time_ns, output.progress() or Silent())
     key = functools.partial(environment_key, platform=platform, store=store)
-    return resolve(loaded, Surroundings(hasher, key, str(platform), taken_modules(loaded, hasher, output)), names)
+    surroundings = Surroundings(hasher, key, str(platform), taken_modules(loaded, hasher, output))
+    return resolve(loaded, surroundings, names, alone=alone)
 
 
 def taken_modules(loaded: LoadedProject, hasher: Hasher, output: Output) -> Modules | None:

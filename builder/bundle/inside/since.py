@@ -26,10 +26,11 @@ def changes_since(run: Mapping[str, Any], files: Mapping[str, str] | None, now: 
 
     `files` is the code that the run is of, where that is known: other code may change.
     """
-    return [*_code(run, files, now), *_data(run, now), *_lock(run, now)]
+    return [*code_changes(run, files, now), *_data(run, now), *_lock(run, now)]
 
 
-def _code(run: Mapping[str, Any], files: Mapping[str, str] | None, now: Now) -> Iterator[str]:
+def code_changes(run: Mapping[str, Any], files: Mapping[str, str] | None, now: Now) -> Iterator[str]:
+    """What of the code of a run is another now, as `changes_since` tells it."""
     if files is None:
         if run.get("code") is not None and run["code"] != now.code():
             yield "the code is another"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,8 @@ from builder.cli.output import Output, print_json, printable
 from builder.cli.reproduce import check_lines
 from builder.cli.running import check_gpus, engine_option, gpus_option, parse_gpus, parse_pairs
 from builder.cli.runs.opened import opened_runs, project_option
+from builder.cli.runs.reproduce_stage import StageAgain, stage_checks
+from builder.cli.stage_bench import Limits
 from builder.errors import EnvbuildError
 
 if TYPE_CHECKING:
@@ -109,7 +110,9 @@ class _Again:
             if record.lock is not None and str(target.lock.digest) != record.lock and record.kind == "command":
                 why = "the run was of another lock than its commit has"
                 return [Check("lock", "different", why, record.lock, str(target.lock.digest))]
-            return list(self._stage(target) if record.kind == "stage" else self._command(target, scratch))
+            if record.kind == "stage":
+                return list(stage_checks(self._stage(target), scratch, self.output))
+            return list(self._command(target, scratch))
         except DigestMismatchError:
             raise
         except EnvbuildError as error:
@@ -123,7 +126,7 @@ class _Again:
 
         commit = self.run.record.commit
         if commit is None:
-            raise EnvbuildError("its code cannot be had", "the project was in no repository of git then")
+            return self._as_it_is()
         project = check_out(self.root, self.run, commit, scratch).project
         target = open_target(project)
         if target.project is None:
@@ -132,6 +135,30 @@ class _Again:
         if missing:
             self.output.say(f"note: no data with the recorded bytes are here: {', '.join(missing)}")
         return target
+
+    def _as_it_is(self) -> Target:
+        """The working tree, which must have the code that the run had. Raises: EnvbuildError."""
+        from builder.bundle.inside.origin import told_of
+        from builder.bundle.inside.since import code_changes
+        from builder.cli.model_run import project_now
+        from builder.cli.target import open_target
+
+        target = open_target(self.root)
+        record = self.run.record
+        changed = ["nothing tells which it was"]
+        if target.project is not None and (record.code.files or record.code.digest):
+            changed = list(code_changes(told_of(record), record.code.files, project_now(target.project, target.lock)))
+        if changed:
+            why = "the project was in no repository of git then, and the working tree has other code"
+            raise EnvbuildError("its code cannot be had", (why, *changed))
+        self.output.say("note: the run was of no commit; the working tree has its code")
+        return target
+
+    def _stage(self, target: Target) -> StageAgain:
+        options = self.options
+        data = {key: Path(value) for key, value in parse_pairs("--data", options["data"]).items()}
+        limits = Limits(options["engine"], gpus=parse_gpus(options["gpus"]), offline=options["offline"])
+        return StageAgain(self.run.record, target, self.root, limits, data, options["keep"])
 
     def _command(self, target: Target, scratch: Path) -> Iterator[Check]:
         from builder.bundle.inside.origin import told_of
@@ -156,62 +183,3 @@ class _Again:
         self.output.say(f"running `{record.command}` again on the {engine.name} engine")
         out = options["keep"] or scratch / "out"
         yield from Rerunner(engine, image, document, self.workshop.fetcher, conditions).checks(told_of(record), out)
-
-    def _stage(self, target: Target) -> Iterator[Check]:
-        from builder.bundle.inside.origin import told_of
-        from builder.run.reproduce.check import Check
-        from builder.run.reproduce.compare import compare_runs
-
-        before = self.run.record
-        loaded = target.project
-        if loaded is None or before.command not in loaded.project.stages:
-            raise EnvbuildError(f"its commit has no stage `{before.command}`")
-        after = self._ran(target)
-        if after is None:
-            yield Check(f"run {before.command}", "not measured", "it could not be run: what it said is above")
-            return
-        same = before.stage_key == after.stage_key
-        why = "" if same else "it depends on something that is another"
-        yield Check("key", "same" if same else "different", why, before.stage_key, after.stage_key)
-        stage = loaded.project.stages[before.command]
-        promised = {
-            "outputs": list(before.outputs),
-            "tolerances": stage.tolerances,
-            "deterministic": stage.deterministic,
-        }
-        yield from compare_runs(told_of(before), told_of(after), promised)
-
-    def _ran(self, target: Target) -> Any:
-        """The record of the stage, run once more in the project as it was; None where nothing was run."""
-        from builder.cli.pipeline import open_pipeline
-        from builder.cli.stage_bench import Limits, StageScreen, make_bench
-        from builder.history.folder import read_runs
-        from builder.history.kept.results import keep_result, result_of
-        from builder.pipeline.repro import Repro, Wishes
-        from builder.pipeline.stages_lock import read_stages_lock
-        from builder.spec.load import LOCK_FOLDER
-
-        name, store, loaded = self.run.record.command, self.workshop.store, target.project
-        if loaded is None:
-            return None
-        key = (self.run.record.stage_key or "").removeprefix("sha256:")
-        result = result_of(store, key) if key else None
-        with ExitStack() as stack:
-            if result is not None:  # what is kept under its key stays what it was
-                stack.callback(keep_result, store, key, result)
-            pipeline = open_pipeline(loaded, (name,), store, self.output)
-            lock = read_stages_lock(loaded.folder / LOCK_FOLDER)
-            limits = Limits(engine=self.options["engine"], offline=self.options["offline"])
-            screen = StageScreen(self.output, several=len(pipeline.stages) > 1)
-            bench = make_bench(loaded, limits, self.output, screen)
-            Repro(pipeline, lock, bench, Wishes(frozenset({name}))).run()
-        found = [one.record for one in read_runs(loaded.folder).runs if one.record.command == name]
-        if found and self.options["keep"]:
-            self._leave(found[0].outputs)
-        return found[0] if found and found[0].outcome != "running" else None
-
-    def _leave(self, outputs: Mapping[str, Any]) -> None:
-        from builder.history.kept import restore
-
-        for path, content in outputs.items():
-            restore(self.workshop.store, content, self.options["keep"] / path)
