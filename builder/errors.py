@@ -14,6 +14,11 @@ MOST_TOLD = 20
 """Reasons that one error tells."""
 
 
+def one_line(text: str, instead: str = " ") -> str:
+    """Text that others wrote, fit for a line of a message, a document or a terminal: nothing in it is a command."""
+    return "".join(character if character.isprintable() else instead for character in text)
+
+
 class ExitCode(IntEnum):
     """What a process status means, in every command."""
 

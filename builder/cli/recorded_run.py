@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from builder.errors import EnvbuildError
+from builder.errors import EnvbuildError, one_line
 
 if TYPE_CHECKING:
     from builder.cli.output import Output
@@ -62,7 +62,7 @@ def run_recorded(wish: Wish, image: LocalImage, what: Recording, running: Runnin
         what.id_file.write_text(f"{record.id}\n", "utf-8")
     ended = Recorder(out, image.store).run(run, lambda: running.engine.run(image, running.request))
     for note in ended.record.notes:
-        output.say(f"note: {_shown(note)}")
+        output.say(f"note: {one_line(note, '�')}")
     if ended.failure:
         output.say(f"warning: {_sentence(ended.failure)}; the exit code of `{record.command}` is {ended.code}")
     else:
@@ -70,9 +70,7 @@ def run_recorded(wish: Wish, image: LocalImage, what: Recording, running: Runnin
     return ended.code
 
 
-def _known(
-    wish: Wish, image: LocalImage, what: Recording, engine: Engine
-) -> tuple[Known, Mapping[str, bytes]]:
+def _known(wish: Wish, image: LocalImage, what: Recording, engine: Engine) -> tuple[Known, Mapping[str, bytes]]:
     """What is known before a run, and the files that tell it."""
     from builder.history.folder import PATCH_FILE
     from builder.history.host import host_facts
@@ -121,8 +119,4 @@ def _written(loaded: LoadedProject) -> Iterator[str]:
 
 
 def _sentence(error: EnvbuildError) -> str:
-    return _shown(": ".join((error.what, *error.why)))
-
-
-def _shown(text: str) -> str:
-    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
+    return one_line(": ".join((error.what, *error.why)), "�")

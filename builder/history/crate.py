@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from builder.history.content import Content
+from builder.history.layout import RECORD_FILE
 from builder.history.leaves import leaves
-from builder.history.record import RECORD_FILE, RunRecord
+from builder.history.record import RunRecord
 
 CRATE_FILE = "ro-crate-metadata.json"
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"

@@ -20,7 +20,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from builder.errors import EnvbuildError
-from builder.history.record import RECORD_FILE, RECORD_LIMIT, RUN_ID, Log, RunRecord
+from builder.history.layout import RECORD_FILE, RECORD_LIMIT, RUN_ID
+from builder.history.record import Log, RunRecord
 from builder.oci.canonical import parse_json, readable_json
 
 RUNS = "runs"

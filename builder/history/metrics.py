@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from builder.errors import one_line
+
 SUFFIXES = (".json", ".jsonl", ".csv")
 FILE_LIMIT = 64 << 20
 """Bytes of a file by step that are read; of a larger one nothing is."""
@@ -63,7 +65,7 @@ def read_metrics(files: Mapping[str, Path]) -> Metrics:
             _read_file(name, path, metrics)
         except (OSError, ValueError, RecursionError, csv.Error) as error:
             why = error.strerror if isinstance(error, OSError) else str(error)
-            metrics.note(f"the metrics in `{name}` are not recorded: {_printable(str(why))}")
+            metrics.note(f"the metrics in `{name}` are not recorded: {one_line(str(why)[:_TEXT_LIMIT], '�')}")
     return metrics
 
 
@@ -186,7 +188,7 @@ def _value(value: Any) -> Value:
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     if isinstance(value, int):  # of more digits than a number has
         return "Infinity" if value > 0 else "-Infinity"
-    return _printable(str(value))
+    return one_line(str(value)[:_TEXT_LIMIT], "�")
 
 
 def _number(value: Any) -> float | None:
@@ -202,10 +204,6 @@ def _parsed(text: str) -> Value:
         return float(text)
     except ValueError:
         return text.strip()
-
-
-def _printable(text: str) -> str:
-    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text[:_TEXT_LIMIT])
 
 
 def _short(step: float) -> float:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from builder.errors import EnvbuildError
+from builder.errors import EnvbuildError, one_line
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -169,7 +169,7 @@ def _finish(axes: Axes, x: str, y: str, lines: int) -> None:
 
 def _text(text: str) -> str:
     """A text of anybody as it is drawn: without control characters, not too long, and no mathematics."""
-    plain = "".join(character if character.isprintable() else "�" for character in text)
+    plain = one_line(text, "�")
     plain = plain if len(plain) <= _LONGEST else plain[: _LONGEST - 1] + "…"
     return f" {plain}" if plain.startswith("_") else plain  # which a legend would leave out
 

@@ -6,21 +6,15 @@ other. A run that was made goes on as `running` until it is finished or found de
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from builder.errors import EnvbuildError
 from builder.history.content import Content
+from builder.history.layout import RUN_ID
 
 RUN_FORMAT = 1
-RECORD_FILE = "run.json"
-RECORD_LIMIT = 8 << 20
-"""Bytes of a record at most."""
-
-RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[a-z0-9]+(?:[._-][a-z0-9]+)*-[0-9a-f]{6}")
-"""When it began, what was run, and six random digits: `20260131T235959Z-train-3f9a01`."""
 
 State = Literal["running", "finished", "killed"]
 Outcome = Literal["running", "ok", "failed", "killed"]

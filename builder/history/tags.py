@@ -11,7 +11,7 @@ from pathlib import Path
 
 from builder.errors import EnvbuildError
 from builder.history.folder import TAGS_FILE
-from builder.history.record import RECORD_FILE, RUN_ID
+from builder.history.layout import RECORD_FILE, RUN_ID
 from builder.oci.canonical import parse_json, readable_json
 from builder.oci.layout import write_atomically
 

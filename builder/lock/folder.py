@@ -12,17 +12,13 @@ from typing import Any
 from builder.errors import EnvbuildError, command_text
 from builder.lock.artifact import CondaPackage
 from builder.lock.document import CONDA_LOCK_FILE, LOCK_FILE, Lock, LockDocument, PlatformLock
-from builder.lock.integrity import AGAIN, TamperedLockError, check_merged
+from builder.lock.integrity import AGAIN, StaleLockError, TamperedLockError, check_merged
 from builder.lock.pypi.pylock import read_pylock
 from builder.lock.staleness import changed_inputs, differences
 from builder.oci.digest import Digest
 from builder.oci.documents import Platform
 from builder.oci.layout import replacing
 from builder.spec import LoadedEnvironment
-
-
-class StaleLockError(EnvbuildError):
-    """A lock is as it was made, but for something else than what is wanted now."""
 
 
 def read_lock(folder: Path, *, verify: bool = True) -> Lock:

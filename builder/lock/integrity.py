@@ -30,6 +30,10 @@ class TamperedLockError(EnvbuildError):
     """A lock is not as it was made."""
 
 
+class StaleLockError(EnvbuildError):
+    """A lock is as it was made, but for something else than what is wanted now."""
+
+
 class ConflictedLockError(EnvbuildError):
     """A merge was left in the middle of a lock."""
 

@@ -9,7 +9,7 @@ from builder.lock.data.entry import DataEntry
 from builder.lock.data.hashing import Hasher, shown
 from builder.lock.data.local import differences, read_local
 from builder.lock.data.locking import entries, place_of
-from builder.lock.folder import StaleLockError
+from builder.lock.integrity import StaleLockError
 from builder.spec import LoadedProject
 
 

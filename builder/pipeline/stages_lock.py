@@ -13,8 +13,8 @@ from typing import Any
 
 from builder.errors import EnvbuildError
 from builder.history.content import Content
+from builder.history.layout import RUN_ID
 from builder.history.leaves import leaves
-from builder.history.record import RUN_ID
 from builder.layers.files import check_path
 from builder.lock.integrity import TamperedLockError, check_merged
 from builder.oci.canonical import parse_json, readable_json

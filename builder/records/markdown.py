@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from builder.errors import one_line
+
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|~$&])")
 _MARK = re.compile(r"^(\d{1,9}(?=[.)](?:\s|$))|(?=[#+\-=:]))(.)")
 """What makes the beginning of a line a heading, an item of a list or a rule."""
@@ -12,15 +14,13 @@ _SPACE = re.compile(r"\s+")
 
 def plain(text: str) -> str:
     """One line of plain text, also at the beginning of a line: nothing in it is markup, an image or HTML."""
-    printable = "".join(character if character.isprintable() else " " for character in text)
-    escaped = _SPECIAL.sub(r"\\\1", _SPACE.sub(" ", printable).strip())
+    escaped = _SPECIAL.sub(r"\\\1", _SPACE.sub(" ", one_line(text)).strip())
     return _MARK.sub(r"\1\\\2", escaped)
 
 
 def code(text: str) -> str:
     """A code span of one line, whatever backticks are in it; a `|` in it does not end a cell of a table."""
-    printable = "".join(character if character.isprintable() else " " for character in text)
-    line = _SPACE.sub(" ", printable).strip()
+    line = _SPACE.sub(" ", one_line(text)).strip()
     longest = max((len(run) for run in re.findall("`+", line)), default=0)
     fence = "`" * (longest + 1)
     padding = " " if line.startswith("`") or line.endswith("`") else ""
@@ -29,6 +29,5 @@ def code(text: str) -> str:
 
 def mermaid(text: str) -> str:
     """The label of a shape, to be put in double quotes: letters, digits and what is harmless stay as they are."""
-    printable = "".join(character if character.isprintable() else " " for character in text)
-    line = _SPACE.sub(" ", printable).strip()
+    line = _SPACE.sub(" ", one_line(text)).strip()
     return re.sub(r"[^\w ./:@+,=-]", lambda match: f"#{ord(match[0])};", line)

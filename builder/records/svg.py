@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 
+from builder.errors import one_line
+
 MEDIA_TYPE = "image/svg+xml"
 WIDTH, HEIGHT, GAP, MARGIN = 220, 46, 18, 24
 """Of a box, between two of them, and around all, in pixels."""
@@ -103,7 +105,7 @@ def arrow(start: Box, end: Box) -> str:
 
 def text_of(text: str, longest: int, *, quoted: bool = False) -> str:
     """Text for XML: one line, no longer than it fits, without characters that XML has no place for."""
-    line = " ".join("".join(character if character.isprintable() else " " for character in text).split())
+    line = " ".join(one_line(text).split())
     short = line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
     text = escape(short, quote=False)
     return text.replace('"', "&quot;") if quoted else text

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 from builder.errors import EnvbuildError
 from builder.history.content import Content
 from builder.history.folder import STEPS_FILE, OpenRun, new_run_id, time_text
+from builder.history.layout import RECORD_FILE, RECORD_LIMIT
 from builder.history.log import logged
 from builder.history.metrics import SUFFIXES, read_metrics
-from builder.history.record import RECORD_FILE, RECORD_LIMIT, Code, RunRecord
+from builder.history.record import Code, RunRecord
 from builder.oci.store import Store
 from builder.resources import templates_folder
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from builder.errors import one_line
 from builder.spec.command_line import command_problems, split_command
 from builder.spec.environment import ENVIRONMENT_FILE
 from builder.spec.fields import Form, key, missing_file
@@ -205,5 +206,5 @@ class ModuleDocument:
 
 def _shown(value: Any) -> str:
     text = str(value).lower() if isinstance(value, bool) else str(value)
-    text = "".join(character if character.isprintable() else " " for character in text[:80])
+    text = one_line(text[:80])
     return text + ("…" if len(str(value)) > 80 else "")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -40,11 +39,17 @@ def _written_out(node: Any, known: dict[int, int]) -> int:
     return known[id(node)]
 
 
+def _read_toml(text: str) -> Any:
+    import tomllib
+
+    return tomllib.loads(text)
+
+
 _READERS: Mapping[str, Callable[[str], Any]] = {
     ".yaml": _read_yaml,
     ".yml": _read_yaml,
     ".json": json.loads,
-    ".toml": tomllib.loads,
+    ".toml": _read_toml,
 }
 
 

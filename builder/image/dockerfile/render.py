@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from builder.errors import EnvbuildError
+from builder.errors import EnvbuildError, one_line
 from builder.image.dockerfile import words
 from builder.image.dockerfile.context import Addition, Context, Vendored
 from builder.image.dockerfile.packages import list_files, vendored_files
@@ -59,9 +59,9 @@ def _values(name: str, plans: Sequence[Plan], shape: Shape, addition: Addition |
     platforms = [plan.platform for plan in plans]
     first = plans[0]
     return {
-        "name": words.one_line(name),
+        "name": one_line(name),
         "lock": str(first.lock_digest),
-        "platforms": [words.one_line(str(platform)) for platform in platforms],
+        "platforms": [one_line(str(platform)) for platform in platforms],
         "architectures": [platform.architecture for platform in platforms],
         "folder": f"{first.platform.os}-${{ARCH}}" if len(plans) > 1 else first.platform.slug,
         "folders": [platform.slug for platform in platforms],

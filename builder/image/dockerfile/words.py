@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 
-from builder.errors import EnvbuildError
+from builder.errors import EnvbuildError, one_line
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!~-]*")
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@+-]*")
@@ -24,11 +24,6 @@ def quoted(text: str) -> str:
     A line cannot be broken in one, so that control characters become spaces.
     """
     return '"' + re.sub(r'(["\\$])', r"\\\1", one_line(text)) + '"'
-
-
-def one_line(text: str) -> str:
-    """`text` with a space for each character that is not printable, for comments too."""
-    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def exec_form(words: Sequence[str]) -> str:

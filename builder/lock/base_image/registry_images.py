@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import IO, Protocol, cast
 
-from builder.errors import DigestMismatchError, EnvbuildError, NotMeasuredError
+from builder.errors import DigestMismatchError, EnvbuildError, NotMeasuredError, one_line
 from builder.lock.base_image import BaseImage
 from builder.lock.base_image.files import ImageFiles
 from builder.lock.base_image.pinned import Settings, oci_layer
@@ -88,7 +88,9 @@ class _Image:
             contents.glibc,
             config.env,
             Settings.of(config),
-            tuple(map(_one_line, config.history)) if len(config.history) == len(layers) else (),
+            tuple(one_line(entry)[:_HISTORY_LIMIT] for entry in config.history)
+            if len(config.history) == len(layers)
+            else (),
             folders_of(contents.room, str(self.reference)),
         )
 
@@ -231,11 +233,6 @@ class RegistryImages:
         if self._store.has(layer.digest, layer.size):
             return self._store.open(layer.digest)
         return self._registries.open(reference, layer, lambda count: self._progress.advance(label, count))
-
-
-def _one_line(text: str) -> str:
-    """An entry of history, fit to be shown: others have written it."""
-    return "".join(character if character.isprintable() else " " for character in text)[:_HISTORY_LIMIT]
 
 
 def _bare(descriptor: Descriptor) -> Descriptor:

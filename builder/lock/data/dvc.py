@@ -5,7 +5,6 @@ Only the layout of files is read (https://dvc.org/doc/user-guide/project-structu
 
 from __future__ import annotations
 
-import configparser
 import hashlib
 import json
 import os
@@ -152,6 +151,8 @@ def remote_url(file: DvcFile) -> str | None:
 
     Raises: EnvbuildError, if it is of a kind that is not read.
     """
+    import configparser
+
     config = configparser.ConfigParser(interpolation=None, strict=False)
     try:
         config.read(file.repository / ".dvc/config", "utf-8")

@@ -10,7 +10,6 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,6 +84,8 @@ class Hasher:
         return record if isinstance(record, dict) else {}
 
     def _read_all(self, root: Path, files: list[Found], label: str) -> dict[str, str]:
+        from concurrent.futures import ThreadPoolExecutor
+
         self.progress.start(label, sum(file.size for file in files))
         pool = ThreadPoolExecutor(_WORKERS)
         try:

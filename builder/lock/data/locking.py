@@ -8,22 +8,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from builder.errors import DigestMismatchError, EnvbuildError, command_text, shortened
-from builder.fetch import Fetcher
 from builder.lock.data.document import DataLock, read_data_lock
-from builder.lock.data.download import Downloader
 from builder.lock.data.dvc import read_pointer
 from builder.lock.data.entry import DataEntry
 from builder.lock.data.hashing import Hasher, shown
 from builder.lock.data.local import differences, local_path, read_local
-from builder.lock.data.pointed import PointerReader
-from builder.lock.folder import StaleLockError
+from builder.lock.integrity import StaleLockError
 from builder.oci.digest import Digest
 from builder.progress import Progress
 from builder.spec import DataReference, LoadedProject
 from builder.spec.data_url import is_glob, is_pointer
 from builder.spec.load import LOCK_FOLDER
+
+if TYPE_CHECKING:
+    from builder.fetch import Fetcher
+    from builder.lock.data.download import Downloader
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,9 +220,13 @@ class _Reader:
             found = read_local(file.pointer.path, file.path, self._folder, self._tools.hasher)
             if found.digest == before.digest:
                 return before
+        from builder.lock.data.pointed import PointerReader
+
         return PointerReader(self._folder, self._tools.hasher, self._downloader()).read(url, file)
 
     def _downloader(self) -> Downloader:
+        from builder.lock.data.download import Downloader
+
         return Downloader(self._tools.fetcher(), self._tools.progress)
 
 

@@ -10,7 +10,7 @@ from email.parser import HeaderParser
 from pathlib import Path
 from typing import Any
 
-from builder.errors import EnvbuildError
+from builder.errors import EnvbuildError, one_line
 from builder.fetch.project_name import normalised
 from builder.lock.pypi.source_archive import UNREADABLE, opened_tar
 
@@ -96,8 +96,7 @@ def short_license(expression: str, classifiers: Iterable[str], text: str) -> str
     named = (entry.rpartition("::")[2].strip() for entry in classifiers if entry.startswith(_CLASSIFIER))
     first_line = next((line.strip() for line in text.splitlines() if line.strip()), "")
     found = expression or ", ".join(sorted({*named} - {"OSI Approved"})) or first_line
-    printable = "".join(character if character.isprintable() else " " for character in found)
-    short = " ".join(printable.split())
+    short = " ".join(one_line(found).split())
     if short.upper() == "UNKNOWN":
         return ""
     return short if len(short) <= _LICENSE_LENGTH else short[: _LICENSE_LENGTH - 1].rstrip() + "…"

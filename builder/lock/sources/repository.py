@@ -7,7 +7,7 @@ import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from builder.errors import EnvbuildError
+from builder.errors import EnvbuildError, one_line
 from builder.fetch.redaction import without_secrets_in
 from builder.spec.reader import Problem, SpecError
 
@@ -45,7 +45,7 @@ class Repository:
 
     def shown(self, path: Path) -> str:
         """A path as messages have it: from where the document's own starts."""
-        return _printable(Path(os.path.normpath(Path(self.spec).parent / self.name(path))).as_posix())
+        return one_line(Path(os.path.normpath(Path(self.spec).parent / self.name(path))).as_posix())
 
     def read(self, path: Path) -> bytes:
         """The content of a file.
@@ -118,12 +118,8 @@ class Repository:
 
 def shown_text(text: str, limit: int = 200) -> str:
     """A piece of a file, fit for one line of a message and without secrets."""
-    line = _printable(without_secrets_in(text[: 10 * limit]))
+    line = one_line(without_secrets_in(text[: 10 * limit]))
     return " ".join(line[:limit].split()) + ("…" if len(line) > limit else "")
-
-
-def _printable(text: str) -> str:
-    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def spec_lines(path: Path) -> dict[str, int]:

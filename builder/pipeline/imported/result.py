@@ -7,6 +7,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from builder.errors import one_line
+
 _SHELL = re.compile(r"[|&;<>$`()*?\[\]{}~#\n\\!]|^\s*[A-Za-z_]\w*=")
 """What a shell takes for something else than letters, and variables that are set before a program."""
 
@@ -24,7 +26,7 @@ class Note:
 
     def __str__(self) -> str:
         text = f"{self.file}:{self.line}: `{self.key}`: {self.message}" + (f" ({self.hint})" if self.hint else "")
-        return "".join(character if character.isprintable() else " " for character in text)
+        return one_line(text)
 
     def to_dict(self) -> dict[str, Any]:
         """For `--json`."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
-from builder.errors import DigestMismatchError, EnvbuildError
+from builder.errors import DigestMismatchError, EnvbuildError, one_line
 from builder.history.content import listing_digest
 from builder.layers.tar_headers import DIRECTORY, FILE
 from builder.layers.tar_reader import Stream, TarEntry, TarReader
@@ -125,7 +125,7 @@ class _Room:
                 continue
             path = entry.path.removeprefix(f"{prefix}/") if prefix else entry.path
             if entry.kind != FILE:
-                raise self.refused(f"`{_printable(path)}` in it is a link, which no module may have")
+                raise self.refused(f"`{one_line(path[:200])}` in it is a link, which no module may have")
             self.write(path, content, is_program=bool(entry.mode & 0o100))
 
     def write(self, path: str, content: Iterator[bytes | memoryview], *, is_program: bool) -> None:
@@ -144,7 +144,7 @@ class _Room:
                     file.write(piece)
             place.chmod(0o755 if is_program else 0o644)
         except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-            raise self.refused(f"`{_printable(path)}` is in it twice, or both a file and a folder") from error
+            raise self.refused(f"`{one_line(path[:200])}` is in it twice, or both a file and a folder") from error
 
     def finish(self) -> None:
         """Raises: EnvbuildError, if nothing was written."""
@@ -176,7 +176,3 @@ def _entries(archive: IO[bytes]) -> Files:
         yield entry, content
         for _ in content:
             pass
-
-
-def _printable(text: str) -> str:
-    return "".join(character if character.isprintable() else " " for character in text[:200])

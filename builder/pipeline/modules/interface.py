@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from builder.errors import one_line
 from builder.lock.modules import Interface
 
 _WORDS = {"inputs": "input", "outputs": "output", "params": "parameter"}
@@ -46,5 +47,5 @@ def _shown(key: str, value: Any) -> str:
     if key == "contract":
         return f"sha256 {str(value)[:8]}…"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    text = "".join(character if character.isprintable() else " " for character in text)
+    text = one_line(text)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -9,7 +9,8 @@ from builder.errors import EnvbuildError
 from builder.layers.interface import LAYER_FORMAT
 from builder.lock.data.document import DataLock, read_data_lock
 from builder.lock.data.hashing import shown
-from builder.lock.folder import StaleLockError, read_current_lock
+from builder.lock.folder import read_current_lock
+from builder.lock.integrity import StaleLockError
 from builder.lock.modules import Interface, ModulesLock, PinnedModule, read_modules_lock
 from builder.pipeline.declared import Problems, declare
 from builder.pipeline.modules.folder import Places, folder_in_project

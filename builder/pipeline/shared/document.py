@@ -14,7 +14,7 @@ from builder.errors import EnvbuildError
 from builder.history.content import Content, Row
 from builder.history.kept import Result
 from builder.history.kept.place import Kept, check_rows
-from builder.history.record import RUN_ID
+from builder.history.layout import RUN_ID
 from builder.oci.canonical import canonical_json, parse_json
 from builder.oci.digest import Digest
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from builder.errors import EnvbuildError
 from builder.history.folder import RUNS, SWEEPS
-from builder.history.record import RUN_ID
+from builder.history.layout import RUN_ID
 from builder.oci.canonical import parse_json, readable_json
 from builder.oci.layout import write_atomically
 from builder.pipeline.sweep.points import Point

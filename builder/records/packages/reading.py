@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from builder.errors import one_line
 from builder.layers.archive import read_archive_files
 from builder.layers.conda_archive import read_info_files
 from builder.layers.deb_archive import DebArchive
@@ -153,6 +154,5 @@ def _bounded(texts: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def _words(text: str) -> str:
-    printable = "".join(character if character.isprintable() else " " for character in text)
-    words = " ".join(printable.split())
+    words = " ".join(one_line(text).split())
     return words if len(words) <= _LONGEST_WORDS else words[: _LONGEST_WORDS - 1].rstrip() + "…"

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from builder.errors import one_line
 from builder.records.scan.blocks import Block, Stream, blocks
 from builder.records.scan.finding import Finding
 from builder.records.scan.personal_rules import PERSONAL_RULES, PersonalRule, looks_personal, shape
@@ -108,5 +109,5 @@ def _fields(line: bytes, suffix: str) -> list[str]:
 
 def _name(text: str) -> str:
     """A column's name for a message; one that is data itself is not told."""
-    plain = "".join(character if character.isprintable() else "?" for character in text.strip())[:80]
+    plain = one_line(text.strip(), "?")[:80]
     return "" if looks_personal(plain) else plain

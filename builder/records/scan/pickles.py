@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from builder.errors import EnvbuildError
+from builder.errors import EnvbuildError, one_line
 from builder.layers.zip_reader import ZipReader
 from builder.oci.tar_entries import TarError, TarReader
 from builder.records.scan.blocks import Block, Wanted
@@ -149,7 +149,7 @@ class _Trailing:
 def _judged(imports: Iterable[Import], place: str) -> Iterator[Finding]:
     for found in imports:
         judgement = judge(found)
-        subject = "".join(character if character.isprintable() else "?" for character in str(found))[:200]
+        subject = one_line(str(found), "?")[:200]
         if judgement == "dangerous":
             yield Finding("pickle-dangerous-import", "high", f"loading it uses `{subject}`", None, place, subject)
         elif judgement == "hidden":
