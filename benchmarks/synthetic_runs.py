@@ -10,7 +10,8 @@ from pathlib import Path
 
 from builder.history.content import Content
 from builder.history.crate import CRATE_FILE, crate_json
-from builder.history.record import RECORD_FILE, Code, Commit, Log, RunRecord
+from builder.history.layout import RECORD_FILE
+from builder.history.record import Code, Commit, Log, RunRecord
 from builder.oci.canonical import readable_json
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 from made_stages import HEAD, StagesProject, file_content, three_stages
 
 from builder.errors import EnvbuildError
-from builder.lock.folder import StaleLockError
+from builder.lock.integrity import StaleLockError
 from builder.pipeline.stages_lock import StagesLock
 from builder.spec.reader import SpecError
 
@@ -74,6 +76,23 @@ def test_only_what_depends_on_a_change_is_stale(
         assert [text.partition(" (sha256")[0] for text in found[name]] == [
             text.partition(" (sha256")[0] for text in expected
         ]
+
+
+def test_judging_stages_imports_nothing_of_what_fetches_builds_and_runs(project: StagesProject) -> None:
+    spec = project.folder / "envbuild.yaml"
+    spec.write_text(spec.read_text().replace('"3.11"}', '"3.11", pypi: {requirements: [numpy>=1.26, "uvicorn[std]"]}}'))
+    heavy = {"packaging", "urllib3", "concurrent.futures", "tomllib", "builder.fetch", "builder.lock.folder",
+             "builder.lock.document", "builder.history.record", "builder.pipeline.repro", "builder.run"}  # fmt: skip
+    code = (
+        "import sys; from pathlib import Path; import made_stages; import builder.pipeline.data;"
+        "made_stages.StagesProject(Path(sys.argv[1]), made_stages.Store(Path(sys.argv[2]))).review();"
+        "print(sorted(set(sys.argv[3:]) & set(sys.modules)))"
+    )
+    finished = subprocess.run(
+        [sys.executable, "-c", code, str(project.folder), str(project.store.root), *heavy],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert finished.stdout == "[]\n"
 
 
 def test_a_stage_that_was_never_run_says_only_that(tmp_path: Path) -> None:

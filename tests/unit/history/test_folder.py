@@ -13,7 +13,7 @@ from made_runs import FIRST, LAST, finished_run
 
 from builder.errors import EnvbuildError
 from builder.history.folder import OpenRun, is_runs, new_run_id, read_run, read_runs
-from builder.history.record import RECORD_LIMIT, RUN_ID
+from builder.history.layout import RECORD_LIMIT, RUN_ID
 
 
 def test_a_run_is_read_as_it_was_written(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from builder.lock.data import download
 from builder.lock.data.download import Downloader
 from builder.lock.data.locking import entries
 from builder.lock.data.online import look_up_data
-from builder.lock.folder import StaleLockError
+from builder.lock.integrity import StaleLockError
 from builder.oci.digest import Digest
 from builder.run.data import data_path
 

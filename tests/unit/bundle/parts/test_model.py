@@ -13,7 +13,7 @@ from builder.layers.files import FileEntry
 from builder.lock.data import hashing
 from builder.lock.data.entry import Pointer
 from builder.lock.data.locking import entries
-from builder.lock.folder import StaleLockError
+from builder.lock.integrity import StaleLockError
 
 LAUNCHER = Path(__file__).parents[4] / "templates/launcher.py"
 

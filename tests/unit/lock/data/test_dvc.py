@@ -13,7 +13,7 @@ from data_projects import DataProject
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.lock.data.dvc import object_places, read_pointer, remote_url
 from builder.lock.data.locking import entries
-from builder.lock.folder import StaleLockError
+from builder.lock.integrity import StaleLockError
 
 
 def md5(data: bytes) -> str:

@@ -13,8 +13,7 @@ from builder.errors import DigestMismatchError, EnvbuildError, ExitCode
 from builder.lock.data.hashing import walk
 from builder.lock.data.local import pattern_of
 from builder.lock.data.locking import check_model, entries
-from builder.lock.folder import StaleLockError
-from builder.lock.integrity import TamperedLockError
+from builder.lock.integrity import StaleLockError, TamperedLockError
 from builder.oci.canonical import canonical_json
 
 SHA = hashlib.sha256(b"1").hexdigest()

@@ -11,7 +11,7 @@ import pytest
 from made_modules import MODULE, USE, places, resolved, write_module, write_project
 
 from builder.errors import EnvbuildError
-from builder.lock.folder import StaleLockError
+from builder.lock.integrity import StaleLockError
 from builder.lock.modules import ModulesLock, PinnedModule, read_modules_lock, write_modules_lock
 from builder.oci.store import Store
 from builder.pipeline.modules.locking import check_modules_lock, make_modules_lock
