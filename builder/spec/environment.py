@@ -19,7 +19,7 @@ PLATFORMS = ("linux/amd64", "linux/arm64")
 
 
 def _check_requirement(text: str) -> None:
-    if _PLAIN.fullmatch(text):
+    if PLAIN_REQUIREMENT.fullmatch(text):
         return
     from packaging.requirements import InvalidRequirement, Requirement
 
@@ -56,7 +56,7 @@ def _check_image(text: str) -> None:
 
 
 _PROJECT = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
-_PLAIN = re.compile(rf"{_PROJECT}(?:\[{_PROJECT}\])?(?:(?:[=!<>]=|[<>])\d+(?:\.\d+)*)?", re.ASCII)
+PLAIN_REQUIREMENT = re.compile(rf"{_PROJECT}(?:\[{_PROJECT}\])?(?:(?:[=!<>]=|[<>])\d+(?:\.\d+)*)?", re.ASCII)
 """A requirement as most are. Importing the library that reads them all would take a tenth of a second."""
 _COMMIT = re.compile(r"git\+\S+@[0-9a-f]{40}(?:#\S*)?")
 _PACKAGE = Form(r"[a-z0-9][a-z0-9+.-]+", "the name of a Debian package")

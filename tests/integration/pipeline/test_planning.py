@@ -81,7 +81,7 @@ def test_only_what_depends_on_a_change_is_stale(
 def test_judging_stages_imports_nothing_of_what_fetches_builds_and_runs(project: StagesProject) -> None:
     spec = project.folder / "envbuild.yaml"
     spec.write_text(spec.read_text().replace('"3.11"}', '"3.11", pypi: {requirements: [numpy>=1.26, "uvicorn[std]"]}}'))
-    heavy = {"packaging", "urllib3", "concurrent.futures", "tomllib", "builder.fetch", "builder.lock.folder",
+    heavy = {"packaging", "urllib3", "tomllib", "docker", "builder.fetch", "builder.lock.folder",
              "builder.lock.document", "builder.history.record", "builder.pipeline.repro", "builder.run"}  # fmt: skip
     code = (
         "import sys; from pathlib import Path; import made_stages; import builder.pipeline.data;"

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from packaging.requirements import Requirement
 
 from builder.errors import EnvbuildError
 from builder.spec import Environment, Project, load_project
+from builder.spec.environment import PLAIN_REQUIREMENT
 from builder.spec.fields import as_document
 from builder.spec.load import find_spec, load_environment
 from builder.spec.reader import Reader, SpecError
@@ -114,6 +116,11 @@ def test_reader_refuses_wrong_environments_with_line_key_and_hint(data: bytes, t
     found = problems(data, tmp_path)
     assert any(WRONG[data] in line for line in found), found
     assert all("\n" not in line for line in found)
+
+
+@given(st.from_regex(PLAIN_REQUIREMENT, fullmatch=True))
+def test_what_is_taken_for_a_plain_requirement_is_one(text: str) -> None:
+    Requirement(text)
 
 
 PROJECT = b"environment: environments\n"
