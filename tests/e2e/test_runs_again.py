@@ -59,6 +59,10 @@ def test_a_run_of_a_sweep_is_packed_refused_once_it_is_stale_and_made_again(envb
     assert [(one["outcome"], one["metrics"]["loss"]) for one in swept["points"]] == [("ok", 7.0), ("failed", 28.0)]
     assert swept["best"]["params"] == {"rate": "2"}
     run = swept["best"]["run"]
+    resumed = json.loads(envbuild(*line[:3], project, "--resume", swept["id"], "--json", code=3).stdout)
+    assert resumed["id"] == swept["id"]
+    again = [(one["outcome"], one["reused"], one["run"] == run) for one in resumed["points"]]
+    assert again == [("ok", True, True), ("failed", False, False)]
     more = json.loads(envbuild(*line, "--sweep", "rate=2", "seed=1..2").stdout)
     assert [(one["run"] == run, one["reused"]) for one in more["points"]] == [(True, True), (False, False)]
     assert more["groups"][0]["metrics"]["loss"]["mean"] == 6.5

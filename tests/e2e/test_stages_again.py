@@ -37,7 +37,7 @@ stages:
   fall: {{run: "python -c 'raise SystemExit(9)'", outputs: [never]}}
 """
 FILES = {
-    "clean.py": "open('made/clean.txt', 'w').write(open('raw.txt').read())",
+    "clean.py": "open('made/clean.txt', 'w').write(open('raw.txt').read() + '!')",
     "fit.py": """\
 import json, os
 rate = json.load(open(os.environ["ENVBUILD_PARAMS"]))["rate"]
@@ -119,7 +119,7 @@ def test_a_stage_is_made_again_alone_packed_by_its_run_and_refused_once_it_is_st
     found = again(call, "latest:fit", "--keep", tmp_path / "kept", code=0)
     assert set(found.values()) == {"same"}
     assert {"key", "code", "lock", "seed", "data made/clean.txt", "metric loss", "output out/model"} <= found.keys()
-    assert (tmp_path / "kept/out/model/weights").read_text() == f"{raw}1\n2\n3"
+    assert (tmp_path / "kept/out/model/weights").read_text() == f"{raw}!1\n2\n3"
     assert tree(project) == before
     (project / "raw.txt").write_text(raw)
 

@@ -48,10 +48,11 @@ def command(output: Output, /, run: str, project: Path, as_json: bool, **options
     """Say whether RUN can be made again: by its id, the beginning of it, a tag, or `latest`.
 
     The commit that it was of is laid out apart, with what differed from it; its lock must be the recorded one; data are
-    taken by digest from the working tree or from where they are had. There the command or the stage is run with the
-    recorded parameters, seed and arguments, without network unless that is declared. Metrics must be within their
-    tolerances, and outputs have the same bytes where the spec says `deterministic`. The project stays as it is, and no
-    run is left.
+    taken by digest from the working tree or from where they are had. There the command is run with the recorded
+    parameters, seed and arguments, without network unless that is declared. A stage is run alone: what it read is taken
+    by digest from what is kept. A run outside of git is made again where the working tree still has its code. Metrics
+    must be within their tolerances, and outputs have the same bytes where the spec says `deterministic`. The project
+    stays as it is, and no run is left.
 
     Exits 3 if metrics, outputs or what they are made of differ, 5 if data have other bytes, 6 if something could not be
     had.

@@ -110,6 +110,14 @@ def test_optuna_proposes_the_same_after_the_same_results_so_that_a_study_goes_on
     assert not set(begun.made) & {one.point.label for one in whole[:9] if one.outcome == "ok"}
 
 
+def test_where_optuna_is_not_installed_it_is_said_how_it_is(monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    plan = Plan("train", ("lr=0.1..1.0",), driver="optuna", trials=1, objective=Objective("m", "minimize"))
+    with pytest.raises(EnvbuildError, match="needs Optuna") as raised:
+        Sweeping(plan, Runs(lambda *_: 1.0)).go()
+    assert raised.value.hint == "Install it: `pip install 'envbuild[optuna]'`"
+
+
 def test_the_document_is_read_again_and_what_is_no_document_is_refused(tmp_path):
     plan = Plan("train", ("lr=1,2",), ("--x",), objective=Objective("auc", "minimize"))
     write_sweep(tmp_path, Sweep(ID, plan, "2026-01-01T00:00:00Z", image="sha256:1", points=(done("1", 1, 0.5),)))
