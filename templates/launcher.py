@@ -514,8 +514,9 @@ def _kept_name(record: dict[str, Any]) -> str:
 def peak_memory() -> dict[str, Any]:
     """The most memory in bytes at a time: of the container, if it has a control group of its own, else of a process."""
     for file, processes in CONTROL_GROUPS:
-        with suppress(OSError, ValueError), open(processes, encoding="ascii") as members:
-            if "0" not in members.read().split():  # processes that are seen from here alone
+        with suppress(OSError, ValueError), open(processes, encoding="ascii") as group:
+            members = group.read().split()
+            if str(os.getpid()) in members and "0" not in members:  # this one, and none that is seen from outside alone
                 with open(file, encoding="ascii") as peak:
                     return {"peak_memory": int(peak.read()), "peak_memory_of": "container"}
     largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024

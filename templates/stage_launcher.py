@@ -113,8 +113,9 @@ def peak_memory(own_group: bool) -> dict[str, Any]:
     """The most memory in bytes at a time: of a container with a control group of its own, else of a process."""
     for file, processes in CONTROL_GROUPS if own_group else ():
         try:
-            with open(processes, encoding="ascii") as members, open(file, encoding="ascii") as peak:
-                if "0" not in members.read().split():  # processes that are seen from here alone
+            with open(processes, encoding="ascii") as group, open(file, encoding="ascii") as peak:
+                members = group.read().split()
+                if str(os.getpid()) in members and "0" not in members:  # this one, and none that is seen from outside
                     return {"peak_memory": int(peak.read()), "peak_memory_of": "container"}
         except (OSError, ValueError):
             continue

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from builder.cli.audit_trail import record_event
 from builder.cli.machine import current_lock, host_platform, make_fetcher, make_workshop
 from builder.cli.output import Output, printable, show_error
+from builder.cli.running import check_gpus
 from builder.cli.wheels import ensure_built_wheels
 from builder.errors import EnvbuildError
 
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from builder.fetch import Fetcher
     from builder.history.record import RunRecord
     from builder.image.workshop import Workshop
+    from builder.pipeline.bench import Bench, EnvironmentImage
     from builder.pipeline.recording import Circumstances
-    from builder.pipeline.repro import Bench, EnvironmentImage
     from builder.pipeline.schedule import Capacity
     from builder.pipeline.shared import Shared
     from builder.pipeline.stage import Port, ResolvedStage
@@ -58,7 +59,7 @@ class Limits:
 
 def make_bench(loaded: LoadedProject, limits: Limits, output: Output, screen: StageScreen) -> Bench:
     """Raises: EnvbuildError, if the shared cache can be none."""
-    from builder.pipeline.repro import Bench
+    from builder.pipeline.bench import Bench
 
     workshop = make_workshop(output, offline=limits.offline)
     quiet = make_fetcher(workshop.store, Output(quiet=True), offline=limits.offline)  # for children, which have no line
@@ -199,14 +200,22 @@ class _Images:
         self._made: dict[str, EnvironmentImage] = {}
 
     def of(self, stage: ResolvedStage) -> EnvironmentImage:
-        """The image of a stage's environment. Raises: EnvbuildError, DigestMismatchError."""
+        """The image of a stage's environment.
+
+        Raises: EnvbuildError, DigestMismatchError; also if the stage needs GPUs, and this machine's driver is too old.
+        """
+        from builder.run.gpu import Gpus
+
         if stage.environment_key not in self._made:
             self._made[stage.environment_key] = self._make(stage)
-        return self._made[stage.environment_key]
+        made = self._made[stage.environment_key]
+        gpus = Gpus(stage.resources.gpu) if stage.resources.gpu else None
+        check_gpus(self._engine.chosen, made.image, gpus, self._output)
+        return made
 
     def _make(self, stage: ResolvedStage) -> EnvironmentImage:
         from builder.bundle.build import build_environments
-        from builder.pipeline.repro import EnvironmentImage
+        from builder.pipeline.bench import EnvironmentImage
         from builder.run.docker import DockerEngine
         from builder.run.interface import LocalImage
         from builder.run.podman import PodmanEngine
@@ -259,7 +268,7 @@ def _circumstances(loaded: LoadedProject, limits: Limits, engine: _EngineOfStage
         who=who(os.environ, loaded.folder),
         commit=state.commit,
         patch=state.patch,
-        host=host_facts(engine.chosen.name),
+        host=host_facts(f"{engine.chosen.name} {engine.fresh().version()}".strip()),
         parent=limits.parent or run_id(datetime.now(UTC), "repro", secrets.token_hex(3)),
         why=limits.why,
         no_check=limits.no_check,

@@ -7,6 +7,7 @@ import http.server
 import json
 import os
 import re
+import runpy
 import shutil
 import signal
 import subprocess
@@ -741,3 +742,24 @@ def test_a_signal_before_the_command_starts_ends_the_launcher(bundle, tmp_path):
         process.terminate()
         process.communicate()
     assert process.returncode == 128 + signal.SIGTERM
+
+
+@pytest.mark.parametrize("name", ["launcher", "stage_launcher"])
+@pytest.mark.parametrize(
+    ("members", "of"),
+    [
+        pytest.param("{own}\n77", "container", id="a-group-of-its-own"),
+        pytest.param("0\n{own}", "largest process", id="others-from-outside"),
+        pytest.param("", "largest process", id="the-group-above-all"),
+        pytest.param("77", "largest process", id="another-group"),
+    ],
+)
+def test_the_peak_of_memory_is_of_a_group_only_where_that_is_the_containers_own(name, members, of, tmp_path):
+    module = runpy.run_path(str(LAUNCHER.with_name(f"{name}.py")))
+    (tmp_path / "procs").write_text(members.format(own=os.getpid()))
+    (tmp_path / "peak").write_text("123456")
+    peak_memory = module["peak_memory"]
+    peak_memory.__globals__["CONTROL_GROUPS"] = ((str(tmp_path / "peak"), str(tmp_path / "procs")),)
+    told = peak_memory(*([True] if name == "stage_launcher" else []))
+    assert told["peak_memory_of"] == of
+    assert (told["peak_memory"] == 123456) == (of == "container")
