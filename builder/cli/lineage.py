@@ -127,7 +127,8 @@ class _Found:
     def events(self) -> Iterator[dict[str, Any]]:
         """Those of all runs on the way whose records are there; OpenLineage has no word for the rest."""
         from builder.history.export.openlineage import events
-        from builder.history.folder import RUNS, read_run
+        from builder.history.folder import read_run
+        from builder.history.layout import RUNS
 
         nodes = dict.fromkeys(node for way in self.every for node in (way.start, way.end))
         ids = sorted(run for node in nodes if (one := self.lineage.activities.get(node)) and (run := one.run))

@@ -46,7 +46,8 @@ def run_recorded(wish: Wish, image: LocalImage, what: Recording, running: Runnin
 
     Where the run cannot be recorded that is told, and the command is run, and its exit code counts, all the same.
     """
-    from builder.history.folder import RUNS, OpenRun
+    from builder.history.folder import OpenRun
+    from builder.history.layout import RUNS
     from builder.run.recorded import Recorder, first_record
 
     out = wish.output or Path()

@@ -319,7 +319,8 @@ class _Runner:
         """What the record of a run tells; what it wrote is kept there, and no longer here."""
         import shutil
 
-        from builder.history.folder import RUNS, read_run
+        from builder.history.folder import read_run
+        from builder.history.layout import RUNS
         from builder.pipeline.sweep.table import Done
 
         if not self.options["out"]:

@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 from builder.errors import EnvbuildError, shortened
-from builder.history.folder import RUNS, KeptRun, read_run
+from builder.history.folder import KeptRun, read_run
 from builder.history.index import RunIndex
-from builder.history.layout import RUN_ID
+from builder.history.layout import RUN_ID, RUNS
 from builder.history.search.expression import Comparison
 
 LATEST = "latest"

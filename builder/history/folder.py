@@ -20,11 +20,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from builder.errors import EnvbuildError
-from builder.history.layout import RECORD_FILE, RECORD_LIMIT, RUN_ID
+from builder.history.layout import RECORD_FILE, RECORD_LIMIT, RUN_ID, RUNS
 from builder.history.record import Log, RunRecord
 from builder.oci.canonical import parse_json, readable_json
 
-RUNS = "runs"
 SWEEPS = "sweeps"
 """Below `runs`: the documents of sweeps."""
 LOG_FILE = "log.txt"

@@ -1,9 +1,11 @@
-"""How the folder of a run is called, and the record in it."""
+"""How the folders of runs are called, and the record in each."""
 
 from __future__ import annotations
 
 import re
 
+RUNS = "runs"
+"""Below the folder of a project."""
 RECORD_FILE = "run.json"
 RECORD_LIMIT = 8 << 20
 """Bytes of a record at most."""

@@ -11,7 +11,8 @@ from typing import Literal
 
 from builder.errors import EnvbuildError
 from builder.history.entry import Entry
-from builder.history.folder import RUNS, is_running
+from builder.history.folder import is_running
+from builder.history.layout import RUNS
 
 Reason = Literal["running", "named"]
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from builder.history.folder import PATCH_FILE, RUNS
+from builder.history.folder import PATCH_FILE
+from builder.history.layout import RUNS
 from builder.history.record import Commit
 
 if TYPE_CHECKING:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from builder.errors import EnvbuildError
-from builder.history.folder import RUNS
+from builder.history.layout import RUNS
 
 LOCK_FILE = ".repro"
 """Below the project's runs."""
@@ -45,7 +44,7 @@ def exclusive(folder: Path, say: Callable[[str], None], since: str, *, waits: bo
             fcntl.flock(file, fcntl.LOCK_EX)
         file.seek(0)
         file.truncate()
-        file.write(json.dumps({"process": os.getpid(), "host": socket.gethostname(), "since": since}).encode())
+        file.write(json.dumps({"process": os.getpid(), "host": os.uname().nodename, "since": since}).encode())
         file.flush()
         yield
         file.truncate(0)

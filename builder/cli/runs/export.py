@@ -66,7 +66,8 @@ def command(
 
 
 def _chosen(opened: OpenedRuns, names: Sequence[str], where: str | None) -> list[KeptRun]:
-    from builder.history.folder import RUNS, read_run
+    from builder.history.folder import read_run
+    from builder.history.layout import RUNS
     from builder.history.search import parse_search
 
     if names and where is not None:

@@ -53,8 +53,9 @@ def opened_runs(path: Path, output: Output) -> Iterator[OpenedRuns]:
 
     Raises: EnvbuildError, if there is nothing.
     """
-    from builder.history.folder import RUNS, is_runs
+    from builder.history.folder import is_runs
     from builder.history.index import open_index
+    from builder.history.layout import RUNS
 
     if not path.exists():
         raise EnvbuildError(f"`{path}` is not there", hint="Name the folder of a project")

@@ -74,7 +74,8 @@ def command(
 
 
 def _chosen(opened: OpenedRuns, names: tuple[str, ...], where: str | None) -> list[KeptRun]:
-    from builder.history.folder import RUNS, read_run
+    from builder.history.folder import read_run
+    from builder.history.layout import RUNS
     from builder.history.plot import MOST_LINES
     from builder.history.search import parse_search
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from builder.errors import EnvbuildError
-from builder.history.folder import RUNS, SWEEPS
-from builder.history.layout import RUN_ID
+from builder.history.folder import SWEEPS
+from builder.history.layout import RUN_ID, RUNS
 from builder.oci.canonical import parse_json, readable_json
 from builder.oci.layout import write_atomically
 from builder.pipeline.sweep.points import Point
