@@ -77,7 +77,8 @@ def _run(loaded: LoadedProject, names: tuple[str, ...], options: dict[str, Any],
     if all(one.state == "current" for one in verdicts):
         return Report(tuple(StageResult(one.stage, "current", key=one.key) for one in verdicts))
     from builder.cli.stage_bench import Limits, StageScreen, capacity_of, make_bench
-    from builder.pipeline.repro import Repro, Wishes
+    from builder.pipeline.bench import Wishes
+    from builder.pipeline.repro import Repro
     from builder.pipeline.schedule import check_capacity
     from builder.pipeline.stages_lock import read_stages_lock
 
@@ -102,13 +103,14 @@ def _judged(pipeline: Pipeline, forced: frozenset[str]) -> list[Verdict]:
     """What is true of each stage before anything is done; what is forced counts as stale."""
     from dataclasses import replace
 
-    from builder.history.kept.results import result_of
     from builder.pipeline.review import Review
     from builder.pipeline.stages_lock import read_stages_lock
 
     store, lock = open_store(), read_stages_lock(pipeline.loaded.folder / LOCK_FOLDER)
 
     def kept(key: str) -> Mapping[str, Content] | None:
+        from builder.history.kept.results import result_of
+
         result = result_of(store, key)
         return result.outputs if result else None
 

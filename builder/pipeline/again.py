@@ -12,10 +12,10 @@ from builder.history.content import Content
 from builder.history.kept import has, restore
 from builder.history.record import RunRecord
 from builder.lock.data.hashing import Hasher
+from builder.pipeline.bench import Screen
 from builder.pipeline.child import Children, Ended, Printed, Signalled
 from builder.pipeline.contents import Contents
 from builder.pipeline.execute import Outcome, Place, Task, run_stage
-from builder.pipeline.repro import Screen
 from builder.pipeline.stage import Port, ResolvedStage
 
 

@@ -8,95 +8,30 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from pathlib import Path
-from typing import Protocol
+from dataclasses import dataclass, replace
 
 from builder.errors import EnvbuildError
 from builder.history.content import Content
 from builder.history.folder import LOG_FILE, PATCH_FILE, STEPS_FILE, OpenRun
-from builder.history.kept import Result, has, keep_result, restore, result_of
+from builder.history.kept import Result
 from builder.history.log import LogFile
-from builder.history.record import Log, RunRecord
-from builder.lock.data.hashing import shown
-from builder.oci.store import Store
+from builder.history.record import Log
+from builder.pipeline.bench import Bench, EnvironmentImage, Wishes
 from builder.pipeline.child import Children, Ended, Event, Printed, Signalled
 from builder.pipeline.execute import LARGEST, Outcome, Place, Task, check_kept, run_stage
 from builder.pipeline.key import Parts, key_of, key_parts
+from builder.pipeline.outputs import Outputs
 from builder.pipeline.recording import Begun, Circumstances, begin_record, finished_record, killed_record
 from builder.pipeline.report import Report, StageResult
 from builder.pipeline.resolve import Pipeline
 from builder.pipeline.review import Review
-from builder.pipeline.schedule import Board, Capacity
-from builder.pipeline.shared import Shared
-from builder.pipeline.stage import Port, ResolvedStage
+from builder.pipeline.schedule import Board
+from builder.pipeline.stage import ResolvedStage
 from builder.pipeline.stages_lock import StageEntry, StagesLock, write_stages_lock
 from builder.pipeline.status import Verdict
-from builder.run.interface import Engine, LocalImage
 from builder.spec.load import LOCK_FOLDER
-
-
-@dataclass(frozen=True, slots=True)
-class Wishes:
-    """How stages are made current."""
-
-    force: frozenset[str] = frozenset()
-    """Stages that are run whether anything changed for them or not."""
-    keep_going: bool = False
-    """After a failure, run what does not depend on it."""
-    jobs: int | None = None
-    no_check: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class EnvironmentImage:
-    """The image that stages of an environment run in."""
-
-    image: LocalImage
-    lock: str
-    """The digest of its lock."""
-
-
-class Screen(Protocol):
-    """Shows what goes on."""
-
-    def say(self, text: str) -> None:
-        """A line of envbuild's own."""
-
-    def printed(self, name: str, data: bytes) -> None:
-        """What a stage prints."""
-
-    def ended(self, name: str, error: EnvbuildError | None, log: Path | None) -> None:
-        """A stage prints nothing more; `error` is why it failed, `log` where its last words are."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """What running stages needs of the machine."""
-
-    store: Store
-    capacity: Capacity
-    engine: Callable[[], Engine]
-    """Makes the engine; each child makes its own."""
-    own_group: Callable[[], bool]
-    """Whether the engine gives each container a control group of its own."""
-    image: Callable[[ResolvedStage], EnvironmentImage]
-    """The image of a stage's environment, made where it is not there. Raises: EnvbuildError."""
-    source: Callable[[Port], Path]
-    """Where an input is, fetched if need be. Raises: EnvbuildError."""
-    circumstances: Callable[[], Circumstances]
-    """What runs have in common; asked for once, before the first."""
-    tidy: Callable[[], None]
-    """Removes what killed runs of this project left in the engine and the store."""
-    screen: Screen
-    now: Callable[[], datetime]
-    told: Callable[[RunRecord], None] = lambda _: None
-    """Hears of each run that has ended."""
-    labels: Mapping[str, str] = field(default_factory=dict)
-    shared: Shared | None = None
 
 
 @dataclass(slots=True)
@@ -129,6 +64,7 @@ class Repro:
         self._folder = pipeline.loaded.folder
         self._lock = lock
         self._stages = {stage.name: stage for stage in pipeline.stages}
+        self._outputs = Outputs(bench.store, bench.shared, pipeline, bench.screen)
         self._review = Review(pipeline, lock, lambda key: self._kept(key))
         self._asking: ResolvedStage | None = None
         resources = {stage.name: stage.resources for stage in pipeline.stages}
@@ -198,24 +134,14 @@ class Repro:
             verdict = self._review.of(stage)
             if stage.name in self._wishes.force:
                 verdict = replace(verdict, state="stale", reasons=verdict.reasons or ("forced",))
-            elif verdict.state == "restorable" and not self._can_be_had(verdict.outputs or {}):
+            elif verdict.state == "restorable" and not self._outputs.are_at_hand(verdict.outputs or {}):
                 verdict = replace(verdict, state="stale")
             self._verdicts[stage.name] = verdict
         return self._verdicts[stage.name]
 
     def _kept(self, key: str) -> Mapping[str, Content] | None:
-        result = result_of(self._bench.store, key)
-        if result is None and self._bench.shared and self._asking:
-            targets = [port.target for port in self._asking.outputs]
-            result = self._bench.shared.result_of(self._bench.store, key, targets)
+        result = self._outputs.result_of(key, self._asking.outputs if self._asking else None)
         return result.outputs if result else None
-
-    def _can_be_had(self, outputs: Mapping[str, Content]) -> bool:
-        return all(self._is_here(path, one) or has(self._bench.store, one) for path, one in outputs.items())
-
-    def _is_here(self, path: str, content: Content) -> bool:
-        here = self._pipeline.contents.at(path)
-        return here is not None and (here.kind, here.sha256) == (content.kind, content.sha256)
 
     def _is_held(self, stage: ResolvedStage) -> bool:
         return not self._wishes.no_check and any(port.contract for port in (*stage.inputs, *stage.outputs))
@@ -224,23 +150,13 @@ class Repro:
 
     def _restore(self, stage: ResolvedStage, verdict: Verdict) -> None:
         outputs, key = verdict.outputs or {}, verdict.key or ""
-        result, entry = result_of(self._bench.store, key), self._lock.stages.get(stage.name)
+        result, entry = self._outputs.result_of(key), self._lock.stages.get(stage.name)
         run = result.run if result else entry.run if entry and entry.key == key else None
-        self._place(outputs)
+        self._outputs.place(outputs)
         self._settle(stage, verdict.parts or {}, outputs, run)
         self._bench.screen.say(f"restored `{stage.name}`")
         metrics = result.metrics if result else {}
         self._end(StageResult(stage.name, "restored", verdict.reasons, key, run, metrics=metrics))
-
-    def _place(self, outputs: Mapping[str, Content]) -> None:
-        """Have outputs in the project. Raises: EnvbuildError."""
-        for path, content in outputs.items():
-            if not self._is_here(path, content):
-                aside = restore(self._bench.store, content, self._folder / path).aside
-                if aside:
-                    self._bench.screen.say(
-                        f"note: what was at `{path}` is kept nowhere else, so it is at `{shown(aside)}` now"
-                    )
 
     def _settle(self, stage: ResolvedStage, parts: Parts, outputs: Mapping[str, Content], run: str | None) -> None:
         """Write down that a stage's outputs are in the project."""
@@ -263,7 +179,7 @@ class Repro:
             task = Task(stage, inputs, bench.source, bench.store, scratch, bench.now(), self._wishes.no_check)
             if verdict.state == "restorable":
                 outputs = verdict.outputs or {}
-                here = {path: self._folder / path for path, one in outputs.items() if self._is_here(path, one)}
+                here = {path: self._folder / path for path, one in outputs.items() if self._outputs.is_here(path, one)}
                 self._children.start(stage.name, lambda: check_kept(task, outputs, here), scratch / "report")
             else:
                 environment = self._prepared(stage)
@@ -359,7 +275,8 @@ class Repro:
         run, log = running.recorded
         stage, key = running.stage, key_of(running.parts)
         targets = {port.target: outcome.outputs[port.path] for port in stage.outputs if port.path in outcome.outputs}
-        outcome = replace(outcome, notes=(*outcome.notes, *self._otherwise(stage, key, targets, outcome)))
+        if not outcome.failure:
+            outcome = replace(outcome, notes=(*outcome.notes, *self._outputs.broken_promises(stage, key, targets)))
         record = finished_record(run.record, outcome, self._bench.now(), time.monotonic() - running.started, _log(log))
         run.finish(record, {STEPS_FILE: outcome.steps} if outcome.steps else {})
         self._bench.told(record)
@@ -370,9 +287,9 @@ class Repro:
             self._fail(stage, outcome.failure or _failure(stage, outcome), running)
             return
         result = Result(targets, record.id, dict(outcome.metrics))
-        keep_result(self._bench.store, key, result)
+        self._outputs.keep(key, result)
         try:
-            self._place(outcome.outputs)
+            self._outputs.place(outcome.outputs)
         except EnvbuildError as error:
             hint = "What the stage wrote is kept: when there is room for it, `envbuild repro` lays it out"
             raise EnvbuildError(error.what, error.why, hint) from error
@@ -381,18 +298,7 @@ class Repro:
         self._bench.screen.say(f"done `{stage.name}` in {record.duration or 0:.1f} s: run {record.id}")
         told = StageResult(stage.name, "ran", running.verdict.reasons, key, record.id, record.duration, 0)
         self._end(replace(told, metrics=outcome.metrics))
-        if self._bench.shared:
-            self._bench.shared.keep(self._bench.store, key, result)
-
-    def _otherwise(
-        self, stage: ResolvedStage, key: str, outputs: Mapping[str, Content], outcome: Outcome
-    ) -> tuple[str, ...]:
-        """That a stage which promises the same bytes made others than before."""
-        before = result_of(self._bench.store, key) if stage.deterministic and not outcome.failure else None
-        if before is None or not outputs:
-            return ()
-        others = [target for target, one in outputs.items() if before.outputs[target].sha256 != one.sha256]
-        return tuple(f"it is declared `deterministic`, and `{one}` is other than in {before.run}" for one in others)
+        self._outputs.share(key, result)
 
     def _fail(self, stage: ResolvedStage, error: EnvbuildError, running: _Running | None = None) -> None:
         run = running.run if running else None

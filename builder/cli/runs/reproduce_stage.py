@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from builder.cli.target import Target
     from builder.history.content import Content
     from builder.history.record import RunRecord
-    from builder.pipeline.repro import Bench
+    from builder.pipeline.bench import Bench
     from builder.pipeline.resolve import Pipeline
     from builder.pipeline.stage import Port, ResolvedStage
     from builder.run.reproduce.check import Check

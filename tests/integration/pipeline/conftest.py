@@ -21,9 +21,10 @@ from builder.history.folder import KeptRun, read_runs
 from builder.history.record import RunRecord
 from builder.lock.data.hashing import Hasher
 from builder.oci.store import Store
+from builder.pipeline.bench import Bench, EnvironmentImage, Wishes
 from builder.pipeline.recording import Circumstances
 from builder.pipeline.report import Report
-from builder.pipeline.repro import Bench, EnvironmentImage, Repro, Wishes
+from builder.pipeline.repro import Repro
 from builder.pipeline.resolve import Surroundings, resolve
 from builder.pipeline.schedule import Capacity
 from builder.pipeline.stages_lock import StagesLock, read_stages_lock
