@@ -8,7 +8,6 @@ and if it was at rest when it was hashed.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import stat
 from collections.abc import Callable
@@ -66,7 +65,8 @@ class SeenFolders:
 
 def look_at(folder: Path) -> Look | None:
     """How a folder looks; None where links or other things are in it, or it cannot be read: then it is to be walked."""
-    rows: list[list[Any]] = []
+    rows: list[str] = []
+    newest = 0
     waiting = [""]
     top = os.fspath(folder)
     try:
@@ -77,13 +77,15 @@ def look_at(folder: Path) -> Look | None:
                     if entry.name in LEFT_OUT:
                         continue
                     status = entry.stat(follow_symlinks=False)
-                    if stat.S_ISDIR(status.st_mode):
+                    if stat.S_ISREG(status.st_mode):
+                        device, inode, size, changed, noted = identity_of(status)
+                        rows.append(f"{below}{entry.name}\0{device} {inode} {size} {changed} {noted}")
+                        newest = max(newest, changed, noted)
+                    elif stat.S_ISDIR(status.st_mode):
                         waiting.append(f"{below}{entry.name}/")
-                    elif stat.S_ISREG(status.st_mode):
-                        rows.append([below + entry.name, *identity_of(status)])
                     else:
                         return None
     except OSError:
         return None
-    text = json.dumps(sorted(rows))
-    return Look(hashlib.sha256(text.encode()).hexdigest(), max((max(row[4:]) for row in rows), default=0))
+    text = "\0".join(sorted(rows))
+    return Look(hashlib.sha256(os.fsencode(text)).hexdigest(), newest)
