@@ -32,7 +32,9 @@ def command(output: Output, stages: tuple[str, ...], project: Path, as_json: boo
 
     What is `restorable` is not as it should be, but nothing has to be run: its outputs are here or in the store.
 
-    Exit code 0 says that all are current, 3 that one is not.
+    Of what is `unknown` something cannot be read, or of a stage before it.
+
+    Exit code 0 says that all are current, 3 that one is not, 1 that one is unknown.
     """
     from builder.pipeline.review import Review
     from builder.pipeline.stages_lock import read_stages_lock
@@ -40,12 +42,15 @@ def command(output: Output, stages: tuple[str, ...], project: Path, as_json: boo
     loaded, store = load_stages(project), open_store()
     pipeline = open_pipeline(loaded, stages, store, output)
     lock = read_stages_lock(loaded.folder / LOCK_FOLDER)
-    verdicts = Review(pipeline, lock, lambda key: _kept(store, key)).all()
+    verdicts = Review(pipeline, lock, lambda key: _kept(store, key)).as_far_as_told()
     if as_json:
         print_json({"stages": [verdict.to_dict() for verdict in verdicts]})
     else:
         _print(verdicts, output)
-    return ExitCode.OK if all(verdict.state == "current" for verdict in verdicts) else ExitCode.CHECK_FAILED
+    states = {verdict.state for verdict in verdicts}
+    if "unknown" in states:
+        return ExitCode.USER
+    return ExitCode.OK if states == {"current"} else ExitCode.CHECK_FAILED
 
 
 def _kept(store: Store, key: str) -> Mapping[str, Content] | None:

@@ -128,7 +128,10 @@ def _hash_code(
     ports = {port.path for step in steps for port in (*step.inputs, *step.outputs) if port.source == "project"}
     single = {path for path in ports if not any(above in ports for above in parents(path))}
     own = {path for step in steps if not step.module for path in found[step.name].code}
-    hashes = {folder: contents.hash_files(single | own)}
+    try:
+        hashes = {folder: contents.hash_files(single | own)}
+    except EnvbuildError:  # of an input or output it is said where a stage is judged by it
+        hashes = {folder: contents.hash_files(own)}
     for step in steps:
         if step.module:
             root = step.module.root

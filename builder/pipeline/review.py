@@ -7,7 +7,7 @@ that was removed or changed by hand makes only its own stage other than current.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from builder.errors import EnvbuildError
@@ -39,6 +39,19 @@ class Review:
         verdicts = tuple(self.of(stage) for stage in self._pipeline.stages)
         self._pipeline.contents.remember()
         return verdicts
+
+    def as_far_as_told(self) -> tuple[Verdict, ...]:
+        """The same, where a stage of which something cannot be read is `unknown`, and so are those behind it."""
+        verdicts: dict[str, Verdict] = {}
+        for stage in self._pipeline.stages:
+            behind = [one for one in self._pipeline.needs[stage.name] if verdicts[one].state == "unknown"]
+            reasons = [f"stage `{name}` cannot be told" for name in behind]
+            try:
+                verdicts[stage.name] = _unknown(stage, reasons) if behind else self.of(stage)
+            except EnvbuildError as error:
+                verdicts[stage.name] = _unknown(stage, [f"cannot be told: {'; '.join((error.what, *error.why))}"])
+        self._pipeline.contents.remember()
+        return tuple(verdicts.values())
 
     def of(self, stage: ResolvedStage) -> Verdict:
         """What is true of a stage whose predecessors were judged or made. Raises: as `all`."""
@@ -117,6 +130,10 @@ class Review:
             except OSError as error:
                 raise EnvbuildError(f"`{shown(path)}` cannot be read", error.strerror or str(error)) from error
         return self._contracts[path]
+
+
+def _unknown(stage: ResolvedStage, reasons: Sequence[str]) -> Verdict:
+    return Verdict(stage.name, "unknown", tuple(reasons), None, None)
 
 
 def _same(one: Content, other: Content) -> bool:

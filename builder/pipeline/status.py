@@ -16,7 +16,7 @@ from builder.pipeline.key import Parts, key_of, key_parts
 from builder.pipeline.stage import ResolvedStage
 from builder.pipeline.stages_lock import StageEntry
 
-State = Literal["current", "restorable", "stale"]
+State = Literal["current", "restorable", "stale", "unknown"]
 
 Kept = Callable[[str], "Mapping[str, Content] | None"]
 """The outputs that are kept under a stage's key, by target; None where none are."""
@@ -28,7 +28,10 @@ class Verdict:
 
     stage: str
     state: State
-    """`restorable`: not as it should be, but nothing has to be run: the outputs are kept, or here."""
+    """`restorable`: not as it should be, but nothing has to be run: the outputs are kept, or here.
+
+    `unknown`: something that it reads or writes cannot be read.
+    """
     reasons: tuple[str, ...]
     """Why it is not current, a clause each."""
     parts: Parts | None

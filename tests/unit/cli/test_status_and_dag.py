@@ -82,6 +82,29 @@ def test_status_for_programs_has_states_reasons_and_keys(project: Path, envbuild
     assert train == {"stage": "train", "state": "stale", "reasons": ["stage `features` is stale"], "key": None}
 
 
+@pytest.mark.parametrize("lost", ["raw.csv", "out/features.csv"])
+def test_what_cannot_be_read_makes_its_stage_unknown_and_those_behind_it_not_the_others(
+    project: Path, envbuild: Envbuild, lost: str
+) -> None:
+    with open(project / "envbuild.yaml", "a") as file:
+        file.write("  other: {run: python train.py, outputs: [other.txt]}\n")
+    (project / "other.txt").write_text("other")
+    _make(project)
+    (project / lost).unlink()
+    (project / lost).symlink_to("/etc/hostname")  # out of the project
+    code, out, _ = envbuild("status")
+    assert code == 1
+    assert [line.strip() for line in out.splitlines()] == [
+        "features  unknown",
+        f"cannot be told: `{lost}` is a link that leads out of `.`",
+        "other     current",
+        "train     unknown",
+        "stage `features` cannot be told",
+    ]
+    assert json.loads(envbuild("status", "--json")[1])["stages"][0]["state"] == "unknown"
+    assert envbuild("repro", "--dry-run")[0] == 1
+
+
 def test_text_from_files_is_no_command_to_the_terminal(project: Path, envbuild: Envbuild) -> None:
     _make(project)
     (project / "params.yaml").write_text('rate: "\\e[31mred"\n')
