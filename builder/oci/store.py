@@ -11,7 +11,6 @@ import fcntl
 import json
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
@@ -32,6 +31,7 @@ _SOURCED = "sourced-blobs"
 """The kind of the records of blobs that are not written, by digest."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,13 +208,41 @@ class Store(Layout):
 
 
 def remove_tree(root: Path) -> None:
-    """Remove a folder with whatever modes its directories have; what is not there is no error."""
-    for folder, folders, _ in os.walk(root):
-        for name in folders:
-            path = os.path.join(folder, name)
-            if not os.path.islink(path):
-                os.chmod(path, 0o700)
-    shutil.rmtree(root, ignore_errors=True)
+    """Remove a folder with whatever modes its folders have, and however deep they are; not to be there is no error."""
+    with suppress(OSError):
+        top = os.open(root, _FOLDER)
+        try:
+            _empty(top)
+        finally:
+            os.close(top)
+        os.rmdir(root)
+
+
+def _empty(top: int) -> None:
+    """Remove what is in an open folder. Folders in folders are moved up first: no way to one is ever long."""
+    waiting, beginning, number = ["."], f".{os.urandom(8).hex()}-", 0
+    while waiting:
+        name = waiting.pop()
+        with suppress(OSError):
+            if name != ".":
+                os.chmod(name, 0o700, dir_fd=top)
+            folder = os.open(name, _FOLDER, dir_fd=top)
+            try:
+                for inner, is_folder in [(one.name, one.is_dir(follow_symlinks=False)) for one in os.scandir(folder)]:
+                    with suppress(OSError):
+                        if not is_folder:
+                            os.unlink(inner, dir_fd=folder)
+                        elif name == ".":
+                            waiting.append(inner)
+                        else:
+                            os.chmod(inner, 0o700, dir_fd=folder)
+                            number += 1
+                            os.rename(inner, f"{beginning}{number}", src_dir_fd=folder, dst_dir_fd=top)
+                            waiting.append(f"{beginning}{number}")
+            finally:
+                os.close(folder)
+            if name != ".":
+                os.rmdir(name, dir_fd=top)
 
 
 def _remove_if_unused(path: Path) -> None:

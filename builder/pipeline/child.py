@@ -210,6 +210,8 @@ def _work(work: Callable[[], object], report: Path, output: int, parent: int, ma
     except OSError as error:
         place = f"`{error.filename}`: " if error.filename else ""
         result = EnvbuildError(f"{place}{error.strerror or error}")
+    except Exception as error:  # noqa: BLE001 - it is told as what it is, and not as a kill
+        result = EnvbuildError("something unexpected happened in envbuild", f"{type(error).__name__}: {error}")
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)  # it is done
     with open(report, "wb") as file:

@@ -155,13 +155,17 @@ def _with_outputs(outcome: Outcome, task: Task, world: World, before: Mapping[st
 
 def _check_written(stage: ResolvedStage, world: World) -> None:
     """Raises: EnvbuildError, with every output that is missing or is none."""
-    problems = [problem for port in stage.outputs if (problem := find_problem(world.place(port), port.path))]
+    problems = [problem for port in stage.outputs if (problem := _problem(port, world))]
     if problems:
         raise EnvbuildError(
             f"the stage `{stage.name}` did not write what it declares",
             shortened(problems),
             "It writes to the same paths below `/app`, which is its working folder",
         )
+
+
+def _problem(port: Port, world: World) -> str | None:
+    return find_problem(world.place(port), port.path) if world.is_reached(port) else f"`{port.path}` is behind a link"
 
 
 def find_problem(place: Path, path: str) -> str | None:
@@ -176,7 +180,7 @@ def find_problem(place: Path, path: str) -> str | None:
         try:
             files = walk(place)
         except EnvbuildError as error:
-            return error.what.replace(shown(place), path)
+            return "; ".join((error.what, *error.why)).replace(shown(place), path)
         return None if files else f"`{path}` is a folder without a file"
     return None if stat.S_ISREG(status.st_mode) else f"`{path}` is no regular file"
 
@@ -187,7 +191,8 @@ def _metric_files(world: World) -> Iterator[tuple[str, Path]]:
         yield world.steps.name, world.steps
     for port in world.stage.outputs:
         place = world.place(port)
-        if port.name in world.stage.metrics and place.is_file() and not place.is_symlink():
+        is_metrics = port.name in world.stage.metrics and world.is_reached(port)
+        if is_metrics and place.is_file() and not place.is_symlink():
             yield port.path, place
 
 

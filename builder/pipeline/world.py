@@ -59,6 +59,13 @@ class World:
         """Where an output is written, on this machine."""
         return self.code / _below_code(port.target)
 
+    def is_reached(self, port: Port) -> bool:
+        """Whether no link of the stage's is on the way to an output: it would lead to files of this machine."""
+        above = self.place(port).parent
+        return os.path.realpath(above) == os.path.normpath(
+            os.path.join(os.path.realpath(self.code), os.path.relpath(above, self.code))
+        )
+
     @property
     def steps(self) -> Path:
         """What the logger of metrics writes."""
@@ -67,11 +74,16 @@ class World:
     def result(self) -> Mapping[str, Any]:
         """What the launcher tells of the end of the program; empty where it was not started, or killed too."""
         try:
-            with open(self.control / _RESULT, "rb") as file:
+            with open(self.control / _RESULT, "rb", opener=_plain) as file:
                 value = json.loads(file.read(_RESULT_LIMIT))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):  # the stage can write there too
             return {}
         return value if isinstance(value, dict) else {}
+
+
+def _plain(path: str, flags: int) -> int:
+    """Open a file, and neither what a link leads to nor wait for what comes through a pipe."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def make_world(stage: ResolvedStage, folder: Path, sources: Mapping[str, Path], *, own_group: bool) -> World:

@@ -18,6 +18,7 @@ from typing import IO, Self
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.history.content import Content, Row, listing_bytes
 from builder.layers.files import check_path
+from builder.lock.data.entry import DEEPEST
 from builder.oci.canonical import parse_json
 from builder.oci.digest import Digest
 from builder.oci.layout import CHUNK
@@ -124,6 +125,10 @@ def check_rows(rows: Sequence[Row]) -> tuple[Row, ...]:
     if len(paths) != len(rows):
         raise EnvbuildError("a list of files has one of them twice")
     for path in paths:
+        if path.count("/") > DEEPEST:
+            raise EnvbuildError(
+                "a list of files cannot be laid out", f"`{path[:200]}…` is in more than {DEEPEST} folders"
+            )
         above = path
         while "/" in above:
             above = above.rpartition("/")[0]

@@ -14,6 +14,8 @@ from builder.oci.digest import Digest
 Kind = Literal["file", "folder", "glob"]
 _KINDS = get_args(Kind)
 _LONGEST_PATH = 4095
+DEEPEST = 200
+"""Folders that a file may be in, of data and of outputs."""
 _NO_NAME = re.compile(r"(?:^|/)\.{0,2}(?:/|\Z)")
 """A part of a path that is empty, `.` or `..`."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -124,6 +126,8 @@ def check_path(path: str) -> str:
         raise ValueError(f"{path[:200]!r} is not UTF-8") from error
     if length > _LONGEST_PATH:
         raise ValueError(f"`{path[:200]}…` is longer than a path may be")
+    if path.count("/") > DEEPEST:
+        raise ValueError(f"`{path[:200]}…` is in more than {DEEPEST} folders")
     return path
 
 

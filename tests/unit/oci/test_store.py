@@ -219,3 +219,26 @@ def test_prune_keeps_what_records_of_a_kind_name(store: Store) -> None:
     assert store.record("images", "one") is None
     store.prune(everything=True)
     assert not list(store.blobs())
+
+
+def test_a_folder_is_removed_whatever_its_modes_and_however_deep_it_is(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    store = Store(tmp_path / "store")
+    store.create()
+    with store.scratch() as scratch:
+        (scratch / "locked" / "inside").mkdir(parents=True)
+        (scratch / "locked" / "link").symlink_to(outside)
+        (scratch / "locked" / "inside" / "file").touch()
+        (scratch / "locked" / "inside").chmod(0)
+        (scratch / "locked").chmod(0)
+        folder = os.open(scratch, os.O_RDONLY)
+        for _ in range(1200):  # deeper than functions can call themselves
+            os.mkdir("d", dir_fd=folder)
+            inner = os.open("d", os.O_RDONLY, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+        os.close(folder)
+
+    assert not scratch.exists()
+    assert outside.exists()

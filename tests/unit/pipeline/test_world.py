@@ -93,3 +93,32 @@ def test_what_stands_in_the_way_of_another_is_told(tmp_path):
     with pytest.raises(EnvbuildError, match="do not fit into one folder") as failure:
         make_world(one, tmp_path / "scratch", {}, own_group=False)
     assert failure.value.why == ("something else is in the way of `made/by`",)
+
+
+@pytest.mark.parametrize("left", ["pipe", "link", "deep"])
+def test_what_a_stage_leaves_in_the_place_of_its_result_is_none(tmp_path: Path, left: str) -> None:
+    (tmp_path / "world").mkdir()
+    (tmp_path / "x.py").touch()
+    world = make_world(stage(tmp_path, "x.py"), tmp_path / "world", {}, own_group=True)
+    (tmp_path / "secret").write_text('{"signal": "secret"}')
+    place = world.control / "result.json"
+    if left == "pipe":
+        os.mkfifo(place)
+    elif left == "link":
+        place.symlink_to(tmp_path / "secret")
+    else:
+        place.write_text("[" * 50_000)
+    assert world.result() == {}
+
+
+def test_an_output_behind_a_link_of_the_stage_is_not_reached(tmp_path: Path) -> None:
+    (tmp_path / "world").mkdir()
+    (tmp_path / "x.py").touch()
+    made = stage(tmp_path, "x.py")
+    world = make_world(made, tmp_path / "world", {}, own_group=True)
+    (port,) = made.outputs
+    assert world.is_reached(port)
+    (world.code / "made/by").rmdir()
+    (world.code / "made/by").symlink_to(tmp_path)
+    (tmp_path / "it").write_text("of this machine")
+    assert not world.is_reached(port)

@@ -191,3 +191,9 @@ def test_a_path_that_is_taken_stays_below_its_folder(parts: list[str]) -> None:
         return
     assert inside
     assert str(Path("/root/folder", path)) == f"/root/folder/{path}"
+
+
+def test_a_path_through_more_folders_than_anybody_makes_is_refused() -> None:
+    assert check_path("d/" * 200 + "file")
+    with pytest.raises(ValueError, match="more than 200 folders"):
+        check_path("d/" * 201 + "file")
