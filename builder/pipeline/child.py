@@ -25,6 +25,8 @@ from builder.run.embedded import system_calls
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _PIECE = 1 << 16
+_UNTOLD = 100
+"""The exit code of a child that could not write its report, with the number of the error added (a full disk)."""
 
 
 class Interrupted(BaseException):
@@ -161,11 +163,18 @@ class Children:
                 self._selector.unregister(child.output)
             os.close(child.output)
             del self._children[name]
-            yield Ended(name, _read(child.report) if status == 0 else None)
+            yield Ended(name, _report(child.report, os.waitstatus_to_exitcode(status)))
 
 
 def _noted(number: int, _: FrameType | None) -> None:
     """The number of the signal is in the wake-up pipe."""
+
+
+def _report(report: Path, code: int) -> Any:
+    """What a child tells; None where it was killed."""
+    if code > _UNTOLD:
+        return EnvbuildError("what came of it cannot be written down", os.strerror(code - _UNTOLD))
+    return _read(report) if code == 0 else None
 
 
 def _read(report: Path) -> Any:
@@ -182,6 +191,8 @@ def _live(body: Callable[[], None]) -> NoReturn:
     try:
         body()
         code = 0
+    except OSError as error:  # of the report; those of the work are told in it
+        code = min(_UNTOLD + (error.errno or 0), 255)
     except BaseException:  # noqa: BLE001 - the parent sees that there is no report
         code = 1
     finally:
