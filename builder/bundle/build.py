@@ -43,6 +43,21 @@ from builder.spec import LoadedProject
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """What of a project is packed, and what is asked of it."""
+
+    packing: Packing = "default"
+    """Which data are in its images."""
+    checking: Checking = ALL
+    """Which data must keep what is promised of them."""
+    origin: Origin | None = None
+    """The run that the model is of, where one is named: else the newest that wrote just these files."""
+
+
+USUAL = Choice()
+
+
+@dataclass(frozen=True, slots=True)
 class Built:
     """Images of one name, one a platform, in the store."""
 
@@ -102,17 +117,13 @@ def build_project(
     lock: Lock,
     platforms: Sequence[Platform],
     workshop: Workshop,
-    packing: Packing = "default",
-    checking: Checking = ALL,
-    origin: Origin | None = None,
+    choice: Choice = USUAL,
 ) -> Built:
-    """The project's images, one a platform; `packing` says which data are in them, `checking` which must be promised.
-
-    `origin` is the run that the model is of, where one is named: else the newest that wrote just these files.
+    """The project's images, one a platform.
 
     Raises: EnvbuildError, DigestMismatchError.
     """
-    contents = gather(loaded, lock, workshop.fetcher, packing, checking, origin)
+    contents = gather(loaded, lock, workshop.fetcher, choice)
     plans = [make_plan(lock, platform) for platform in sorted(platforms)]
     packages = {plan.platform: packages_of(lock, plan.platform, workshop) for plan in plans}
     notes = (*license_notes(loaded.project, packages), *contents.notes)
@@ -125,14 +136,7 @@ def build_project(
     return replace(built, notes=notes)
 
 
-def gather(
-    loaded: LoadedProject,
-    lock: Lock,
-    fetcher: Fetcher,
-    packing: Packing = "default",
-    checking: Checking = ALL,
-    origin: Origin | None = None,
-) -> Contents:
+def gather(loaded: LoadedProject, lock: Lock, fetcher: Fetcher, choice: Choice = USUAL) -> Contents:
     """What of the project's folder goes into its bundle, and the weights and data that it names by URL.
 
     `lock` is the current one of its environment.
@@ -145,10 +149,10 @@ def gather(
     files = {name: command.params for name, command in project.commands.items() if command.params}
     code = code_files(folder, project.code, frozenset(files.values()))
     data = entries(loaded)
-    model = packed_model(loaded, data.model, fetcher, origin.model if origin else None)
+    model = packed_model(loaded, data.model, fetcher, choice.origin.model if choice.origin else None)
     card = project.model.card if project.model else None
     shared = loaded.environment.file if loaded.environment.file != loaded.file else None
-    origin = origin or latest_origin(loaded, model)
+    origin = choice.origin or latest_origin(loaded, model)
     contents = Contents(
         code,
         model,
@@ -159,14 +163,14 @@ def gather(
         loaded.file.read_bytes(),
         shared.read_bytes() if shared else None,
         data,
-        packed_data(loaded, data.data, packing, fetcher),
+        packed_data(loaded, data.data, choice.packing, fetcher),
         read_bytes(lock_folder(loaded)),
         {path: (loaded.environment.file.parent / path).read_bytes() for path in lock.document.inputs},
         records=_of_model(loaded, model, origin, fetcher.store),
         run=origin.told_now if origin else None,
         model_files=recognised(model),
     )
-    contents = with_promises(contents, loaded, fetcher, checking)
+    contents = with_promises(contents, loaded, fetcher, choice.checking)
     described = project_records(describe(loaded, contents), loaded, lock, contents)
     return with_scan(replace(contents, records=(*contents.records, *described)), loaded, fetcher.store)
 

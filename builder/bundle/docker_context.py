@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from builder.bundle.build import gather, image_labels, image_ports, image_variables
+from builder.bundle.build import USUAL, Choice, gather, image_labels, image_ports, image_variables
 from builder.bundle.inside.documents import bundle_files
-from builder.bundle.inside.promises import ALL, Checking
-from builder.bundle.parts.data import Packing
 from builder.fetch import Fetcher
 from builder.image.dockerfile import Addition
 from builder.image.skeleton import BUNDLE, DATA
@@ -17,14 +15,12 @@ from builder.lock.document import Lock
 from builder.spec import LoadedProject
 
 
-def project_addition(
-    loaded: LoadedProject, lock: Lock, fetcher: Fetcher, packing: Packing = "default", checking: Checking = ALL
-) -> Addition:
+def project_addition(loaded: LoadedProject, lock: Lock, fetcher: Fetcher, choice: Choice = USUAL) -> Addition:
     """What a project puts on its environment, as its native image has it.
 
     Raises: EnvbuildError, as `gather` does.
     """
-    contents = gather(loaded, lock, fetcher, packing, checking)
+    contents = gather(loaded, lock, fetcher, choice)
     documents = bundle_files(loaded.project, loaded.name, lock, contents)
     return Addition(
         contents.model,

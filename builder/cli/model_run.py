@@ -59,7 +59,7 @@ def of_run(
             origin: Origin | None = named_origin(loaded, runs.find(run), workshop.store, scratch)
     else:
         origin = latest_origin(loaded, packed_model(loaded, None, workshop.fetcher))
-    changes = _changes(loaded, target.lock, origin, path or "", workshop.store, output)
+    changes = _changes(loaded, target.lock, origin, workshop.store, output)
     if changes and not allow_stale:
         raise _refused(loaded, origin, changes)
     for change in changes:
@@ -70,21 +70,23 @@ def of_run(
     return replace(target, origin=origin)
 
 
+def _from_here(folder: Path) -> tuple[object, ...]:
+    return () if folder == Path() else ("-C", folder)
+
+
 def _refused(loaded: LoadedProject, origin: Origin | None, changes: list[str]) -> EnvbuildError:
     of = f", of {origin.title}," if origin else ""
     name = origin.told["command"] if origin and not origin.is_stage else None
-    again = command_text("run", loaded.folder, name) if name else command_text("repro", "-C", loaded.folder)
+    again = command_text("run", loaded.folder, name) if name else command_text("repro", *_from_here(loaded.folder))
     hint = f"Make it again ({again}), name another run (`--run ID`), or pack it as it is (`--allow-stale`)"
     return EnvbuildError(f"the model{of} is not what the project would make now", changes, hint)
 
 
-def _changes(
-    loaded: LoadedProject, lock: Lock, origin: Origin | None, path: str, store: Store, output: Output
-) -> list[str]:
+def _changes(loaded: LoadedProject, lock: Lock, origin: Origin | None, store: Store, output: Output) -> list[str]:
     """What of that which the model is made of is another now."""
     if origin is not None and not origin.is_stage:
         return origin.changes(project_now(loaded, lock))
-    stage = origin.told["command"] if origin else _stage_of(loaded, path)
+    stage = origin.told["command"] if origin else _stage_of(loaded)
     return _stage_changes(loaded, stage, origin.stage_key if origin else None, store, output) if stage else []
 
 
@@ -109,9 +111,10 @@ def project_now(loaded: LoadedProject, lock: Lock) -> Now:
     return Now(str(lock.digest), code, file, data)
 
 
-def _stage_of(loaded: LoadedProject, path: str) -> str | None:
+def _stage_of(loaded: LoadedProject) -> str | None:
     """The stage that writes the model's path."""
-    wanted = posixpath.normpath(path)
+    path = loaded.project.model.path if loaded.project.model else None
+    wanted = posixpath.normpath(path or "")
     for name, stage in loaded.project.stages.items():
         if any(f"{wanted}/".startswith(f"{posixpath.normpath(one)}/") for one in stage.written):
             return name

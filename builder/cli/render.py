@@ -93,7 +93,7 @@ def target_context(target: Target, workshop: Workshop, base: str | None) -> Cont
 
     if target.project is None:
         return render(f"{target.name}:latest", target.plans, base=base)
-    addition = project_addition(target.project, target.lock, workshop.fetcher, target.packing, target.checking)
+    addition = project_addition(target.project, target.lock, workshop.fetcher, target.choice)
     return render(f"{target.name}:{target.project.project.version}", target.plans, addition, base)
 
 

@@ -150,7 +150,7 @@ class _Reproduction:
         return sorted(named)
 
     def _build(self, recreated: Recreated, platforms: Sequence[Platform], workshop: Workshop) -> Built:
-        from builder.bundle.build import build_project
+        from builder.bundle.build import Choice, build_project
         from builder.bundle.inside.promises import Checking
         from builder.bundle.model_pack import form_in, with_model
 
@@ -160,8 +160,8 @@ class _Reproduction:
             for platform in platforms
         ]
         ensure_built_wheels(lock, known, workshop, self.output, here_only=True)
-        checking = Checking(recreated.recipe.no_check, frozenset())
-        built = build_project(recreated.project, lock, known, workshop, recreated.recipe.packing, checking)
+        choice = Choice(recreated.recipe.packing, Checking(recreated.recipe.no_check, frozenset()))
+        built = build_project(recreated.project, lock, known, workshop, choice)
         return with_model(built, recreated.project, workshop, form_in(self.bundle))
 
 

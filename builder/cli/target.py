@@ -11,9 +11,8 @@ from builder.cli.output import Output
 from builder.cli.wheels import ensure_built_wheels
 
 if TYPE_CHECKING:
-    from builder.bundle.build import Built
+    from builder.bundle.build import Built, Choice
     from builder.bundle.inside.origin import Origin
-    from builder.bundle.inside.promises import Checking
     from builder.bundle.parts.data import Packing
     from builder.image.workshop import Workshop
     from builder.lock.document import Lock
@@ -65,13 +64,14 @@ class Target:
         return tuple(make_plan(self.lock, platform) for platform in self.platforms)
 
     @property
-    def checking(self) -> Checking:
-        """How data are held to their contracts: today."""
+    def choice(self) -> Choice:
+        """What of the project is packed, and what its data are held to: today."""
         from datetime import UTC, datetime
 
+        from builder.bundle.build import Choice
         from builder.bundle.inside.promises import Checking
 
-        return Checking(self.no_check, self.promised, datetime.now(UTC))
+        return Choice(self.packing, Checking(self.no_check, self.promised, datetime.now(UTC)), self.origin)
 
     def ensure_wheels(self, workshop: Workshop, output: Output, *, here_only: bool = False) -> None:
         """Have in the store the wheels that were built from source (`ensure_built_wheels`).
@@ -89,9 +89,7 @@ class Target:
 
         self.ensure_wheels(workshop, output, here_only=here_only)
         if self.project:
-            return build_project(
-                self.project, self.lock, self.platforms, workshop, self.packing, self.checking, self.origin
-            )
+            return build_project(self.project, self.lock, self.platforms, workshop, self.choice)
         return build_environments(self.environment.name, self.lock, self.platforms, workshop)
 
     def build_here(self, workshop: Workshop, output: Output) -> Built:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from builder.errors import EnvbuildError
@@ -16,7 +15,7 @@ from builder.pipeline.stage import Port
 from builder.pipeline.step import Report
 from builder.spec import LoadedProject
 from builder.spec.fields import missing_file
-from builder.spec.module import ModuleInput, ModuleOutput, ModuleParameter
+from builder.spec.module import ModuleParameter
 from builder.spec.reader import nearest
 from builder.spec.stages import Resources, Stage
 
@@ -74,27 +73,14 @@ def ports_of(group: str, stage: Stage, module: LoadedModule, loaded: LoadedProje
         except EnvbuildError as error:
             report(f"{group}.{name}", error.what, "; ".join(error.why) or None)
             continue
-        contract = _contract(name, declared, stage, module, loaded, report)
+        contract = module.root / declared.contract if declared.contract else None
+        if name in stage.contracts:
+            contract = loaded.folder / stage.contracts[name]
+            missing = missing_file(loaded.folder, stage.contracts[name])
+            if missing:
+                report(f"contracts.{name}", missing, None)
         target = f"{_APP}/{normal(declared.path)}"
         yield Port(name, path, target, "data" if path in data else "project", contract)
-
-
-def _contract(
-    name: str,
-    declared: ModuleInput | ModuleOutput,
-    stage: Stage,
-    module: LoadedModule,
-    loaded: LoadedProject,
-    report: Report,
-) -> Path | None:
-    """What a port is held to: what the stage says, else what the module does."""
-    own = stage.contracts.get(name)
-    if own is None:
-        return module.root / declared.contract if declared.contract else None
-    missing = missing_file(loaded.folder, own)
-    if missing:
-        report(f"contracts.{name}", missing, None)
-    return loaded.folder / own
 
 
 def _check_names(

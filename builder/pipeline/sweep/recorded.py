@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,7 +29,8 @@ class Wanted:
     def key(self, point: Point) -> bytes:
         """What makes the run of a point. Raises: EnvbuildError, if the command cannot take its values."""
         seed = self.seed if point.seed is None else point.seed
-        return _key(self.command, self.image, in_force(self.defaults, point), seed, self.arguments, self.data)
+        parameters = in_force(self.defaults, point)
+        return _key(self.command, self.image, parameters, seed, list(self.arguments), dict(self.data))
 
     def runs(self, records: Iterable[RunRecord]) -> dict[bytes, RunRecord]:
         """The runs that ended well, by what made them; of the same the latest, if the latest come first."""
@@ -43,15 +44,8 @@ class Wanted:
 def record_key(record: RunRecord) -> bytes:
     """What made a run that is recorded."""
     data = {name: one.sha256 for name, one in record.data.items()}
-    return _key(record.command, record.image, record.params, record.seed, record.arguments, data)
+    return _key(record.command, record.image, record.params, record.seed, list(record.arguments), data)
 
 
-def _key(
-    command: str,
-    image: str | None,
-    parameters: Mapping[str, Any],
-    seed: int | None,
-    arguments: Sequence[str],
-    data: Mapping[str, str],
-) -> bytes:
-    return canonical_json([command, image, parameters, seed, list(arguments), dict(data)])
+def _key(*made_of: Any) -> bytes:
+    return canonical_json(list(made_of))

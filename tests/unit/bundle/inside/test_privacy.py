@@ -9,7 +9,7 @@ import pytest
 from data_projects import DataProject
 from made_plans import made_lock
 
-from builder.bundle.build import gather
+from builder.bundle.build import Choice, gather
 from builder.bundle.inside.documents import Contents
 from builder.bundle.inside.promises import Checking
 from builder.bundle.parts.data import Packing
@@ -43,7 +43,7 @@ def gathered(project: DataProject, deny: list[str], packing: Packing = "default"
     data = fields.pop("data", {"people": {"url": "people.csv", "contract": "c.yaml"}})
     loaded = project.spec(data=data, privacy={"deny": deny}, **fields)
     project.lock()
-    return gather(loaded, made_lock(), project.fetcher, packing, Checking(skipped=True))
+    return gather(loaded, made_lock(), project.fetcher, Choice(packing, Checking(skipped=True)))
 
 
 def denied(project: DataProject, deny: list[str], **fields: Any) -> tuple[str, ...]:

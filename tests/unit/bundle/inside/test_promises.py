@@ -12,7 +12,7 @@ from data_projects import DataProject
 from made_plans import made_lock
 
 import builder.data.evidence
-from builder.bundle.build import gather
+from builder.bundle.build import Choice, gather
 from builder.bundle.inside.documents import Contents, bundle_files
 from builder.bundle.inside.promised import contract_places, stated_check
 from builder.bundle.inside.promises import Checking
@@ -55,7 +55,7 @@ def gathered(project: DataProject, checking: Checking | None = None, data: Any =
     data = data or {"birds": {"url": "birds.csv", "contract": "contracts/birds.yaml"}}
     loaded = project.spec(data=data, code=["src/**"], commands=fields.pop("commands", READS), **fields)
     project.lock()
-    return gather(loaded, made_lock(), project.fetcher, "default", checking or Checking(now=NOW))
+    return gather(loaded, made_lock(), project.fetcher, Choice(checking=checking or Checking(now=NOW)))
 
 
 def files_of(project: DataProject, contents: Contents) -> dict[str, bytes]:
@@ -183,9 +183,9 @@ def test_data_that_cannot_be_had_are_not_checked_which_is_no_pass(project: DataP
     offline = project.fetcher.__class__(project.store, project.fetcher.mirrors, offline=True)
     loaded = project.spec(data={"birds": data}, code=["src/**"], commands=READS)
     with pytest.raises(NotMeasuredError) as caught:
-        gather(loaded, made_lock(), offline, "thin", Checking(now=NOW))
+        gather(loaded, made_lock(), offline, Choice("thin", Checking(now=NOW)))
     assert caught.value.exit_code == 6
-    contents = gather(loaded, made_lock(), offline, "thin", Checking(names=frozenset(), now=NOW))
+    contents = gather(loaded, made_lock(), offline, Choice("thin", Checking(names=frozenset(), now=NOW)))
     assert json.loads(files_of(project, contents)["bundle.json"])["data"]["birds"]["checks"] == "not-evaluated"
 
 
@@ -212,7 +212,7 @@ def test_data_that_are_others_than_locked_are_no_evidence(project: DataProject) 
     gathered(project, Checking(skipped=True))
     project.file("birds.csv", BIRDS + b"3,3000,male,2026-11-24\n")
     with pytest.raises(DigestMismatchError):
-        gather(project.loaded, made_lock(), project.fetcher, "thin", Checking(now=NOW))
+        gather(project.loaded, made_lock(), project.fetcher, Choice("thin", Checking(now=NOW)))
 
 
 def test_a_contract_of_two_tables_is_of_the_data_of_their_names(project: DataProject) -> None:
