@@ -30,7 +30,7 @@ from builder.cli.running import (
     publish_option,
     read_env_file,
 )
-from builder.cli.sweeping import SweepingCommand, image_of, project_folder, run_sweep, sweep_options, wanted_sweep
+from builder.cli.sweep_options import SweepingCommand, project_folder, sweep_options, wanted_sweep
 from builder.cli.target import open_target
 from builder.cli.trusted import require, signature_option
 from builder.errors import EnvbuildError
@@ -110,6 +110,8 @@ def command(output: Output, /, target: str, name: str | None, arguments: tuple[s
         check_given(image, document, data if name else {}, datetime.now(UTC))
     check_gpus(engine, image, gpus, output)
     if sweep:
+        from builder.cli.sweeping import run_sweep
+
         return run_sweep(*sweep, (image, document, folder), output, options)
     wish = Wish(
         command=name,
@@ -186,6 +188,8 @@ def _open(
 
     store, target = workshop.store, Path(text)
     if options["image"]:
+        from builder.cli.sweeping import image_of
+
         name, given = image_of(options["image"], store)
         folder = project_folder(text)
         return LocalImage.of(given, name, workshop), read_document(store, given), folder

@@ -1,9 +1,8 @@
-"""What `run --sweep` adds to `run`: its options, the children that it starts, and what it prints of them."""
+"""What `run --sweep` does: the runs that it starts as processes of their own, each in the image that was built once."""
 
 from __future__ import annotations
 
 import os
-import re
 import secrets
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,14 +10,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from builder.cli.options import json_option
-from builder.cli.output import Output, print_json, printable
+from builder.cli.output import Output
+from builder.cli.runs.opened import number_text
+from builder.cli.sweep_text import show_sweep
 from builder.errors import EnvbuildError, ExitCode
-from builder.spec.load import PROJECT_FILE
 
 if TYPE_CHECKING:
     from builder.history.record import RunRecord
@@ -26,11 +25,9 @@ if TYPE_CHECKING:
     from builder.pipeline.sweep.document import Plan, Sweep
     from builder.pipeline.sweep.points import Point
     from builder.pipeline.sweep.recorded import Wanted
-    from builder.pipeline.sweep.table import Done, Group, Objective
+    from builder.pipeline.sweep.table import Done, Objective
     from builder.run.interface import LocalImage
 
-_Command = TypeVar("_Command", bound=Callable[..., Any])
-_PAIR = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*=")
 _UNRECORDED = {
     "data": "--data",
     "environment": "--env",
@@ -38,117 +35,6 @@ _UNRECORDED = {
     "mount_code": "--mount-code",
 }
 """Options of which a record does not tell enough: no earlier run can be taken for the same."""
-
-
-class SweepingCommand(click.Command):
-    """Takes several words behind `--sweep`: `--sweep lr=0.1,0.01 seed=1..5`."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """What is left of a command line."""
-        return super().parse_args(ctx, spread_out(args))
-
-
-def spread_out(words: Sequence[str]) -> list[str]:
-    """A command line with `--sweep` before each of the words that belong to it."""
-    result: list[str] = []
-    inside = False
-    for number, word in enumerate(words):
-        if word == "--":
-            return [*result, *words[number:]]
-        if word == "--sweep":
-            inside = True
-            continue
-        if inside and not _PAIR.match(word):
-            if result[-2:-1] != ["--sweep"]:
-                result.append("--sweep")  # it has no word: click says so
-            inside = False
-        result += ["--sweep", word] if inside else [word]
-    return [*result, "--sweep"] if inside and result[-2:-1] != ["--sweep"] else result
-
-
-def sweep_options(command: _Command) -> _Command:
-    """The options of a sweep."""
-    options = (
-        click.option(
-            "--sweep",
-            "axes",
-            multiple=True,
-            metavar="NAME=VALUES…",
-            help="Run it for every combination: `lr=0.1,0.01 seed=1..5`.",
-        ),
-        click.option("--jobs", type=click.IntRange(1, 256), default=1, help="How many runs of a sweep at once."),
-        click.option("--random", type=click.IntRange(1), metavar="N", help="Draw N points of a sweep."),
-        click.option("--sweep-seed", type=click.IntRange(0), default=0, help="The seed that points are drawn with."),
-        click.option("--driver", type=click.Choice(["optuna"]), help="What proposes the points of a sweep."),
-        click.option("--trials", type=click.IntRange(1), metavar="N", help="How many points the driver proposes."),
-        click.option("--metric", metavar="NAME", help="What a sweep is to find the best of [default: the spec's]."),
-        click.option("--maximize/--minimize", "goal", default=None, help="What is best of the metric."),
-        click.option("--stop-on-failure", is_flag=True, help="Start no run of a sweep after one that failed."),
-        click.option("--resume", metavar="ID", help="Go on with a sweep that was interrupted."),
-        json_option,
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-def wanted_sweep(
-    target: str, name: str | None, arguments: tuple[str, ...], options: Mapping[str, Any]
-) -> tuple[Plan, Sweep | None] | None:
-    """What is to be swept over, and the sweep that is gone on with; None where a single run is asked for.
-
-    Raises: click.UsageError, EnvbuildError.
-    """
-    from builder.pipeline.sweep.axes import parse_axes
-
-    if not options["axes"] and not options["resume"]:
-        given = [option for option in ("random", "driver", "trials", "metric", "as_json") if options[option]]
-        if given:
-            raise click.UsageError(f"`--{given[0].replace('as_', '')}` is of a sweep: add `--sweep NAME=VALUES`.")
-        return None
-    if project_folder(target) is None:
-        raise EnvbuildError(f"`{target}` is no project", "a sweep is of a project, which keeps its runs")
-    if options["resume"]:
-        return _resumed(target, name, options)
-    if name is None:
-        raise click.UsageError("A sweep is of a COMMAND.")
-    plan = _plan(name, arguments, options)
-    parse_axes(plan.axes, drawn=bool(plan.random or plan.driver))
-    return plan, None
-
-
-def _plan(name: str, arguments: tuple[str, ...], options: Mapping[str, Any]) -> Plan:
-    from builder.pipeline.sweep.document import Plan
-
-    if options["driver"] and options["random"]:
-        raise click.UsageError("`--random` and `--driver` exclude each other.")
-    if bool(options["driver"]) != bool(options["trials"]):
-        raise click.UsageError("`--driver` and `--trials N` go together.")
-    if options["seed"] is not None and any(axis.startswith("seed=") for axis in options["axes"]):
-        raise click.UsageError("`--seed` and `--sweep seed=…` exclude each other.")
-    return Plan(
-        name, tuple(options["axes"]), arguments, options["random"], options["driver"], options["trials"],
-        options["sweep_seed"],
-    )  # fmt: skip
-
-
-def _resumed(target: str, name: str | None, options: Mapping[str, Any]) -> tuple[Plan, Sweep]:
-    from builder.pipeline.sweep.document import read_sweep
-
-    if options["axes"] or options["random"] or options["driver"]:
-        raise click.UsageError("`--resume` goes on with what was asked for; leave out `--sweep`.")
-    sweep = read_sweep(project_folder(target) or Path(), options["resume"])
-    if name not in (None, sweep.plan.command):
-        raise EnvbuildError(f"`{sweep.id}` is a sweep of `{sweep.plan.command}`, not of `{name}`")
-    return sweep.plan, sweep
-
-
-def project_folder(target: str) -> Path | None:
-    """The folder of a target that is a project; None of a bundle."""
-    path = Path(target)
-    if path.name == PROJECT_FILE:
-        return path.parent
-    return path if (path / PROJECT_FILE).is_file() else None
 
 
 def run_sweep(
@@ -186,7 +72,7 @@ def run_sweep(
             return 128 + error.number
     sweep = sweep.at("finished" if not sweeping.stopped else "interrupted", sweeping.done)
     write_sweep(root, sweep)
-    _answer(sweep, output, as_json=options["as_json"])
+    show_sweep(sweep, output, as_json=options["as_json"])
     return ExitCode.OK if all(one.outcome == "ok" for one in sweep.points) else ExitCode.CHECK_FAILED
 
 
@@ -295,7 +181,7 @@ class _Runner:
 
     def _words(self, ended: Ended, done: Done) -> str:
         if done.outcome == "ok":
-            shown = [f"{name} {_number(value)}" for name, value in list(done.metrics.items())[:4]]
+            shown = [f"{name} {number_text(value)}" for name, value in list(done.metrics.items())[:4]]
             return ", ".join([f"run {done.run}", *shown])
         told = f" ({done.run})" if done.run else ""
         return f"it ended with {ended.code}{told}" + (f": {ended.failure}" if ended.failure else "")
@@ -361,71 +247,6 @@ def _passed_on() -> Iterator[str]:
                 yield str(one)
     for text in context.params["parameters"]:
         yield from ("--param", text)
-
-
-def _answer(sweep: Sweep, output: Output, *, as_json: bool) -> None:
-    from builder.pipeline.sweep.table import best, best_run, groups, odd_ones
-
-    found, objective = groups(sweep.points), sweep.plan.objective
-    chosen = best(found, objective) if objective else None
-    run = best_run(chosen, objective) if chosen and objective else None
-    if as_json:
-        told = {"params": dict(chosen.values), "run": run} if chosen else None
-        print_json({**sweep.to_dict(), "groups": [group.to_dict() for group in found], "best": told})
-    else:
-        for line in _lines(found, chosen, objective):
-            click.echo(printable(line))
-    _say_rest(sweep, output, odd_ones(found, objective) if objective else [])
-    if objective and chosen:
-        output.say(f"best {objective.metric} ({objective.goal}): {_label(chosen)}, its best run is {run}")
-    elif objective:
-        output.say(f"nothing is best: no parameters have `{objective.metric}` as a finite number of all their runs")
-
-
-def _say_rest(sweep: Sweep, output: Output, odd: Sequence[str]) -> None:
-    for line in odd[:20]:
-        output.say(f"note: {line}")
-    counts = {outcome: sum(one.outcome == outcome for one in sweep.points) for outcome in ("ok", "failed", "killed")}
-    reused = sum(one.reused for one in sweep.points)
-    words = [f"{count} {outcome}" for outcome, count in counts.items() if count]
-    missing = len(sweep.points) - sum(counts.values())
-    words += [f"{reused} of them from before"] if reused else []
-    words += [f"{missing} not run"] if missing else []
-    output.say(f"sweep {sweep.id}: {', '.join(words) or 'no points'}")
-
-
-def _label(group: Group) -> str:
-    return " ".join(f"{name}={value}" for name, value in group.values) or "the command's own parameters"
-
-
-def _lines(found: Sequence[Group], chosen: Group | None, objective: Objective | None) -> Iterator[str]:
-    """A table: parameters, how many runs, and each metric's mean and spread; the objective first."""
-    names = sorted(
-        {name for group in found for name in group.metrics}, key=lambda name: not objective or name != objective.metric
-    )
-    parameters = list(dict.fromkeys(name for group in found for name, _ in group.values))
-    rows = [["", *parameters, "runs", *names]]
-    for group in found:
-        values = dict(group.values)
-        cells = [_spread(group, name) for name in names]
-        rows.append(["*" if group is chosen else "", *(values.get(one, "") for one in parameters),
-                     str(len(group.points)), *cells])  # fmt: skip
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-
-
-def _spread(group: Group, name: str) -> str:
-    spread = group.metrics[name]
-    if spread.mean is None:
-        return "-" if not spread.odd else "not a number"
-    deviation = f" ± {_number(spread.deviation)}" if spread.deviation is not None else ""
-    missing = f" (n={spread.n})" if spread.n != len(group.points) else ""
-    return f"{_number(spread.mean)}{deviation}{missing}"
-
-
-def _number(value: float | str | None) -> str:
-    return f"{value:.5g}" if isinstance(value, (int, float)) else str(value)[:40]
 
 
 def image_of(text: str, store: Any) -> tuple[str, Any]:

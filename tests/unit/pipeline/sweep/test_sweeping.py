@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from builder.cli.sweeping import spread_out
+from builder.cli.sweep_options import spread_out
 from builder.errors import EnvbuildError
 from builder.history.content import Content
 from builder.history.record import Code, RunRecord
