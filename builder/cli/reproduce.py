@@ -178,11 +178,11 @@ class _Runs:
 
     def checks(self, rebuilt: Rebuilt, records: list[dict[str, Any]]) -> list[Check]:
         """What came of repeating `records`, or else the run that is recorded inside."""
-        from builder.bundle.inside.recorded import read_run
+        from builder.bundle.inside.recorded import parse_record
         from builder.run.reproduce.chosen import chosen_runs, not_repeated
 
         if not records and rebuilt.run is not None:
-            records = [read_run(rebuilt.run, "the record of a run inside")]
+            records = [parse_record(rebuilt.run, "the record of a run inside")]
         chosen, checks = chosen_runs(records, self._of.options["commands"])
         if not chosen:
             return checks
@@ -224,10 +224,11 @@ class _Runs:
 
 
 def _read_record(path: Path) -> dict[str, Any]:
-    from builder.bundle.inside.recorded import RECORD_LIMIT, read_run
+    from builder.bundle.inside.recorded import parse_record
+    from builder.history.layout import RECORD_LIMIT
 
     with open(path, "rb") as file:
-        return read_run(file.read(RECORD_LIMIT + 1), f"`{path}`")
+        return parse_record(file.read(RECORD_LIMIT + 1), f"`{path}`")
 
 
 def _write(report: Report, files: Sequence[Path]) -> None:

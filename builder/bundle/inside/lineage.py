@@ -8,12 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 from builder.bundle.inside.origin import Origin
-from builder.bundle.inside.recorded import OUTPUTS, RECORD_LIMIT
+from builder.bundle.inside.recorded import OUTPUTS
 from builder.bundle.parts.code import file_digest
 from builder.errors import EnvbuildError
 from builder.history.content import Content
 from builder.history.index import index_file
-from builder.history.layout import RUNS
+from builder.history.layout import RECORD_LIMIT, RUNS
 from builder.image.kept import Image
 from builder.layers.files import FileEntry, Kind
 from builder.lineage.gathered import STAGES_LOCK_FILE, Place, read_project

@@ -14,9 +14,7 @@ from typing import Any
 
 from builder.bundle.inside.recorded import (
     OUTPUTS,
-    RUN_FILE,
     RUN_ROLE,
-    Row,
     file_sha256,
     finished,
     kept,
@@ -24,8 +22,9 @@ from builder.bundle.inside.recorded import (
 )
 from builder.bundle.inside.since import Now, changes_since
 from builder.errors import EnvbuildError
-from builder.history.content import Content, listing_digest
+from builder.history.content import Content, Row, listing_digest
 from builder.history.folder import KeptRun, read_run, run_folders
+from builder.history.layout import RECORD_FILE
 from builder.history.record import RunRecord
 from builder.layers.files import FileEntry, Kind
 from builder.oci.canonical import readable_json
@@ -70,7 +69,7 @@ class Origin:
 
     def record(self) -> Record:
         """The document in the bundle."""
-        return Record(RUN_FILE, RUN_ROLE, JSON, readable_json(self.told_now))
+        return Record(RECORD_FILE, RUN_ROLE, JSON, readable_json(self.told_now))
 
     def changes(self, now: Now) -> list[str]:
         """What is no longer as it was when it ran, of what can be told without planning its stage."""

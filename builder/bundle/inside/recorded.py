@@ -14,16 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from builder.errors import EnvbuildError
+from builder.history.content import Row
+from builder.history.layout import RECORD_FILE, RECORD_LIMIT
 from builder.layers.files import FileEntry
 from builder.oci.canonical import parse_json
 
-RUN_FILE = "run.json"
-"""Where the record is: in `/bundle`, and in the folder of outputs."""
 RUN_ROLE = "run"
 OUTPUTS = "out"
 """The project's folder of outputs."""
-RECORD_LIMIT = 8 << 20
-"""Bytes of a record at most."""
 _MOST_RECORDS = 1000
 _MOST_TOLD = 100
 """Metrics, parameters and data that are told, each."""
@@ -34,9 +32,6 @@ _KEPT = (
 )  # fmt: skip
 _ALSO_KEPT = ("kind", "commit", "owner", "why", "stale")
 """Of a run of `runs`, which was packed with them."""
-
-Row = tuple[str, str, int]
-"""A file of an output: its path, hexadecimal SHA-256, and size in bytes."""
 
 
 def kept(run: Mapping[str, Any]) -> dict[str, Any]:
@@ -87,8 +82,11 @@ def rows_below(output: Mapping[str, Any], name: str, model: str) -> list[Row] | 
     return [(row[0].removeprefix(f"{inner}/"), *row[1:]) for row in rows if row[0].startswith(f"{inner}/")]
 
 
-def read_run(data: bytes, what: str) -> dict[str, Any]:
-    """The record of a run, from anywhere. Raises: EnvbuildError, naming `what`, if it is none."""
+def parse_record(data: bytes, what: str) -> dict[str, Any]:
+    """The record that the launcher wrote or a bundle keeps of a run, from anywhere; those of `runs` are `RunRecord`s.
+
+    Raises: EnvbuildError, naming `what`, if it is none.
+    """
     if len(data) > RECORD_LIMIT:
         raise EnvbuildError(f"{what} is no record of a run", f"it is larger than {RECORD_LIMIT} bytes")
     document = parse_json(data, what)
@@ -147,10 +145,10 @@ def finished(out: Path) -> Iterator[dict[str, Any]]:
     """The records below a folder of runs that ended well and wrote something: the latest first."""
     runs = out / "runs"
     names = sorted((path for path in runs.glob("*.json") if not path.is_symlink()), reverse=True)
-    for path in (out / RUN_FILE, *names[:_MOST_RECORDS]):
+    for path in (out / RECORD_FILE, *names[:_MOST_RECORDS]):
         try:
             with open(path, "rb") as file:
-                run = read_run(file.read(RECORD_LIMIT + 1), str(path))
+                run = parse_record(file.read(RECORD_LIMIT + 1), str(path))
         except (OSError, EnvbuildError):  # of another tool, or of an older launcher
             continue
         if run["state"] == "finished" and run.get("exit_code") == 0 and run.get("outputs"):

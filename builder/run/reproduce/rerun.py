@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from builder.bundle.inside.recorded import RECORD_LIMIT, read_run
+from builder.bundle.inside.recorded import parse_record
 from builder.errors import DigestMismatchError, EnvbuildError
 from builder.fetch import Fetcher
+from builder.history.layout import RECORD_LIMIT
 from builder.history.leaves import leaves
 from builder.image.skeleton import MODEL
 from builder.run.gpu import Gpus
@@ -122,7 +123,7 @@ def _read(path: Path) -> dict[str, Any] | None:
     """The record that a run left. Raises: EnvbuildError, if it is none."""
     try:
         with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
-            return read_run(file.read(RECORD_LIMIT + 1), "the record of the run")
+            return parse_record(file.read(RECORD_LIMIT + 1), "the record of the run")
     except OSError:
         return None
 

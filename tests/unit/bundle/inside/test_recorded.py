@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from builder.bundle.inside.origin import latest_origin
-from builder.bundle.inside.recorded import RECORD_LIMIT, read_run
+from builder.bundle.inside.recorded import parse_record
 from builder.bundle.parts.code import model_files
 from builder.errors import EnvbuildError
+from builder.history.layout import RECORD_LIMIT
 from builder.oci.canonical import canonical_json
 from builder.oci.digest import Digest
 from builder.spec.load import load_project
@@ -65,7 +66,7 @@ def test_the_run_that_wrote_the_model_goes_along_without_times_and_machines(tmp_
         "outputs",
     }  # fmt: skip
     assert kept["data"] == {"x": {"sha256": "a" * 64, "size": 1}}
-    assert read_run(json.dumps(kept).encode(), "it") == kept
+    assert parse_record(json.dumps(kept).encode(), "it") == kept
 
 
 def test_the_same_run_at_another_time_on_another_machine_gives_the_same_bytes(tmp_path):
@@ -132,4 +133,4 @@ def test_without_a_model_or_records_there_is_none(tmp_path):
 )  # fmt: skip
 def test_what_is_no_record_is_refused(data):
     with pytest.raises(EnvbuildError, match="it is"):
-        read_run(data, "it")
+        parse_record(data, "it")
