@@ -153,8 +153,22 @@ def test_a_stage_is_made_again_alone_packed_by_its_run_and_refused_once_it_is_st
 
 
 @pytest.mark.filterwarnings("ignore:.*<socket.socket:pytest.PytestUnraisableExceptionWarning")
-def test_a_run_outside_of_git_is_made_again_where_its_code_is_still_there(project, call):
-    call("repro", "--engine", "embedded", "fit")
+def test_a_run_outside_of_git_is_made_again_where_its_code_is_still_there_and_restored_elsewhere(
+    project, call, tmp_path, monkeypatch
+):
+    shared = ("repro", "fit", "--engine", "embedded", "--cache", tmp_path / "shared")
+    call(*shared)
+    elsewhere = project.with_name("elsewhere")
+    shutil.copytree(project, elsewhere, ignore=shutil.ignore_patterns("runs", "out", "made", "stages.lock.json"))
+    with monkeypatch.context() as other:
+        other.chdir(elsewhere)
+        other.setenv("ENVBUILD_CACHE", str(tmp_path / "store"))
+        _, said = call(*shared)
+    assert "2 stages: 2 restored" in said
+    assert not list(elsewhere.glob("runs/*/run.json"))
+    for path in ("made/clean.txt", "out/model/weights", "out/metrics.json"):
+        assert (elsewhere / path).read_bytes() == (project / path).read_bytes()
+
     call("run", "--engine", "embedded", ".", "idle")
     assert set(again(call, "latest:fit", code=0).values()) == {"same"}
     assert again(call, "latest:idle", code=0)["code"] == "same"
