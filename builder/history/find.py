@@ -44,7 +44,10 @@ def find_id(index: RunIndex, text: str) -> str:
 
 def _found(index: RunIndex, text: str) -> list[str]:
     if RUN_ID.fullmatch(text):
-        return index.ids(text) if text in index.ids(text) else []
+        problem = next((one.problem for one in index.broken() if one.folder == text), None)
+        if text not in index.ids(text) and problem:
+            raise EnvbuildError(f"the run `{text}` cannot be read", problem)
+        return [text] if text in index.ids(text) else []
     tagged = [entry.id for entry in index.entries(Comparison("tags", "=", text))]
     if tagged:
         return tagged

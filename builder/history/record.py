@@ -184,6 +184,7 @@ def _check_parts(known: Mapping[str, Any]) -> None:
         for name, expected in types.items():
             if known[part] is not None and not isinstance(getattr(known[part], name), expected):
                 raise TypeError(f"`{part}.{name}` is of another type")
+    _texts((known["code"].files or {}).values(), "code.files")
 
 
 def _texts(value: Any, name: str) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from builder.history.leaves import leaves
 from builder.layers.files import check_path
 from builder.lock.integrity import TamperedLockError, check_merged
 from builder.oci.canonical import parse_json, readable_json
-from builder.oci.layout import write_atomically
+from builder.oci.layout import open_regular, write_atomically
 from builder.pipeline.key import Parts, key_of
 
 STAGES_LOCK_FILE = "stages.lock.json"
@@ -124,9 +124,10 @@ def read_stages_lock(folder: Path) -> StagesLock:
     """
     path = folder / STAGES_LOCK_FILE
     try:
-        if path.stat().st_size > _SIZE_LIMIT:
+        with open_regular(path) as file:
+            data = file.read(_SIZE_LIMIT + 1)
+        if len(data) > _SIZE_LIMIT:
             raise EnvbuildError(f"`{path}` is larger than {_SIZE_LIMIT} bytes", hint=_AGAIN)
-        data = path.read_bytes()
     except FileNotFoundError:
         return StagesLock()
     except OSError as error:

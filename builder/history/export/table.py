@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,10 +16,12 @@ from builder.oci.canonical import readable_json
 _FIRST = ("id", "kind", "command", "outcome", "start", "end", "duration", "seed", "tags")
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 """What makes a spreadsheet take a text for a formula (OWASP, CSV injection)."""
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+"""What a terminal would take for a command; ends of lines and tabs are what CSV has."""
 
 
 def csv_bytes(runs: Sequence[tuple[RunRecord, Sequence[str]]]) -> bytes:
-    """A row a run, a column a name (RFC 4180); a text that a spreadsheet would run has `'` before it."""
+    """A row a run, a column a name (RFC 4180); neither a spreadsheet nor a terminal takes a text for a command."""
     rows = [facts_of(record, tags) for record, tags in runs]
     names = {name for row in rows for name in row}
     fields = [*_FIRST, *sorted((names & FIELDS) - set(_FIRST))]
@@ -45,7 +48,7 @@ def _cell(fact: Fact | None) -> str:
         return str(fact).lower()
     if isinstance(fact, (int, float)):
         return str(fact)
-    text = fact if isinstance(fact, str) else _joined(fact)
+    text = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", fact if isinstance(fact, str) else _joined(fact))
     return f"'{text}" if text.startswith(_FORMULAS) else text
 
 

@@ -187,3 +187,13 @@ def test_equal_records_have_equal_crates(tmp_path: Path) -> None:
     for name in ("run.json", "ro-crate-metadata.json"):
         assert (first / name).read_bytes() == (second / name).read_bytes()
     assert replace(read_run(first).record, id="") == replace(read_run(second).record, id="")
+
+
+def test_digests_of_code_that_are_no_texts_are_told(tmp_path: Path) -> None:
+    folder = finished_run(tmp_path)
+    record = json.loads((folder / "run.json").read_bytes())
+    record["code"] = {"digest": None, "files": {"a.py": {}}, "found": "imports"}
+    (folder / "run.json").write_text(json.dumps(record))
+    with pytest.raises(EnvbuildError, match="is no record of a run") as failure:
+        read_run(folder)
+    assert failure.value.why == ("`code.files` are no texts",)

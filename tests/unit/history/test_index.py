@@ -223,3 +223,10 @@ def test_what_means_no_run_or_several_is_refused(project: Path, text: str, why: 
         change_tags(project / "runs" / run, ["both"])
     with open_index(project, None) as index, pytest.raises(EnvbuildError, match=why):
         find_id(index, text)
+
+
+def test_a_run_that_cannot_be_read_is_not_taken_for_none(project: Path) -> None:
+    (project / "runs" / EARLY / "run.json").write_text("{")
+    with open_index(project, None) as index, pytest.raises(EnvbuildError, match="cannot be read") as failure:
+        find_id(index, EARLY)
+    assert "is not valid JSON" in failure.value.why[0]

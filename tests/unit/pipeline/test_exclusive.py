@@ -42,3 +42,14 @@ def test_what_is_no_name_of_anybody_is_another_process(tmp_path):
         ):
             pass
         assert failure.value.why == ("another process",)
+
+
+def test_a_pipe_in_the_place_of_the_lock_is_told(tmp_path):
+    (tmp_path / "runs").mkdir()
+    os.mkfifo(tmp_path / "runs/.repro")
+    with (
+        pytest.raises(EnvbuildError, match="cannot be written") as failure,
+        exclusive(tmp_path, print, "now", waits=True),
+    ):
+        pass
+    assert failure.value.why == ("it is no regular file",)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -150,3 +151,9 @@ def test_an_entry_of_another_form_is_refused(name: str, value: Any) -> None:
 
 def test_stages_that_are_gone_can_be_left_out() -> None:
     assert set(LOCK.only({"train"}).stages) == {"train"}
+
+
+def test_a_pipe_in_the_place_of_the_lock_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "stages.lock.json")
+    with pytest.raises(EnvbuildError, match="no regular file"):
+        read_stages_lock(tmp_path)
