@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from builder.cli.machine import open_store
-from builder.cli.options import project_option
+from builder.cli.options import json_option, project_option
 from builder.cli.output import Output, print_json, printable
 from builder.cli.pipeline import load_stages, taken_modules
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "mermaid", "svg", "json"]),
-    default="text",
+    type=click.Choice(["tree", "mermaid", "svg", "json"]),
+    default="tree",
     show_default=True,
     help="As a tree, for GitHub and others, as a picture, or for programs.",
 )
@@ -33,9 +33,10 @@ if TYPE_CHECKING:
 @click.option(
     "-o", "--output", "target", type=click.Path(path_type=Path), help="The file to write [default: standard output]."
 )
+@json_option
 @click.pass_obj
 def command(
-    output: Output, stages: tuple[str, ...], project: Path, form: str, with_data: bool, target: Path | None
+    output: Output, /, stages: tuple[str, ...], project: Path, form: str, target: Path | None, **options: bool
 ) -> None:
     """Draw STAGES and all that they wait for, or all stages, with those who answer for them.
 
@@ -53,13 +54,13 @@ def command(
     check_known(stages, declared)
     wanted = with_needed(stages or declared.steps, declared.needs)
     steps = [step for name, step in declared.steps.items() if name in wanted]
-    if form == "json":
+    if form == "json" or options["as_json"]:
         document = document_of(steps, declared.needs)
         text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
         if target is None:
             print_json(document)
     else:
-        text = _text(graph_of(steps, declared.needs, with_data=with_data), form)
+        text = _text(graph_of(steps, declared.needs, with_data=options["with_data"]), form)
         if target is None:
             click.echo(text, nl=False)
     if target is not None:

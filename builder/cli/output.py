@@ -123,7 +123,7 @@ def show_usage_error(error: click.ClickException, arguments: Sequence[str], outp
         click.echo(f"Try `{context.command_path} --help` for help.\n", err=True)
         known = any(parameter.name == "as_json" for parameter in context.command.params)
         output.answer.as_json |= known and "--json" in arguments  # of what could not be read whole
-    return show_failure(EnvbuildError(error.format_message()), ExitCode.USAGE, output)
+    return show_failure(EnvbuildError(" ".join(error.format_message().split())), ExitCode.USAGE, output)
 
 
 def printable(text: str) -> str:

@@ -15,6 +15,8 @@ from builder.history.content import Content
 from builder.history.layout import RUN_ID
 
 RUN_FORMAT = 1
+LARGEST = "the peak of memory is that of the largest process"
+"""A note, where an engine does not tell more."""
 
 State = Literal["running", "finished", "killed"]
 Outcome = Literal["running", "ok", "failed", "killed"]

@@ -131,11 +131,11 @@ def size_of(size: int | None) -> str:
     """Bytes for people."""
     if size is None:
         return ""
-    amount, units = float(size), ["B", "KB", "MB", "GB", "TB"]
+    amount, units = float(size), ["bytes", "kB", "MB", "GB", "TB"]
     while amount >= 1000 and len(units) > 1:
         amount /= 1000
         units.pop(0)
-    return f"{amount:.0f} {units[0]}" if units[0] == "B" else f"{amount:.1f} {units[0]}"
+    return f"{amount:.0f} {units[0]}" if units[0] == "bytes" else f"{amount:.1f} {units[0]}"
 
 
 def as_json(lineage: Lineage, found: Sequence[Way], roots: Sequence[str]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from builder.errors import EnvbuildError, shortened
 from builder.history.content import Content
 from builder.history.kept import keep_all, restore
 from builder.history.metrics import Value, read_metrics
+from builder.history.record import LARGEST
 from builder.lock.data.hashing import shown, walk
 from builder.oci.sourced import identity_of
 from builder.oci.store import Store
@@ -22,9 +23,6 @@ from builder.pipeline.stage import Port, ResolvedStage
 from builder.pipeline.world import World, make_world, request_of
 from builder.run.gpu import Gpus
 from builder.run.interface import Engine, LocalImage
-
-LARGEST = "the peak of memory is that of the largest process"
-"""A note, where an engine does not tell more."""
 
 
 @dataclass(frozen=True, slots=True)

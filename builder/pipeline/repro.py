@@ -17,10 +17,10 @@ from builder.history.content import Content
 from builder.history.folder import LOG_FILE, PATCH_FILE, STEPS_FILE, OpenRun
 from builder.history.kept import Result
 from builder.history.log import LogFile
-from builder.history.record import Log
+from builder.history.record import LARGEST, Log
 from builder.pipeline.bench import Bench, EnvironmentImage, Wishes
 from builder.pipeline.child import Children, Ended, Event, Printed, Signalled
-from builder.pipeline.execute import LARGEST, Outcome, Place, Task, check_kept, run_stage
+from builder.pipeline.execute import Outcome, Place, Task, check_kept, run_stage
 from builder.pipeline.key import Parts, key_of, key_parts
 from builder.pipeline.outputs import Outputs
 from builder.pipeline.recording import Begun, Circumstances, begin_record, finished_record, killed_record

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from builder.cli.options import json_option
+from builder.cli.options import json_option, project_option
 from builder.cli.output import Output, print_json
-from builder.cli.runs.opened import opened_runs, project_option
+from builder.cli.runs.opened import opened_runs
 
 if TYPE_CHECKING:
     from builder.history.record import RunRecord

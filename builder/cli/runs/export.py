@@ -5,15 +5,15 @@ from __future__ import annotations
 import base64
 import json
 import os
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from builder.cli.options import project_option
 from builder.cli.output import Output, count
-from builder.cli.runs.opened import OpenedRuns, opened_runs, project_option
+from builder.cli.runs.opened import OpenedRuns, opened_runs
 from builder.errors import EnvbuildError
 
 if TYPE_CHECKING:
@@ -111,13 +111,12 @@ def _lineage_url(url: str) -> str:
 def _repository(folder: Path) -> str | None:
     """The URL of the repository's origin, if there is one."""
     from builder.history.export.openlineage import web_url
+    from builder.history.repository import Git, GitError
 
-    line = ["git", "-C", str(folder), "config", "--get", "remote.origin.url"]
     try:
-        finished = subprocess.run(line, capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
+        return web_url(Git(folder).text("config", "--get", "remote.origin.url").strip())
+    except GitError:
         return None
-    return web_url(finished.stdout.strip())
 
 
 def _to_mlflow(kept: list[KeptRun], url: str | None, experiment: str | None, output: Output) -> None:

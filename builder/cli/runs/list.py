@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from builder.cli.options import json_option, path_argument
+from builder.cli.options import json_option, project_option
 from builder.cli.output import Output, print_json
 from builder.cli.runs.opened import opened_runs, show_entries
 from builder.errors import command_text
@@ -17,7 +17,7 @@ most_option = click.option(
 
 
 @click.command("list", short_help="List runs, the latest first.")
-@path_argument
+@project_option
 @most_option
 @click.option("--command", "commands", multiple=True, metavar="NAME", help="Only of this command; may be repeated.")
 @click.option("--stage", "stages", multiple=True, metavar="NAME", help="Only of this stage; may be repeated.")
@@ -27,7 +27,7 @@ most_option = click.option(
 @click.pass_obj
 def command(
     output: Output,
-    path: Path,
+    project: Path,
     most: int,
     commands: tuple[str, ...],
     stages: tuple[str, ...],
@@ -35,7 +35,7 @@ def command(
     tags: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """List the runs of the project in PATH, the latest first: what became of them, how long they took, metrics, tags.
+    """List the runs of a project, the latest first: what became of them, how long they took, metrics, tags.
 
     Folders that cannot be read are told at the end; a run whose record was changed by hand is marked `(edited)`.
     """
@@ -46,7 +46,7 @@ def command(
         *([any_equal("outcome", ("failed", "killed"))] if failed else []),
         *(any_equal("tags", (tag,)) for tag in tags),
     ]
-    with opened_runs(path, output) as runs:
+    with opened_runs(project, output) as runs:
         entries = list(runs.index.entries(all_of(*parts) if parts else None, most or None))
         if as_json:
             print_json([entry.to_dict() for entry in entries])

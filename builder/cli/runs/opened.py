@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from builder.history.folder import KeptRun
     from builder.history.index import RunIndex
 
-project_option = click.option(
-    "--project", type=click.Path(path_type=Path), default=Path(), metavar="PATH", help="Whose runs [default: .]."
-)
 _SHOWN_METRICS = 3
 _SHOWN_BROKEN = 5
 

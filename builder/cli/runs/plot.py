@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from builder.cli.options import project_option
 from builder.cli.output import Output, count
-from builder.cli.runs.opened import OpenedRuns, opened_runs, project_option
+from builder.cli.runs.opened import OpenedRuns, opened_runs
 from builder.errors import EnvbuildError
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from builder.history.plot import Format, Line, Point
     from builder.history.search.facts import Fact
 
+_MOST_NAMES = 12
 _FORMATS: dict[str, Format] = {".svg": "svg", ".png": "png"}
 
 
@@ -99,7 +101,9 @@ def _lines(kept: list[KeptRun], metric: str) -> list[Line]:
         if points:
             lines.append(Line(one.record.id, tuple(points)))
     if not lines:
-        raise _nothing(len(kept), f"`{metric}` by step", "Draw its last values with `--over NAME`")
+        has_last = any(metric in one.record.metrics for one in kept)
+        hint = "Draw its last values with `--over NAME`" if has_last else None
+        raise _nothing(len(kept), f"`{metric}` by step" if has_last else f"`{metric}`", hint or _known(kept))
     return lines
 
 
@@ -141,6 +145,12 @@ def _place(fact: Fact) -> float | str:
 
     number = finite(fact)
     return number if number is not None else " ".join(map(str, fact)) if isinstance(fact, list) else str(fact)
+
+
+def _known(kept: list[KeptRun]) -> str | None:
+    """Which metrics there are."""
+    names = sorted({name for one in kept for name in one.record.metrics})
+    return f"There are: {', '.join(f'`{name}`' for name in names[:_MOST_NAMES])}" if names else None
 
 
 def _nothing(number: int, what: str, hint: str | None) -> EnvbuildError:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from builder.cli.machine import host_platform, make_workshop
-from builder.cli.options import Size, json_option, offline_option
+from builder.cli.options import Size, json_option, offline_option, project_option
 from builder.cli.output import Output, print_json, printable
 from builder.cli.reproduce import check_lines
 from builder.cli.running import check_gpus, engine_option, gpus_option, parse_gpus, parse_pairs
-from builder.cli.runs.opened import opened_runs, project_option
+from builder.cli.runs.opened import opened_runs
 from builder.cli.runs.reproduce_stage import StageAgain, stage_checks
 from builder.cli.stage_bench import Limits
 from builder.errors import EnvbuildError

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from builder.cli.options import json_option
+from builder.cli.options import json_option, project_option
 from builder.cli.output import Output, count, print_json
-from builder.cli.runs.opened import OpenedRuns, opened_runs, project_option, show_entries
+from builder.cli.runs.opened import OpenedRuns, opened_runs, show_entries
 from builder.errors import EnvbuildError
 
 if TYPE_CHECKING:

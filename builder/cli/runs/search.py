@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from builder.cli.options import json_option, path_argument
+from builder.cli.options import json_option, project_option
 from builder.cli.output import Output, print_json
 from builder.cli.runs.list import most_option
 from builder.cli.runs.opened import OpenedRuns, opened_runs, show_entries
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 @click.command("search", short_help="List the runs for which an expression holds.")
 @click.argument("expression")
-@path_argument
+@project_option
 @most_option
 @click.option("--ids", is_flag=True, help="Print ids alone, one a line.")
 @json_option
 @click.pass_obj
-def command(output: Output, expression: str, path: Path, most: int, ids: bool, as_json: bool) -> None:
-    """List the runs of the project in PATH for which EXPRESSION holds, the latest first.
+def command(output: Output, expression: str, project: Path, most: int, ids: bool, as_json: bool) -> None:
+    """List the runs of a project for which EXPRESSION holds, the latest first.
 
     An expression is of comparisons with `=`, `!=`, `<`, `<=`, `>`, `>=` and `~` (contains), joined by `and`, `or`,
     `not` and parentheses: `auc > 0.9 and params.lr < 0.1 and data.train = sha256:3f9a`.
@@ -36,7 +36,7 @@ def command(output: Output, expression: str, path: Path, most: int, ids: bool, a
     from builder.history.search import parse_search
 
     where = parse_search(expression)
-    with opened_runs(path, output) as runs:
+    with opened_runs(project, output) as runs:
         entries = list(runs.index.entries(where, most or None))
         if as_json:
             print_json([entry.to_dict() for entry in entries])

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from builder.cli.options import json_option
+from builder.cli.options import json_option, project_option
 from builder.cli.output import Output, print_json, printable
-from builder.cli.runs.opened import opened_runs, project_option
+from builder.cli.runs.opened import opened_runs
 from builder.errors import EnvbuildError
 
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from builder.cli.output import size_text
+from builder.cli.output import count, size_text
 from builder.cli.runs.opened import duration_text, line_of, number_text
 from builder.history.leaves import leaves
+from builder.history.record import LARGEST
 
 if TYPE_CHECKING:
     from builder.history.content import Content
@@ -29,11 +30,12 @@ def run_lines(kept: KeptRun, tags: tuple[str, ...]) -> Iterator[str]:
     yield from _group("data", {name: content_text(one) for name, one in record.data.items()})
     yield from _group("metrics", {name: number_text(value) for name, value in record.metrics.items()})
     yield from _group("outputs", {name: content_text(one) for name, one in record.outputs.items()})
-    yield from _group("host", {name: host_text(name, value) for name, value in record.host.items()})
-    if record.notes or kept.changed:
-        yield ""
-        notes = [*([f"the record was changed by hand: {kept.changed}"] if kept.changed else []), *record.notes]
-        yield from (f"note: {line_of(note)}" for note in notes)
+    yield from _group("host", {name: host_text(name, value) for name, value in record.host.items() if value})
+    notes = [note for note in record.notes if note != LARGEST]
+    if kept.changed:
+        notes.insert(0, f"the record was changed by hand: {kept.changed}")
+    yield from ([""] if notes else [])
+    yield from (f"note: {line_of(note)}" for note in notes)
 
 
 def _facts(record: RunRecord, tags: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
@@ -46,7 +48,10 @@ def _facts(record: RunRecord, tags: tuple[str, ...]) -> Iterator[tuple[str, Any]
     yield "start", record.start
     yield "end", record.end
     yield "time", None if record.duration is None else duration_text(record.duration)
-    yield "memory", None if record.peak_memory is None else f"{size_text(record.peak_memory)} at most"
+    yield (
+        "memory",
+        None if record.peak_memory is None else f"{size_text(record.peak_memory)} at most{_of_process(record)}",
+    )
     yield "who", " ".join(str(record.who[name]) for name in ("name", "email") if record.who.get(name))
     yield "owner", record.owner
     yield "why", record.why
@@ -67,6 +72,10 @@ def _facts(record: RunRecord, tags: tuple[str, ...]) -> Iterator[tuple[str, Any]
     )
 
 
+def _of_process(record: RunRecord) -> str:
+    return ", of its largest process" if LARGEST in record.notes else ""
+
+
 def _outcome(record: RunRecord) -> str:
     if record.outcome == "failed":
         return f"failed with exit code {record.exit_code}" + (f", {record.signal}" if record.signal else "")
@@ -81,8 +90,8 @@ def _commit(record: RunRecord) -> str | None:
 
 
 def _code(record: RunRecord) -> str | None:
-    count = None if record.code.files is None else len(record.code.files)
-    files = f"{count} files, {record.code.found}" if count is not None else record.code.found
+    known = record.code.files
+    files = f"{count(len(known), 'file')}, {record.code.found}" if known is not None else record.code.found
     return f"{record.code.digest} ({files})" if record.code.digest else None
 
 
@@ -100,8 +109,8 @@ def _group(title: str, values: Mapping[str, str]) -> Iterator[str]:
 
 def content_text(content: Content) -> str:
     """What a file or a folder holds, in a few words."""
-    count = f", {len(content.files)} files" if content.kind == "folder" and content.files is not None else ""
-    return f"sha256:{content.sha256[:12]}  {size_text(content.size)}{count}"
+    files = f", {count(len(content.files), 'file')}" if content.kind == "folder" and content.files is not None else ""
+    return f"sha256:{content.sha256[:12]}  {size_text(content.size)}{files}"
 
 
 def host_text(name: str, value: Any) -> str:

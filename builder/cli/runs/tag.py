@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from builder.cli.options import json_option
+from builder.cli.options import json_option, project_option
 from builder.cli.output import Output, print_json
-from builder.cli.runs.opened import opened_runs, project_option
+from builder.cli.runs.opened import opened_runs
 
 
 @click.command("tag", short_help="Give a run tags, or take them away.")

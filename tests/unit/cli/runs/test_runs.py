@@ -14,7 +14,7 @@ from made_runs import FIRST, finished_run
 
 from builder.history.content import Content
 from builder.history.folder import OpenRun
-from builder.history.record import Commit
+from builder.history.record import LARGEST, Commit
 
 EARLY, LATE = "20260101T000000Z-train-00aa01", "20260201T000000Z-train-00bb02"
 Run = Callable[..., tuple[int, str, str]]
@@ -43,12 +43,31 @@ def test_list_tells_what_became_of_runs_and_what_is_no_run(project: Path, envbui
 
 
 def test_list_works_on_the_folder_of_runs_and_on_a_folder_without_any(project: Path, envbuild: Run) -> None:
-    assert LATE in envbuild("runs", "list", "runs")[1]
+    assert LATE in envbuild("runs", "list", "-C", "runs")[1]
     (project / "empty").mkdir()
-    assert envbuild("runs", "list", "empty") == (0, "", "no runs\n")
-    code, _, error = envbuild("runs", "list", "nowhere")
+    assert envbuild("runs", "list", "-C", "empty") == (0, "", "no runs\n")
+    code, _, error = envbuild("runs", "list", "-C", "nowhere")
     assert code == 1
     assert "is not there" in error
+
+
+def test_what_measured_the_peak_of_memory_is_said_beside_it_and_is_no_note(work: Path, envbuild: Run) -> None:
+    finished_run(work, id=EARLY, notes=(LARGEST,), host={"gpus": [], "cpus": 2})
+    out = envbuild("runs", "show")[1]
+    assert "at most, of its largest process" in out
+    assert "note:" not in out
+    assert "gpus" not in out
+
+
+@pytest.mark.parametrize("command", ["list", "show", "search", "compare", "plot", "tag", "rm", "export", "reproduce"])
+def test_every_command_of_runs_takes_the_project_as_the_other_commands_do(command: str, envbuild: Run) -> None:
+    assert "-C, --project PATH" in envbuild("runs", command, "--help")[1]
+
+
+def test_a_missing_choice_is_told_on_one_line(work: Path, envbuild: Run) -> None:
+    code, _, error = envbuild("runs", "export")
+    assert code == 2
+    assert "Choose from: csv, json, openlineage, mlflow" in error
 
 
 def test_search_lists_what_an_expression_holds_for(project: Path, envbuild: Run) -> None:
@@ -69,6 +88,7 @@ def test_show_tells_everything_of_a_run(project: Path, envbuild: Run) -> None:
                  "1.0 MB at most", "Ann ann@example.org", "rate          0.1", "model.layers  [8, 8]",
                  "auc  0.5"):  # fmt: skip
         assert text in out
+    assert "note" not in out
     assert envbuild("runs", "show", "latest", "--log") == (0, "hi\n", "")
     assert envbuild("runs", "show", EARLY, "--patch") == (0, "patch", "")
     shown = json.loads(envbuild("runs", "show", EARLY, "--json")[1])
@@ -227,6 +247,7 @@ def test_plots_are_the_same_each_time_and_show_hostile_names(project: Path, envb
     assert envbuild("runs", "plot", "-m", "auc", "--over", "seed", "-o", "one.png")[0] == 0
     assert (project / "one.png").read_bytes().startswith(b"\x89PNG")
     assert "nothing to draw" in envbuild("runs", "plot", "-m", "auc", "-o", "one.png")[2]
+    assert "There are: `auc`" in envbuild("runs", "plot", "-m", "acc", "-o", "one.png")[2]
     assert envbuild("runs", "plot", "-m", "auc", "-o", "one.pdf")[0] == 2
 
 
