@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import posixpath
-import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from builder.errors import EnvbuildError
 from builder.history.record import RunRecord
+from builder.history.repository import Git, GitError
 from builder.lock.document import LOCK_FILE, Lock
 from builder.lock.folder import parse_lock, read_lock
 from builder.lock.revision import Revision, find_revision, read_revision
 
 _MOST = 200
 """Locks of one commit that are looked at."""
-_SECONDS = 60
 
 
 def find_lock(record: RunRecord, root: Path) -> Lock | None:
@@ -49,10 +48,9 @@ def _candidates(record: RunRecord, root: Path) -> Iterator[Lock]:
 
 def _lock_folders(revision: Revision) -> list[str]:
     """The folders of a commit that hold locks."""
-    line = ["git", "-C", str(revision.top), "ls-tree", "-r", "-z", "--name-only", "--full-tree", revision.commit]
     try:
-        finished = subprocess.run(line, capture_output=True, timeout=_SECONDS, check=False, stdin=subprocess.DEVNULL)
-    except (OSError, subprocess.TimeoutExpired):
+        listed = Git(revision.top).run("ls-tree", "-r", "-z", "--name-only", "--full-tree", revision.commit)
+    except GitError:
         return []
-    names = finished.stdout.decode("utf-8", "surrogateescape").split("\0")
+    names = listed.decode("utf-8", "surrogateescape").split("\0")
     return [posixpath.dirname(name) for name in names if posixpath.basename(name) == LOCK_FILE]
