@@ -71,3 +71,15 @@ def test_what_is_in_no_repository_tells_nothing(tmp_path: Path, monkeypatch: pyt
     assert checkout_of(tmp_path, []) is None  # no commit yet
     monkeypatch.setenv("PATH", str(tmp_path))
     assert checkout_of(tmp_path, []) is None
+
+
+def test_a_variable_of_git_leads_to_no_other_repository(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = project.parent.parent / "other"
+    other.mkdir()
+    git(other, "init", "--quiet")
+    git(other, "commit", "--quiet", "--allow-empty", "-m", "b")
+    expected = git(project, "rev-parse", "HEAD")
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    found = checkout_of(project, ["a.py"])
+    assert found is not None
+    assert found.commit == expected
