@@ -20,6 +20,7 @@ import peer_cases
 import pipeline_cases
 import serve_cases
 import size_cases
+import stage_cases
 import wheels_to_layers
 from cases_interface import Line, Setting, timed
 from engine import engine
@@ -97,4 +98,5 @@ CASES: dict[str, Callable[[Setting], Iterator[Line]]] = {
     "runs": history_cases.runs,
     "outputs": kept_cases.outputs,
     "pipeline": pipeline_cases.pipeline,
+    "stages": stage_cases.stages,
 }

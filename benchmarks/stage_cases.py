@@ -1,0 +1,58 @@
+"""What running a stage costs above a bare `docker run` of the same program in the same image."""
+
+from __future__ import annotations
+
+import os
+import statistics
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from cases_interface import Line, Setting, each
+from engine import Engine, engine
+from measuring import Sample, median, rounds
+
+_STAGES = 10
+_GOAL = 0.3
+
+
+def stages(setting: Setting) -> Iterator[Line]:
+    """A `repro` of ten stages that each write a line, one after the other, and ten times `docker run` of the same."""
+    space = setting.space
+    folder = space.folder / "few-stages"
+    _write(folder, os.path.relpath(space.base, folder))
+    words = ("repro", "--force", "--jobs", "1", "--engine", "docker", "--project", str(folder))
+    with engine(space, setting.docker_host) as docker:
+        image = space.envbuild("build", str(space.base), "--load", variables=docker.variables).output.partition("@")[0]
+        subjects = {
+            "repro": partial(space.envbuild, *words, variables=docker.variables),
+            "docker run": partial(_bare, docker, image, folder),
+        }
+        for subject in subjects.values():
+            subject()  # the image of the stages is loaded
+        found = rounds(subjects, setting.slow_runs)
+    bare = median(found["docker run"])
+    whole = statistics.median((sample.seconds - bare * _STAGES) / _STAGES for sample in found["repro"])
+    yield Line("`docker run` of a program that writes a line", f"{bare:.2f} s", seconds=each(found["docker run"]))
+    what = f"and a stage that runs it, recorded and kept, in a `repro` of {_STAGES} with its start"
+    yield Line(what, f"{whole:.2f} s more", f"under {_GOAL:g} s more", whole < _GOAL, each(found["repro"]))
+
+
+def _write(folder: Path, environment: str) -> None:
+    lines = [f"environment: {environment}", "stages:"]
+    for number in range(_STAGES):
+        lines += [f"  s{number}:", f"    run: [python, -c, {_program(number)!r}]", f"    outputs: [{number}.txt]"]
+    folder.mkdir(exist_ok=True)
+    (folder / "envbuild.yaml").write_text("\n".join(lines) + "\n")
+
+
+def _program(number: int) -> str:
+    return f"open('{number}.txt', 'w').write('one line')"
+
+
+def _bare(docker: Engine, image: str, folder: Path) -> Sample:
+    scratch = folder.with_name("fresh") / "scratch"
+    scratch.mkdir(parents=True, exist_ok=True)
+    own, alone = f"{os.getuid()}:{os.getgid()}", ("--network", "none")
+    place = ("-v", f"{scratch}:/app", "-w", "/app", "--entrypoint", "/opt/env/bin/python")
+    return docker.docker("run", "--rm", "--user", own, *alone, *place, image, "-c", _program(0))
