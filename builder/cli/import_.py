@@ -44,10 +44,14 @@ def command(
     One that is there gets them at its end; one that has stages is not touched, and what would be in it is printed. What
     cannot be taken is told on standard error, each with its line and what to do. Prints the files that were written.
     """
+    from builder.pipeline.imported.write import SHELL, needs_shell
+
     target = target or (file if file.is_dir() else file.parent) / PROJECT_FILE
     imported = _read(file, target.parent)
     for note in imported.notes:
         output.say(str(note))
+    if needs_shell(imported) and (environment or (target.exists() and not force)):
+        output.say(f"note: stages need a shell: their environment must have `debian: [{SHELL}]`, or a base with one")
     written: tuple[Path, ...] = ()
     text = _text(imported, target, environment, force=force)
     if not dry_run and text is not None:
@@ -84,7 +88,7 @@ def _read(file: Path, project: Path) -> Imported:
 
 def _text(imported: Imported, target: Path, environment: str | None, *, force: bool) -> str | None:
     """What the document is then; None, where one with stages is there."""
-    from builder.pipeline.imported.write import guessed_environment, project_text, with_stages
+    from builder.pipeline.imported.write import guessed_environment, project_text, with_shell, with_stages
 
     if target.exists() and not force:
         try:
@@ -93,7 +97,7 @@ def _text(imported: Imported, target: Path, environment: str | None, *, force: b
             raise EnvbuildError(f"`{target}` cannot be read", str(error)) from error
         return with_stages(before, imported)
     chosen = environment or imported.environment or guessed_environment(target.parent)
-    return project_text(imported, chosen)
+    return project_text(imported, with_shell(chosen, imported))
 
 
 def _as_json(imported: Imported, written: tuple[Path, ...]) -> dict[str, Any]:

@@ -319,9 +319,20 @@ def _log(log: LogFile) -> Log:
     return Log(LOG_FILE, log.size, log.cut)
 
 
+_NOT_FOUND = 127
+"""The exit code that says that a program is not there."""
+_SHELLS = {"sh": "dash", "bash": "bash"}
+"""Debian's packages of shells."""
+
+
 def _failure(stage: ResolvedStage, outcome: Outcome) -> EnvbuildError:
     ended = f"signal {outcome.signal}" if outcome.signal else f"exit code {outcome.exit_code}"
-    return EnvbuildError(f"the stage `{stage.name}` failed with {ended}")
+    program = stage.arguments[0] if stage.arguments else ""
+    hint = _SHELLS.get(program) if outcome.exit_code == _NOT_FOUND else None
+    return EnvbuildError(
+        f"the stage `{stage.name}` failed with {ended}",
+        hint=f"Images have no shell that is not asked for: `debian: [{hint}]`" if hint else None,
+    )
 
 
 def _told(error: EnvbuildError | OSError) -> EnvbuildError:

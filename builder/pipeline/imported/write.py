@@ -14,6 +14,9 @@ from builder.pipeline.imported.result import Imported
 from builder.spec.project import Project
 from builder.spec.reader import Reader, SpecError
 
+SHELL = "dash"
+"""The Debian package that has `sh`."""
+
 
 def stages_text(imported: Imported) -> str:
     """The block `stages:`."""
@@ -23,6 +26,18 @@ def stages_text(imported: Imported) -> str:
 def project_text(imported: Imported, environment: Any) -> str:
     """A whole document."""
     return _yaml({"environment": environment}) + "\n" + stages_text(imported)
+
+
+def with_shell(environment: Any, imported: Imported) -> Any:
+    """The environment with a shell, if a stage needs one; as it is, where it is a folder or a base image of its own."""
+    if not needs_shell(imported) or not isinstance(environment, Mapping) or "base" in environment:
+        return environment
+    return {**environment, "debian": sorted({*environment.get("debian", ()), SHELL})}
+
+
+def needs_shell(imported: Imported) -> bool:
+    """Whether a stage is run by `sh`, which an image has only where its environment says so."""
+    return any(stage["run"][0] == "sh" for stage in imported.stages.values() if isinstance(stage.get("run"), list))
 
 
 def with_stages(text: str, imported: Imported) -> str | None:

@@ -65,6 +65,19 @@ def test_import_writes_a_project_once(work: Path, envbuild: Envbuild) -> None:
     assert envbuild("import", "dvc.yaml", "--force", "--json")[0] == 0
 
 
+def test_an_environment_that_import_writes_has_the_shell_that_stages_need(work: Path, envbuild: Envbuild) -> None:
+    (work / "dvc.yaml").write_text("stages: {a: {cmd: 'cat x | sort > y', outs: [y]}}")
+    assert envbuild("import", "dvc.yaml")[0] == 0
+    assert yaml.safe_load((work / "envbuild.yaml").read_text())["environment"]["debian"] == ["dash"]
+    (work / "env").mkdir()
+    (work / "env/environment.yaml").write_text("python: '3.11'\n")
+    code, _, error = envbuild("import", "dvc.yaml", "--force", "--environment", "env")
+    assert code == 0, error
+    assert "`debian: [dash]`" in error
+    (work / "dvc.yaml").write_text("stages: {a: {cmd: python x.py, outs: [y]}}")
+    assert "shell" not in envbuild("import", "dvc.yaml", "--force", "--environment", "env")[2]
+
+
 def test_import_adds_to_a_document_without_changing_a_word_of_it(work: Path, envbuild: Envbuild) -> None:
     (work / "dvc.yaml").write_text("stages: {a: {cmd: python a.py}}")
     before = "# ours\nenvironment: {python: '3.11'}   # kept\n"
