@@ -143,13 +143,17 @@ class _Runner:
 
     def look_up(self, resumed: str | None) -> None:
         """Find the runs that there are. Those of which too little is recorded are taken from no sweep but this one."""
-        from builder.history.folder import read_runs
+        from builder.cli.runs.opened import opened_runs
+        from builder.history.folder import read_run
+        from builder.history.layout import RUNS
 
         unknown = [option for name, option in _UNRECORDED.items() if self.options[name]]
         if unknown:
             self.output.say(f"no earlier run is taken for one of these: no record tells all of `{unknown[0]}`")
             return
-        kept = [one for one in read_runs(self.root).runs if one.changed is None]
+        with opened_runs(self.root, self.output) as runs:
+            found = runs.index.entries(self.wanted.where)
+        kept = [read_run(self.root / RUNS / entry.id) for entry in found if not entry.edited]
         kept.sort(key=lambda one: one.record.parent != resumed)
         self.found = self.wanted.runs(one.record for one in kept)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from builder.history.record import RunRecord
+from builder.history.search.expression import Comparison, Expression, all_of
 from builder.oci.canonical import canonical_json
 from builder.pipeline.sweep.points import Point, in_force
 
@@ -31,6 +32,13 @@ class Wanted:
         seed = self.seed if point.seed is None else point.seed
         parameters = in_force(self.defaults, point)
         return _key(self.command, self.image, parameters, seed, list(self.arguments), dict(self.data))
+
+    @property
+    def where(self) -> Expression:
+        """What the index of runs is asked for: all that may be the runs of points."""
+        image = self.image.removeprefix("sha256:")
+        asked = {"command": self.command, "kind": "command", "outcome": "ok", "image": image}
+        return all_of(*(Comparison(name, "=", value) for name, value in asked.items()))
 
     def runs(self, records: Iterable[RunRecord]) -> dict[bytes, RunRecord]:
         """The runs that ended well, by what made them; of the same the latest, if the latest come first."""

@@ -15,6 +15,8 @@ from builder.cli.sweep_options import spread_out
 from builder.errors import EnvbuildError
 from builder.history.content import Content
 from builder.history.record import Code, RunRecord
+from builder.history.search import predicate
+from builder.history.search.facts import facts_of
 from builder.pipeline.sweep.children import Children, Job, SweepInterruptedError
 from builder.pipeline.sweep.document import Plan, Sweep, read_sweep, sweep_file, write_sweep
 from builder.pipeline.sweep.points import Point
@@ -144,6 +146,8 @@ def test_a_run_is_the_same_only_if_all_that_makes_it_is():
 
     point = Point((("lr", "1"),))
     assert wanted.key(point) in wanted.runs([record])
+    assert predicate(wanted.where)(facts_of(record, ()))
+    assert not predicate(wanted.where)(facts_of(replace(record, image="sha256:j"), ()))
     for other in (
         {"seed": 8}, {"params": {"lr": 2.0}}, {"image": "sha256:j"}, {"arguments": ("x",)}, {"exit_code": 1},
         {"state": "killed"}, {"data": {}}, {"command": "check"}, {"kind": "stage"}, {"code": Code(found="mounted")},
