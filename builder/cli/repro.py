@@ -59,6 +59,8 @@ def command(output: Output, /, stages: tuple[str, ...], project: Path, as_json: 
 
     loaded = load_stages(project)
     if options["dry_run"]:
+        if options["cache"]:
+            output.say("note: the shared cache is not asked: stages whose results it has are restored, not run")
         return _plan(loaded, stages, options["force"], as_json, output)
     with exclusive(loaded.folder, output.say, utc_text(), waits=not options["no_wait"]):
         report = _run(loaded, stages, options, output)
@@ -74,7 +76,8 @@ def _run(loaded: LoadedProject, names: tuple[str, ...], options: dict[str, Any],
     pipeline = open_pipeline(loaded, names, open_store(), output)
     forced = frozenset(_forced(pipeline, names) if options["force"] else ())
     verdicts = _judged(pipeline, forced)
-    if all(one.state == "current" for one in verdicts):
+    share = options["cache"] is not None and _is_typed("cache")
+    if not share and all(one.state == "current" for one in verdicts):
         return Report(tuple(StageResult(one.stage, "current", key=one.key) for one in verdicts))
     from builder.cli.stage_bench import Limits, StageScreen, capacity_of, make_bench
     from builder.pipeline.bench import Wishes
@@ -88,11 +91,17 @@ def _run(loaded: LoadedProject, names: tuple[str, ...], options: dict[str, Any],
     check_capacity(capacity_of(limits), wanted)
     screen = StageScreen(output, several=len(stale) > 1 and options["jobs"] != 1)
     bench = make_bench(loaded, limits, output, screen)
-    wishes = Wishes(forced, options["keep_going"], options["jobs"], options["no_check"])
+    wishes = Wishes(forced, options["keep_going"], options["jobs"], options["no_check"], share)
     return Repro(pipeline, read_stages_lock(loaded.folder / LOCK_FOLDER), bench, wishes).run()
 
 
 _LIMITS = ("engine", "cpu", "memory", "why", "cache", "no_check", "offline")
+
+
+def _is_typed(option: str) -> bool:
+    """Whether an option is on the command line, rather than in the environment."""
+    source = click.get_current_context().get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _forced(pipeline: Pipeline, names: tuple[str, ...]) -> Sequence[str]:

@@ -28,6 +28,8 @@ class Wishes:
     """After a failure, run what does not depend on it."""
     jobs: int | None = None
     no_check: bool = False
+    share: bool = False
+    """Have the shared cache keep what is current, too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,8 +51,10 @@ def exclusive(folder: Path, say: Callable[[str], None], since: str, *, waits: bo
         file.truncate()
         file.write(json.dumps({"process": os.getpid(), "host": os.uname().nodename, "since": since}).encode())
         file.flush()
-        yield
-        file.truncate(0)
+        try:
+            yield
+        finally:
+            file.truncate(0)  # so that it is always the same in git
 
 
 def _who(data: bytes) -> str:

@@ -40,6 +40,12 @@ class Outputs:
         if self.shared:
             self.shared.keep(self.store, key, result)
 
+    def share_kept(self, key: str) -> None:
+        """Have the shared cache keep what was made before, if it is kept here."""
+        result = result_of(self.store, key) if self.shared else None
+        if result is not None:
+            self.share(key, result)
+
     def are_at_hand(self, outputs: Mapping[str, Content]) -> bool:
         """Whether all of them are in the project or can be restored."""
         return all(self.is_here(path, one) or has(self.store, one) for path, one in outputs.items())

@@ -115,6 +115,8 @@ class Repro:
         try:
             verdict = self._verdict(stage)
             if verdict.state == "current":
+                if self._wishes.share and verdict.key:
+                    self._outputs.share_kept(verdict.key)
                 entry = self._lock.stages.get(stage.name)
                 self._end(StageResult(stage.name, "current", key=verdict.key, run=entry.run if entry else None))
                 return True
@@ -153,6 +155,7 @@ class Repro:
         result, entry = self._outputs.result_of(key), self._lock.stages.get(stage.name)
         run = result.run if result else entry.run if entry and entry.key == key else None
         self._outputs.place(outputs)
+        self._outputs.share_kept(key)
         self._settle(stage, verdict.parts or {}, outputs, run)
         self._bench.screen.say(f"restored `{stage.name}`")
         metrics = result.metrics if result else {}

@@ -25,6 +25,7 @@ from builder.pipeline.bench import Bench, EnvironmentImage, Wishes
 from builder.pipeline.recording import Circumstances
 from builder.pipeline.report import Report
 from builder.pipeline.repro import Repro
+from builder.pipeline.shared import Shared
 from builder.pipeline.resolve import Surroundings, resolve
 from builder.pipeline.schedule import Capacity
 from builder.pipeline.stages_lock import StagesLock, read_stages_lock
@@ -71,6 +72,7 @@ class Project:
         default_factory=lambda: Circumstances("demo", "1.0", {"name": "Ada"}, parent="20260101T000000Z-repro-000001")
     )
     told: list[RunRecord] = field(default_factory=list)
+    shared: Shared | None = None
     environment: str = field(default_factory=lambda: secrets.token_hex(8))
     """The key of the plan of its environment: what other tests keep is not taken."""
     clock: Sequence[datetime] = ()
@@ -117,6 +119,7 @@ class Project:
             screen=self.screen,
             now=lambda: next(times, None) or datetime.now(UTC),
             told=self.told.append,
+            shared=self.shared,
         )
         return Repro(pipeline, self.lock(), bench, Wishes(**wishes))  # type: ignore[arg-type]
 

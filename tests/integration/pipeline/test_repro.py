@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from builder.errors import CheckFailedError, ExitCode
+from builder.pipeline.shared import Shared
+from builder.pipeline.shared.folder import SharedFolder
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the embedded engine needs Linux")
 
@@ -56,6 +58,22 @@ def two(project):
     project.stages(TWO)
     project.write(raw_dot_txt="raw", clean_dot_py=CLEAN, train_dot_py=TRAIN, params_dot_json='{"least": 2, "other": 1}')
     return project
+
+
+def test_a_shared_cache_gets_what_was_made_before_it_was_named(project, tmp_path):
+    project.stages(one("", more=", params: {p.json: [a]}"))
+    project.write(make_dot_py='open("made.txt", "w").write(open("p.json").read())', p_dot_json='{"a": 1}')
+    assert project.states() == {"make": "ran"}
+    project.write(p_dot_json='{"a": 2}')
+    assert project.states() == {"make": "ran"}
+    project.shared = Shared(SharedFolder(tmp_path / "shared"), lambda what, error: pytest.fail(str(error)))
+    assert project.states() == {"make": "current"}
+    assert not (tmp_path / "shared").exists()
+    assert project.states(share=True) == {"make": "current"}
+    assert len(list((tmp_path / "shared/results").iterdir())) == 1
+    project.write(p_dot_json='{"a": 1}')
+    assert project.states() == {"make": "restored"}
+    assert len(list((tmp_path / "shared/results").iterdir())) == 2
 
 
 def test_only_what_depends_on_a_change_runs_again(two):

@@ -33,6 +33,12 @@ def test_the_second_waits_for_the_first(tmp_path):
         assert "waiting until it is done" in said[0]
 
 
+def test_whatever_happens_nobody_is_named_afterwards(tmp_path):
+    with pytest.raises(KeyError), exclusive(tmp_path, print, "now", waits=True):
+        raise KeyError
+    assert (tmp_path / "runs/.repro").read_bytes() == b""
+
+
 def test_what_is_no_name_of_anybody_is_another_process(tmp_path):
     with exclusive(tmp_path, print, "now", waits=True):
         (tmp_path / "runs/.repro").write_text("{")
