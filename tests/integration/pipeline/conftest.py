@@ -25,9 +25,9 @@ from builder.pipeline.bench import Bench, EnvironmentImage, Wishes
 from builder.pipeline.recording import Circumstances
 from builder.pipeline.report import Report
 from builder.pipeline.repro import Repro
-from builder.pipeline.shared import Shared
 from builder.pipeline.resolve import Surroundings, resolve
 from builder.pipeline.schedule import Capacity
+from builder.pipeline.shared import Shared
 from builder.pipeline.stages_lock import StagesLock, read_stages_lock
 from builder.run.embedded import EmbeddedEngine
 from builder.run.interface import LocalImage

@@ -66,7 +66,7 @@ def test_a_shared_cache_gets_what_was_made_before_it_was_named(project, tmp_path
     assert project.states() == {"make": "ran"}
     project.write(p_dot_json='{"a": 2}')
     assert project.states() == {"make": "ran"}
-    project.shared = Shared(SharedFolder(tmp_path / "shared"), lambda what, error: pytest.fail(str(error)))
+    project.shared = Shared(SharedFolder(tmp_path / "shared"), lambda _, error: pytest.fail(str(error)))
     assert project.states() == {"make": "current"}
     assert not (tmp_path / "shared").exists()
     assert project.states(share=True) == {"make": "current"}
