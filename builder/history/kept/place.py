@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -51,6 +52,9 @@ class Kept(Store):
         path = self.path(digest)
         try:
             status = path.stat()
+            if not stat.S_ISREG(status.st_mode):  # somebody put it there, where machines share
+                self.discard(digest)
+                return False
             if not is_sealed(status, digest.hex):
                 if _hash(path) != digest.hex:
                     self.discard(digest)

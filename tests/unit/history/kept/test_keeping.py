@@ -326,3 +326,10 @@ def test_a_list_that_no_folder_has_is_refused(rows: bytes) -> None:
     sha256 = Digest.of(b"").hex.encode()
     with pytest.raises(EnvbuildError):
         read_rows(rows % (sha256, sha256))
+
+
+def test_a_pipe_in_the_place_of_a_kept_file_is_not_waited_for(store: Store) -> None:
+    kept, digest = Kept.of(store), Digest.of(b"")
+    os.mkfifo(kept.path(digest))
+    assert not kept.has(digest, 0)
+    assert not os.path.lexists(kept.path(digest))
