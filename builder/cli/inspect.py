@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import click
@@ -12,6 +12,7 @@ from builder.cli.opened_bundle import bundle_argument, opened_bundle
 from builder.cli.options import json_option
 from builder.cli.output import Output, count, print_json, printable, size_text
 from builder.errors import DigestMismatchError
+from builder.history.leaves import leaves
 
 _MOST_FILES, _MOST_FETCHES = 20, 10
 """That are shown one by one, without `--json`."""
@@ -58,8 +59,7 @@ def _lines(summary: dict[str, Any], with_layers: bool) -> Iterator[str]:
     if summary["code"]:
         yield f"code      {summary['code']}"
     yield from _model_lines(summary)
-    for step in (summary["lineage"] or {}).get("steps", ()):
-        yield f"made by   {step['name']}: {', '.join(step['inputs']) or 'nothing'} -> {', '.join(step['outputs'])}"
+    yield from step_lines((summary["lineage"] or {}).get("steps", ()))
     for name, image in summary["platforms"].items():
         yield from _platform_lines(name, image, with_layers)
     for name, command in summary["commands"].items():
@@ -99,13 +99,22 @@ def _platform_lines(name: str, image: dict[str, Any], with_layers: bool) -> Iter
         yield f"  {layer['diff_id']} {size_text(layer['size']):>10}  {layer['name']}{inside}"
 
 
+def step_lines(steps: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What made the model; inputs are called as the outputs that they are, whatever a module calls them."""
+    known: dict[str, str] = {}
+    for step in steps:
+        read = [known.get(part["sha256"], name) for name, part in step["inputs"].items()]
+        yield f"made by   {step['name']}: {', '.join(read) or 'nothing'} -> {', '.join(step['outputs'])}"
+        known |= {part["sha256"]: name for name, part in step["outputs"].items()}
+
+
 def _command_lines(command: dict[str, Any]) -> Iterator[str]:
     if command["inputs"]:
         yield f"reads {', '.join(f'/data/{name}' for name in command['inputs'])}"
     if command["outputs"]:
         yield f"writes {', '.join(f'/out/{name}' for name in command['outputs'])}"
     if command["parameters"]:
-        yield "parameters " + ", ".join(f"{name}={value}" for name, value in command["parameters"].items())
+        yield "parameters " + ", ".join(f"{name}={value}" for name, value in leaves(command["parameters"]))
     if command["seed"] is not None:
         yield f"seed {command['seed']}"
     if command["port"] is not None:

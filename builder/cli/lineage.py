@@ -242,8 +242,14 @@ def _asked(
     raise EnvbuildError(
         f"nothing is known of `{thing}`",
         "it is no data, stage, command, run, digest, image, bundle, or file",
-        hint or "`--project` names the project that it is of",
+        hint or _hint(thing),
     )
+
+
+def _hint(thing: str) -> str:
+    if "/" in thing and ":" in thing.rpartition("/")[2]:
+        return "Names in registries are known from an audit trail alone: name the digest that `push` printed"
+    return "`-C` names the project that it is of"
 
 
 def _on_disk(thing: str, paths: Sequence[Path]) -> Path | None:

@@ -47,7 +47,7 @@ def missing_or_changed(outputs: Mapping[str, Content], found: Mapping[str, Conte
         if here is None:
             yield f"output {path} is missing"
         elif (here.kind, here.sha256) != (made.kind, made.sha256):
-            yield f"output {path} was changed by hand"
+            yield f"output {path} is not what was made last"
 
 
 def _named(

@@ -61,7 +61,7 @@ def test_what_was_made_of_what_is_there_is_current(project: StagesProject) -> No
         ({"report.sh": "cat out/model.txt out/model.txt\n"}, {"report": ("code report.sh changed",)}),
         (
             {"out/model.txt": "edited\n"},
-            {"train": ("output out/model.txt was changed by hand",), "report": ("stage `train` is stale",)},
+            {"train": ("output out/model.txt is not what was made last",), "report": ("stage `train` is stale",)},
         ),
     ],
     ids=["input", "param", "other-params", "imports", "other-code", "script", "output"],

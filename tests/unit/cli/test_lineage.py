@@ -78,6 +78,7 @@ def test_what_is_unknown_is_told_with_what_is_near(envbuild: Call, project: Path
     assert (code, out) == (1, "")
     assert "nothing is known of `trian`" in err
     assert "Did you mean `train` or `train.py`?" in err
+    assert "the digest that `push` printed" in envbuild("lineage", "registry.example/team/a:1.0")[2]
     code, _, err = envbuild("lineage", "raw.csv", "--project", "missing")
     assert (code, "`missing` is not there" in err) == (1, True)
 

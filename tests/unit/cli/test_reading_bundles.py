@@ -10,6 +10,7 @@ import pytest
 from made_bundles import COMMAND, bundle_of, documents, write_file, write_folder
 from made_up_image import file, folder, layer, link
 
+from builder.cli.inspect import step_lines
 from builder.oci.digest import Digest
 from builder.oci.layout import Layout
 
@@ -138,3 +139,12 @@ def test_a_large_bundle_is_inspected_and_compared_without_reading_its_blobs(
     assert "it changed by code" in envbuild("diff", "large0", "large1")[1]
     assert opened
     assert max(opened) < 1 << 20
+
+
+def test_what_a_module_reads_is_called_as_the_output_that_it_is() -> None:
+    first = {"name": "ingest", "inputs": {}, "outputs": {"out/raw.csv": {"sha256": "1"}}}
+    second = {"name": "lag", "inputs": {"in/table.csv": {"sha256": "1"}}, "outputs": {"out/b": {"sha256": "2"}}}
+    assert list(step_lines([first, second])) == [
+        "made by   ingest: nothing -> out/raw.csv",
+        "made by   lag: out/raw.csv -> out/b",
+    ]
