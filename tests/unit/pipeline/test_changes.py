@@ -92,4 +92,7 @@ def test_a_long_value_is_cut() -> None:
 def test_outputs_are_missing_or_changed_by_hand() -> None:
     made = {"out/x": file_content("x"), "out/y": file_content("y"), "out/z": file_content("z")}
     found: dict[str, Content | None] = {"out/x": file_content("x"), "out/y": file_content("other"), "out/z": None}
-    assert list(missing_or_changed(made, found)) == ["output out/y is not what was made last", "output out/z is missing"]
+    assert list(missing_or_changed(made, found)) == [
+        "output out/y is not what was made last",
+        "output out/z is missing",
+    ]
