@@ -16,9 +16,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from builder.errors import EnvbuildError
 from builder.history.folder import PATCH_FILE
 from builder.history.layout import RUNS
 from builder.history.record import Commit
+from builder.oci.layout import open_regular
 
 if TYPE_CHECKING:
     from builder.records.scan.finding import Finding
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 PATCH_LIMIT = 10 << 20
 """Bytes of a patch that is kept."""
 _SECONDS = 30
+_HEAD = 1 << 16
+"""Bytes of a file that tell what it is."""
 _NOT_RECORDED = "what differs from the commit is not recorded"
 _SAFE = (
     "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "safe.bareRepository=explicit",
@@ -61,11 +65,12 @@ def read_repository(folder: Path, outputs: Iterable[str] = ()) -> State:
             return State(commit)
         commit = replace(commit, dirty=True)
         patch = _patch(git, status, paths)
+        top = git.text("rev-parse", "--show-toplevel")
     except GitError as error:
         return State(replace(commit, dirty=True), notes=(f"{_NOT_RECORDED}: {error}",))
     if patch is None:
         return State(commit, notes=(f"{_NOT_RECORDED}: it has more than {PATCH_LIMIT} bytes",))
-    found = sorted({finding.message for finding in _secrets(patch, status)})
+    found = sorted({finding.message for finding in _secrets(top, patch, status)})
     if found:
         return State(commit, notes=(f"{_NOT_RECORDED}: it may hold secrets ({', '.join(found[:3])})",))
     return State(replace(commit, patch=PATCH_FILE), patch)
@@ -169,13 +174,20 @@ def _size(path: bytes) -> int:
     return 0
 
 
-def _secrets(patch: bytes, status: bytes) -> Iterator[Finding]:
+def _head(path: str) -> bytes:
+    """How a file begins; something, where it is none that can be read."""
+    with suppress(OSError, EnvbuildError), open_regular(Path(path)) as file:
+        return file.read(_HEAD)
+    return b"x"
+
+
+def _secrets(top: str, patch: bytes, status: bytes) -> Iterator[Finding]:
     from builder.records.scan.file_names import found_by_name
     from builder.records.scan.finding import STOPS
     from builder.records.scan.secrets import find_secrets
 
     names = [os.fsdecode(entry[3:]) for entry in status.split(b"\0") if entry]
-    found = [one for name in names for one in found_by_name(name, b"x")]
+    found = [one for name in names for one in found_by_name(name, _head(os.path.join(top, name)))]
     found += find_secrets(io.BytesIO(patch), "patch", is_text=True)
     yield from (one for one in found if one.level in STOPS)
 

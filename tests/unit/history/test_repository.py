@@ -78,6 +78,13 @@ def test_a_patch_with_a_secret_is_withheld(project: Path) -> None:
     assert "9fK2" not in state.notes[0]
 
 
+def test_a_patch_with_the_settings_of_a_machine_is_withheld(project: Path) -> None:
+    (project / ".env").write_bytes(b"SESSION=q8w7e6r5t4y3u2\n")
+    state = read_repository(project)
+    assert state.patch is None
+    assert "settings of one machine" in state.notes[0]
+
+
 def test_a_patch_that_is_too_large_is_withheld(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(repository, "PATCH_LIMIT", 1000)
     (project / "a.py").write_bytes(b"some words\n" * 200)
