@@ -143,6 +143,9 @@ class _Found:
 
         heads = {"backward": "made from", "forward": "what came of it"}
         for direction, ways in self.ways.items():
+            if not ways:
+                yield f"{heads[direction]}: nothing that is known"
+                continue
             yield f"{heads[direction]}:"
             graph = graph_of(self.lineage, ways, self.asked.roots, "")
             yield from (f"  {line}" for line in graph_tree(graph, self.asked.roots, backward=direction == "backward"))

@@ -12,6 +12,7 @@ from builder.history.layout import RUN_ID, RUNS
 from builder.history.search.expression import Comparison
 
 LATEST = "latest"
+_HERE = "`envbuild runs list` lists those that are here; another machine's are, if its folders in `runs` are"
 _PART = re.compile(r"[0-9]{4,8}(?:T[0-9]{0,6}(?:Z(?:-[a-z0-9._-]*)?)?)?")
 _DIGITS = re.compile(r"[0-9a-f]{4,6}")
 
@@ -29,7 +30,7 @@ def find_id(index: RunIndex, text: str) -> str:
         found = [entry.id for entry in index.entries(where, 1)]
         if not found:
             of = f" of `{command[:100]}`" if command else ""
-            raise EnvbuildError(f"there is no run{of} yet", hint="`envbuild runs list` lists those that there are")
+            raise EnvbuildError(f"there is no run{of} yet", hint=_HERE)
         return found[0]
     found = _found(index, text)
     if len(found) == 1:
