@@ -20,8 +20,8 @@ def runs(setting: Setting) -> Iterator[Line]:
         draft = folder.with_name("many-runs-draft")
         write_runs(draft, _RUNS)
         draft.rename(folder)
-    listed = partial(setting.space.envbuild, "runs", "list", str(folder))
-    searched = partial(setting.space.envbuild, "runs", "search", _EXPRESSION, str(folder))
+    listed = partial(setting.space.envbuild, "runs", "list", "--project", str(folder))
+    searched = partial(setting.space.envbuild, "runs", "search", _EXPRESSION, "--project", str(folder))
     first = [listed()]
     what = f"the first `runs list` of {_RUNS:,} runs, which makes the index where there is none"
     yield Line(what, seconds(first))
