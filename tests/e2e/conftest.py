@@ -17,10 +17,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import IO, NamedTuple, NoReturn
 
 import pytest
 
+from builder.cli import invoke
 from builder.cli.machine import host_platform
 from builder.fetch import Fetcher, Mirrors
 from builder.lock.folder import read_lock
@@ -281,10 +282,35 @@ class Envbuild:
         return subprocess.Popen(line, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **self.options)
 
 
+class Said(NamedTuple):
+    """What a command printed."""
+
+    stdout: str
+    stderr: str
+
+
+Here = Callable[..., Said]
+
+
 @pytest.fixture(scope="session")
 def envbuild(store: Path) -> Envbuild:
     """The command with the store that downloads go to once."""
     return Envbuild(store)
+
+
+@pytest.fixture
+def here(store: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Here:
+    """Runs a command line in this process, without Docker Engine, which must exit with `code`."""
+    monkeypatch.setenv("ENVBUILD_CACHE", str(store))
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
+
+    def run(*words: str | Path, code: int = 0) -> Said:
+        ended = int(invoke([str(word) for word in words]))
+        captured = capfd.readouterr()
+        assert ended == code, f"{words} exited {ended}\n{captured.out}\n{captured.err}"
+        return Said(captured.out, captured.err)
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,8 @@ import json
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from builder.cli.machine import host_platform
 
 SPEC = """\
@@ -39,7 +41,8 @@ def git(folder: Path, *words: str) -> None:
     subprocess.run(line, cwd=folder, check=True, capture_output=True)
 
 
-def test_a_run_of_a_sweep_is_packed_refused_once_it_is_stale_and_made_again(envbuild, workplace):
+@pytest.mark.filterwarnings("ignore:.*<socket.socket:pytest.PytestUnraisableExceptionWarning")
+def test_a_run_of_a_sweep_is_packed_refused_once_it_is_stale_and_made_again(here, workplace):
     project = workplace / "tiny"
     project.mkdir()
     (project / "envbuild.yaml").write_text(SPEC.format(platform=host_platform()))
@@ -48,47 +51,45 @@ def test_a_run_of_a_sweep_is_packed_refused_once_it_is_stale_and_made_again(envb
     (project / "params.yaml").write_text("rate: 1.0\n")
     (project / "numbers.txt").write_text("1\n2\n")
     (project / ".gitignore").write_text("runs/\nout/\nnumbers.txt\n")
-    envbuild("lock", project)
+    here("lock", project)
     git(project, "init", "-q")
     git(project, "add", "-A")
     git(project, "commit", "-qm", "one")
     (project / "params.yaml").write_text("rate: 1.5\n")  # differs from the commit
 
     line = ("run", "--engine", "embedded", project, "train", "--json", "--jobs", "2")
-    swept = json.loads(envbuild(*line, "--sweep", "rate=2,9", "seed=1", code=3).stdout)
+    swept = json.loads(here(*line, "--sweep", "rate=2,9", "seed=1", code=3).stdout)
     assert [(one["outcome"], one["metrics"]["loss"]) for one in swept["points"]] == [("ok", 7.0), ("failed", 28.0)]
     assert swept["best"]["params"] == {"rate": "2"}
     run = swept["best"]["run"]
-    resumed = json.loads(envbuild(*line[:3], project, "--resume", swept["id"], "--json", code=3).stdout)
+    resumed = json.loads(here(*line[:3], project, "--resume", swept["id"], "--json", code=3).stdout)
     assert resumed["id"] == swept["id"]
     again = [(one["outcome"], one["reused"], one["run"] == run) for one in resumed["points"]]
     assert again == [("ok", True, True), ("failed", False, False)]
-    more = json.loads(envbuild(*line, "--sweep", "rate=2", "seed=1..2").stdout)
+    more = json.loads(here(*line, "--sweep", "rate=2", "seed=1..2").stdout)
     assert [(one["run"] == run, one["reused"]) for one in more["points"]] == [(True, True), (False, False)]
     assert more["groups"][0]["metrics"]["loss"]["mean"] == 6.5
     assert not (project / "out").exists()
 
     (project / "serve.py").write_text("1\n")  # which the run does not depend on
-    envbuild("bundle", project, "--run", run, "-o", workplace / "tiny.tar")
-    told = json.loads(envbuild("cat", workplace / "tiny.tar", "/bundle/run.json").stdout)
+    here("bundle", project, "--run", run, "-o", workplace / "tiny.tar")
+    told = json.loads(here("cat", workplace / "tiny.tar", "/bundle/run.json").stdout)
     assert (told["params"], told["seed"], told["commit"]["dirty"]) == ({"rate": 2.0}, 1, True)
-    assert "| metric | `loss` | 7.0 |" in envbuild("cat", workplace / "tiny.tar", "/bundle/README.md").stdout
+    assert "| metric | `loss` | 7.0 |" in here("cat", workplace / "tiny.tar", "/bundle/README.md").stdout
 
-    report = json.loads(
-        envbuild("runs", "reproduce", run, "--project", project, "--engine", "embedded", "--json").stdout
-    )
+    report = json.loads(here("runs", "reproduce", run, "--project", project, "--engine", "embedded", "--json").stdout)
     outcomes = {check["name"]: check["outcome"] for check in report["checks"] if check["required"]}
     assert set(outcomes.values()) == {"same"}
     assert {"code", "lock", "data numbers", "metric loss", "output model"} <= outcomes.keys()
 
     (project / "train.py").write_text(TRAIN + "#\n")
-    refused = envbuild("bundle", project, "--run", run, "-o", workplace / "other.tar", code=1)
+    refused = here("bundle", project, "--run", run, "-o", workplace / "other.tar", code=1)
     assert "`train.py` has changed" in refused.stderr
     assert "--allow-stale" in refused.stderr
     assert not (workplace / "other.tar").exists()
-    envbuild("bundle", project, "--run", run, "-o", workplace / "other.tar", "--allow-stale")
-    assert json.loads(envbuild("cat", workplace / "other.tar", "/bundle/run.json").stdout)["stale"] == [
+    here("bundle", project, "--run", run, "-o", workplace / "other.tar", "--allow-stale")
+    assert json.loads(here("cat", workplace / "other.tar", "/bundle/run.json").stdout)["stale"] == [
         "`train.py` has changed"
     ]
     (project / "numbers.txt").unlink()
-    envbuild("runs", "reproduce", run, "--project", project, "--engine", "embedded", code=6)
+    here("runs", "reproduce", run, "--project", project, "--engine", "embedded", code=6)

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from docker_registry import login_at, serving
 
-from builder.cli import invoke
 from builder.cli.machine import host_platform
 
 SPEC = """\
@@ -53,7 +52,7 @@ json.dump({"loss": len(found) * rate}, open("out/metrics.json", "w"))
     "numbers.txt": "1\n2\n",
     ".gitignore": "runs/\nout/\nmade/\nraw.txt\nnumbers.txt\n",
 }
-Call = Callable[..., tuple[str, str]]
+Here = Callable[..., tuple[str, str]]
 
 
 def git(folder: Path, *words: str) -> None:
@@ -62,22 +61,7 @@ def git(folder: Path, *words: str) -> None:
 
 
 @pytest.fixture
-def call(store: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Call:
-    """Runs a command line in this process, in the project: what it prints, and what it says."""
-    monkeypatch.setenv("ENVBUILD_CACHE", str(store))
-    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
-
-    def run(*words: str | Path, code: int = 0) -> tuple[str, str]:
-        ended = int(invoke([str(word) for word in words]))
-        captured = capfd.readouterr()
-        assert ended == code, f"{words} exited {ended}\n{captured.out}\n{captured.err}"
-        return captured.out, captured.err
-
-    return run
-
-
-@pytest.fixture
-def project(workplace: Path, monkeypatch: pytest.MonkeyPatch, call: Call) -> Path:
+def project(workplace: Path, monkeypatch: pytest.MonkeyPatch, here: Here) -> Path:
     """A project that is locked; the current folder."""
     folder = workplace / "tiny"
     folder.mkdir()
@@ -86,13 +70,13 @@ def project(workplace: Path, monkeypatch: pytest.MonkeyPatch, call: Call) -> Pat
         (folder / name).write_text(text)
     (folder / "raw.txt").write_text(str(uuid.uuid4()))  # what nobody has run yet
     monkeypatch.chdir(folder)
-    call("lock", ".")
+    here("lock", ".")
     return folder
 
 
-def again(call: Call, run: str, *words: str | Path, code: int) -> dict[str, str]:
+def again(here: Here, run: str, *words: str | Path, code: int) -> dict[str, str]:
     """What came of a run that is made again, by what was compared."""
-    out, _ = call("runs", "reproduce", run, "--engine", "embedded", "--json", *words, code=code)
+    out, _ = here("runs", "reproduce", run, "--engine", "embedded", "--json", *words, code=code)
     told = json.loads(out)
     assert told["exit_code"] == code
     return {one["name"]: one["outcome"] for one in told["checks"] if one["required"]}
@@ -104,77 +88,77 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.filterwarnings("ignore:.*<socket.socket:pytest.PytestUnraisableExceptionWarning")
 def test_a_stage_is_made_again_alone_packed_by_its_run_and_refused_once_it_is_stale(
-    project, call, tmp_path, monkeypatch
+    project, here, tmp_path, monkeypatch
 ):
     raw = (project / "raw.txt").read_text()
     git(project, "init", "-q")
     git(project, "add", "-A")
     git(project, "commit", "-qm", "one")
-    call("repro", "--engine", "embedded", "--keep-going", code=1)
+    here("repro", "--engine", "embedded", "--keep-going", code=1)
 
     # What the stage before it read is gone, and so is what it wrote: neither is made again.
     shutil.rmtree(project / "made")
     (project / "raw.txt").unlink()
     before = tree(project)
-    found = again(call, "latest:fit", "--keep", tmp_path / "kept", code=0)
+    found = again(here, "latest:fit", "--keep", tmp_path / "kept", code=0)
     assert set(found.values()) == {"same"}
     assert {"key", "code", "lock", "seed", "data made/clean.txt", "metric loss", "output out/model"} <= found.keys()
     assert (tmp_path / "kept/out/model/weights").read_text() == f"{raw}!1\n2\n3"
     assert tree(project) == before
     (project / "raw.txt").write_text(raw)
 
-    assert again(call, "latest:roll", code=3)["metric points"] == "different"
+    assert again(here, "latest:roll", code=3)["metric points"] == "different"
     (tmp_path / "other").write_text("other")
     for name in ("numbers", "made/clean.txt"):
-        _, said = call("runs", "reproduce", "latest:fit", "--data", f"{name}={tmp_path / 'other'}", code=5)
+        _, said = here("runs", "reproduce", "latest:fit", "--data", f"{name}={tmp_path / 'other'}", code=5)
         assert f"is not the `{name}` that the run read" in said
-    _, said = call("runs", "reproduce", "latest:fall", code=1)
+    _, said = here("runs", "reproduce", "latest:fall", code=1)
     assert "did not end well" in said
 
     (tmp_path / "registry").mkdir()
     with serving(tmp_path / "registry") as registry:
         (tmp_path / "registry/config.json").write_text(login_at(registry.host))
         monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "registry"))
-        pushed, _ = call("push", ".", f"oci://{registry.host}/tiny:1", "--run", "latest:fit")
+        pushed, _ = here("push", ".", f"oci://{registry.host}/tiny:1", "--run", "latest:fit")
     assert "sha256:" in pushed
-    call("bundle", ".", "--run", "latest:fit", "-o", tmp_path / "tiny.tar")
-    told = json.loads(call("cat", tmp_path / "tiny.tar", "/bundle/run.json")[0])
+    here("bundle", ".", "--run", "latest:fit", "-o", tmp_path / "tiny.tar")
+    told = json.loads(here("cat", tmp_path / "tiny.tar", "/bundle/run.json")[0])
     assert (told["kind"], told["command"], told["params"]) == ("stage", "fit", {"rate": 1.5})
 
     (project / "fit.py").write_text(FILES["fit.py"] + "#\n")
     for words in (("bundle", ".", "-o", tmp_path / "other.tar"), ("push", ".", "oci://127.0.0.1:1/tiny:2")):
-        _, said = call(*words, "--run", "latest:fit", code=1)
+        _, said = here(*words, "--run", "latest:fit", code=1)
         assert "stage `fit`: code fit.py changed" in said
     assert not (tmp_path / "other.tar").exists()
 
     (project / "raw.txt").write_text("other")  # what no stage made is kept nowhere
-    out, _ = call("runs", "reproduce", "latest:clean", code=6)
+    out, _ = here("runs", "reproduce", "latest:clean", code=6)
     assert "what it read cannot be had: `raw.txt` (sha256:" in out
 
 
 @pytest.mark.filterwarnings("ignore:.*<socket.socket:pytest.PytestUnraisableExceptionWarning")
 def test_a_run_outside_of_git_is_made_again_where_its_code_is_still_there_and_restored_elsewhere(
-    project, call, tmp_path, monkeypatch
+    project, here, tmp_path, monkeypatch
 ):
     shared = ("repro", "fit", "--engine", "embedded", "--cache", tmp_path / "shared")
-    call(*shared)
+    here(*shared)
     elsewhere = project.with_name("elsewhere")
     shutil.copytree(project, elsewhere, ignore=shutil.ignore_patterns("runs", "out", "made", "stages.lock.json"))
     with monkeypatch.context() as other:
         other.chdir(elsewhere)
         other.setenv("ENVBUILD_CACHE", str(tmp_path / "store"))
-        _, said = call(*shared)
+        _, said = here(*shared)
     assert "2 stages: 2 restored" in said
     assert not list(elsewhere.glob("runs/*/run.json"))
     for path in ("made/clean.txt", "out/model/weights", "out/metrics.json"):
         assert (elsewhere / path).read_bytes() == (project / path).read_bytes()
 
-    call("run", "--engine", "embedded", ".", "idle")
-    assert set(again(call, "latest:fit", code=0).values()) == {"same"}
-    assert again(call, "latest:idle", code=0)["code"] == "same"
+    here("run", "--engine", "embedded", ".", "idle")
+    assert set(again(here, "latest:fit", code=0).values()) == {"same"}
+    assert again(here, "latest:idle", code=0)["code"] == "same"
     for name in ("fit.py", "idle.py"):
         (project / name).write_text("#")
     for run in ("fit", "idle"):
-        out, _ = call("runs", "reproduce", f"latest:{run}", code=6)
+        out, _ = here("runs", "reproduce", f"latest:{run}", code=6)
         assert "its code cannot be had" in out
         assert f"`{run}.py` has changed" in out
