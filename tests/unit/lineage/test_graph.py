@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import networkx as nx
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builder.lineage.graph import Lineage
@@ -42,6 +42,7 @@ def every_way(done: list[Activity]) -> nx.DiGraph[str]:
     return graph
 
 
+@settings(max_examples=40, deadline=None)
 @given(activities(), one_digest)
 def test_a_walk_finds_what_can_be_reached_and_nothing_else(done: list[Activity], sha256: str) -> None:
     lineage, graph, start = Lineage.of(done), every_way(done), f"sha256:{sha256}"
@@ -53,6 +54,7 @@ def test_a_walk_finds_what_can_be_reached_and_nothing_else(done: list[Activity],
         assert lineage.forward([start], depth).nodes == set(near)
 
 
+@settings(max_examples=40, deadline=None)
 @given(activities(), one_digest)
 def test_what_is_shown_leads_to_every_activity_that_was_reached(done: list[Activity], sha256: str) -> None:
     lineage, start = Lineage.of(done), f"sha256:{sha256}"

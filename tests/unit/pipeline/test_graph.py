@@ -24,7 +24,7 @@ def _acyclic(draw: st.DrawFn) -> list[Node]:
     return nodes
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(_acyclic(), st.randoms(use_true_random=False))
 def test_the_order_is_that_of_paths_and_names_however_stages_are_declared(
     nodes: list[Node], shuffler: random.Random
@@ -39,7 +39,7 @@ def test_the_order_is_that_of_paths_and_names_however_stages_are_declared(
     assert all(place[other] < place[name] for name, needed in needs.items() for other in needed)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(_acyclic())
 def test_of_stages_that_do_not_wait_for_each_other_the_first_by_name_comes_first(nodes: list[Node]) -> None:
     needs = find_needs(nodes)
