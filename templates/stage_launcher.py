@@ -44,14 +44,25 @@ def main(path: str) -> int:
     code = execute(program, words, environment, waited)
     result = {
         "exit_code": 128 - code if code < 0 else code,
-        "signal": signal.Signals(-code).name if code < 0 else None,
+        "signal": signal_name(-code) if code < 0 else None,
         "duration": round(time.monotonic() - started, 3),
         **peak_memory(order["own_group"]),
     }
-    with open(f"{order['result']}.part", "w", encoding="utf-8") as file:
-        json.dump(result, file)
-    os.replace(f"{order['result']}.part", order["result"])
+    try:
+        with open(f"{order['result']}.part", "w", encoding="utf-8") as file:
+            json.dump(result, file)
+        os.replace(f"{order['result']}.part", order["result"])
+    except OSError as error:  # a full disk, above all
+        say(f"error: how the stage `{order['name']}` ended cannot be told: {error.strerror or error}")
     return int(result["exit_code"])
+
+
+def signal_name(number: int) -> str:
+    """What a signal is called; most of real time (signal(7)) have no name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"SIG{number}"
 
 
 def say(text: str) -> None:

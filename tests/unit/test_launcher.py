@@ -763,3 +763,19 @@ def test_the_peak_of_memory_is_of_a_group_only_where_that_is_the_containers_own(
     told = peak_memory(*([True] if name == "stage_launcher" else []))
     assert told["peak_memory_of"] == of
     assert (told["peak_memory"] == 123456) == (of == "container")
+
+
+def test_a_stage_ends_as_it_did_where_that_cannot_be_told_and_by_a_signal_without_a_name(tmp_path):
+    program = f"import os; os.kill(os.getpid(), {signal.SIGRTMIN + 1})"
+    order = {
+        "name": "train", "arguments": [sys.executable, "-c", program], "environment": {}, "own_group": False,
+        "result": str(tmp_path / "result.json"),
+    }  # fmt: skip
+    (tmp_path / "order.json").write_text(json.dumps(order))
+    line = [sys.executable, "-I", str(LAUNCHER.with_name("stage_launcher.py")), str(tmp_path / "order.json")]
+    assert subprocess.run(line, check=False).returncode == 128 + signal.SIGRTMIN + 1
+    assert json.loads((tmp_path / "result.json").read_text())["signal"] == f"SIG{signal.SIGRTMIN + 1}"
+    (tmp_path / "result.json.part").mkdir()
+    done = subprocess.run(line, check=False, capture_output=True, text=True)
+    assert done.returncode == 128 + signal.SIGRTMIN + 1
+    assert done.stderr == "error: how the stage `train` ended cannot be told: Is a directory\n"
