@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from builder.errors import EnvbuildError
-from builder.history.folder import read_run
-from builder.history.record import RunRecord
 from builder.history.search.facts import Fact, facts_of
-from builder.history.tags import read_tags
+
+if TYPE_CHECKING:
+    from builder.history.record import RunRecord
 
 _NOT_TOLD = frozenset(("format", "host", "log", "notes", "steps"))
 
@@ -70,6 +70,9 @@ class Read:
 
 def read_entry(folder: Path) -> Read:
     """What is in a run's folder; what cannot be read is a problem, and no error."""
+    from builder.history.folder import read_run
+    from builder.history.tags import read_tags
+
     try:
         kept = read_run(folder)
     except EnvbuildError as error:

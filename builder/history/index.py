@@ -19,8 +19,7 @@ from typing import Any, TypeVar
 
 from builder.errors import EnvbuildError
 from builder.history.entry import Entry, Read, read_entry
-from builder.history.folder import TAGS_FILE
-from builder.history.layout import RECORD_FILE, RUN_ID, RUNS
+from builder.history.layout import RECORD_FILE, RUN_ID, RUNS, TAGS_FILE
 from builder.history.search import Expression, names_of, predicate
 from builder.history.search.facts import Fact
 from builder.progress import Progress, Silent

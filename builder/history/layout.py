@@ -7,6 +7,7 @@ import re
 RUNS = "runs"
 """Below the folder of a project."""
 RECORD_FILE = "run.json"
+TAGS_FILE = "tags.json"
 RECORD_LIMIT = 8 << 20
 """Bytes of a record at most."""
 

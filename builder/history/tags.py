@@ -10,8 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from builder.errors import EnvbuildError
-from builder.history.folder import TAGS_FILE
-from builder.history.layout import RECORD_FILE, RUN_ID
+from builder.history.layout import RECORD_FILE, RUN_ID, TAGS_FILE
 from builder.oci.canonical import parse_json, readable_json
 from builder.oci.layout import write_atomically
 

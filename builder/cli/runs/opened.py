@@ -50,15 +50,16 @@ def opened_runs(path: Path, output: Output) -> Iterator[OpenedRuns]:
 
     Raises: EnvbuildError, if there is nothing.
     """
-    from builder.history.folder import is_runs
     from builder.history.index import open_index
     from builder.history.layout import RUNS
 
     if not path.exists():
         raise EnvbuildError(f"`{path}` is not there", hint="Name the folder of a project")
     root = path if path.is_dir() else path.parent
-    if root.name == RUNS and is_runs(root):
-        root = root.absolute().parent
+    if root.name == RUNS:
+        from builder.history.folder import is_runs
+
+        root = root.absolute().parent if is_runs(root) else root
     with open_index(root, _index_file(root), output.progress()) as index:
         yield OpenedRuns(root, index)
 

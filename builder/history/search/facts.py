@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from builder.history.record import RunRecord
+if TYPE_CHECKING:
+    from builder.history.record import RunRecord
 
 Fact = str | int | float | bool | list[str | int | float | bool]
 """A list is what has several values, such as tags."""
