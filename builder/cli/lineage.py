@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from builder.cli.lineage_thing import Search, bundle_of
 from builder.cli.options import json_option
 from builder.cli.output import Output, count, print_json, printable
 from builder.errors import EnvbuildError
@@ -17,9 +18,9 @@ from builder.errors import EnvbuildError
 if TYPE_CHECKING:
     from builder.lineage.gathered import Place
     from builder.lineage.graph import Lineage
-    from builder.lineage.naming import Asked, Names
+    from builder.lineage.naming import Asked
     from builder.lineage.shown import Way
-    from builder.lineage.things import Activity, Reading
+    from builder.lineage.things import Reading
     from builder.oci.store import Store
 
 _MOST_READINGS = 20
@@ -186,9 +187,9 @@ def _found(
     store = open_store()
     places = [_place(path, store) for path in paths]
     projects = [read_project(place, store) for place in places]
-    bundle = _bundle(thing, paths)
+    bundle = bundle_of(thing, paths)
     lineage, names = lineage_of(projects, [*bundle, *kept_images(store)])
-    asked = _asked(thing, lineage, names, paths, store, output, bundle)
+    asked = Search(lineage, names, paths, store, output).asked(thing, bundle)
     found: dict[str, list[Way]] = {}
     if backward or not forward:
         found["backward"] = ways(lineage.backward(asked.starts, depth).links, asked.starts)
@@ -216,88 +217,3 @@ def _place(path: Path, store: Store) -> Place:
     if (root / PROJECT_FILE).is_file():
         name = load_project(root / PROJECT_FILE).name
     return Place(root, name, index_file(store.root, root), trail_of(root))
-
-
-def _asked(
-    thing: str,
-    lineage: Lineage,
-    names: Names,
-    paths: Sequence[Path],
-    store: Store,
-    output: Output,
-    bundle: Sequence[Activity],
-) -> Asked:
-    """What is asked for. Raises: EnvbuildError, if nothing is known of it, or several things are meant."""
-    from builder.lineage.naming import Asked, find, nearest
-
-    if bundle:
-        top = bundle[0].id
-        return Asked(thing, (top,), {top: top})
-    on_disk = _on_disk(thing, paths)
-    named = "/" not in thing.rstrip("/") or on_disk is None
-    asked = find(thing, lineage, names) if named else None
-    if asked is not None and not (on_disk is not None and asked.recorded):
-        return asked
-    if on_disk is not None:
-        return _of_file(thing, on_disk, lineage, names, store, output)
-    near = nearest(thing, lineage, names)
-    hint = f"Did you mean {' or '.join(f'`{one}`' for one in near)}?" if near else None
-    raise EnvbuildError(
-        f"nothing is known of `{thing}`",
-        "it is no data, stage, command, run, digest, image, bundle, or file",
-        hint or _hint(thing),
-    )
-
-
-def _hint(thing: str) -> str:
-    if "/" in thing and ":" in thing.rpartition("/")[2]:
-        return "Names in registries are known from an audit trail alone: name the digest that `push` printed"
-    return "`-C` names the project that it is of"
-
-
-def _on_disk(thing: str, paths: Sequence[Path]) -> Path | None:
-    """The file or folder that is meant: from here, or from a project."""
-    return next((path for path in (Path(thing), *(each / thing for each in paths)) if path.exists()), None)
-
-
-def _of_file(thing: str, path: Path, lineage: Lineage, names: Names, store: Store, output: Output) -> Asked:
-    """What is known of the bytes at a path. Raises: EnvbuildError, if nothing is."""
-    import time
-
-    from builder.lineage.naming import find, of_digests
-    from builder.lock.data.entry import manifest_digest
-    from builder.lock.data.hashing import Found, Hasher, walk
-    from builder.oci.sourced import identity_of
-    from builder.progress import Silent
-
-    hasher = Hasher(store, time.time_ns, output.progress() or Silent())
-    is_folder = path.is_dir()
-    files = walk(path) if is_folder else (Found("", identity_of(path.stat())),)
-    locked, _ = hasher.hash(path, files, f"hashing {thing}")
-    top = manifest_digest(locked).hex if is_folder else locked[0].digest.hex
-    inner = [file.digest.hex for file in locked] if is_folder else []
-    known = {*lineage.digests(), *names.data.values()}
-    if known.isdisjoint((top, *inner)):
-        other = find(thing, lineage, names)
-        why = ["no run, lock or image has a file of these bytes", f"its digest is sha256:{top}"]
-        if other is not None:
-            why.append(f"other versions of it are known: {', '.join(one[:19] for one in other.roots[:3])}")
-        raise EnvbuildError(f"nothing is known of `{thing}`", why, "Name a digest to ask for an earlier version")
-    return of_digests(thing, [top], lineage, members=inner)
-
-
-def _bundle(thing: str, paths: Sequence[Path]) -> list[Activity]:
-    """What a bundle's file or folder tells of itself, the bundle first; nothing of what is none."""
-    path = _on_disk(thing, paths)
-    if path is None or not _is_layout(path):
-        return []
-    from builder.bundle.reading.lineage import activities_in
-    from builder.bundle.reading.reader import open_bundle
-
-    return activities_in(open_bundle(path))
-
-
-def _is_layout(path: Path) -> bool:
-    if path.is_dir():
-        return (path / "index.json").is_file() and (path / "oci-layout").is_file()
-    return path.suffix == ".tar" and path.is_file()
