@@ -45,7 +45,10 @@ def run_recorded(wish: Wish, image: LocalImage, what: Recording, running: Runnin
     """Run a command, and leave a run in the project's `runs`, or beside the folder of outputs; its exit code.
 
     Where the run cannot be recorded that is told, and the command is run, and its exit code counts, all the same.
+
+    Raises: CheckFailedError, if what it is given seems to be a secret.
     """
+    from builder.history.confidential import check_no_secret
     from builder.history.folder import OpenRun
     from builder.history.layout import RUNS
     from builder.run.recorded import Recorder, first_record
@@ -54,6 +57,7 @@ def run_recorded(wish: Wish, image: LocalImage, what: Recording, running: Runnin
     root = what.folder or out.parent
     known, files = _known(wish, image, what, running.engine)
     record = first_record(wish, known, datetime.now(UTC))
+    check_no_secret(record)
     try:
         run = OpenRun.begin(root, record, files)
     except EnvbuildError as error:

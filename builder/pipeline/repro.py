@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from builder.errors import EnvbuildError
+from builder.history.confidential import check_no_secret
 from builder.history.content import Content
 from builder.history.folder import LOG_FILE, PATCH_FILE, STEPS_FILE, OpenRun
 from builder.history.kept import Result
@@ -210,6 +211,7 @@ class Repro:
         digest = str(environment.image.descriptor.digest)
         begun = Begun(running.stage, key_of(running.parts), inputs, environment.lock, digest)
         record = begin_record(begun, self._circumstances, self._bench.now(), secrets.token_hex(3))
+        check_no_secret(record)
         patch = self._circumstances.patch
         running.run = OpenRun.begin(self._folder, record, {PATCH_FILE: patch} if patch else {})
         running.log = LogFile(running.run.log)
