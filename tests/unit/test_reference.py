@@ -1,14 +1,13 @@
 """The generated reference and the README say what the program says."""
 
 import importlib.util
-import io
+import os
 import re
-from contextlib import redirect_stdout
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-
-from builder.cli import invoke
 
 ROOT = Path(__file__).parents[2]
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
@@ -17,11 +16,9 @@ NAMED = re.compile(r"`((?:builder|tests|docs|templates|benchmarks)/[\w./-]*)`")
 
 
 def printed(*arguments: str) -> str:
-    text = io.StringIO()
-    with redirect_stdout(text), pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COLUMNS", "100")
-        assert invoke(arguments) == 0
-    return text.getvalue()
+    environment = {**os.environ, "COLUMNS": "100", "LC_ALL": "C.UTF-8", "PYTHONPATH": str(ROOT)}
+    line = [sys.executable, "-m", "builder", *arguments]
+    return subprocess.run(line, check=True, capture_output=True, text=True, env=environment).stdout
 
 
 @pytest.fixture(scope="module")

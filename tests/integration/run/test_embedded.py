@@ -319,6 +319,7 @@ def test_memory_is_limited_or_refused(caller):
         assert (result.code, result.output) == (137, "")
 
 
+@pytest.mark.slow
 def test_a_terminal_is_given_and_joined(caller):
     code = "import os, sys; print(os.ttyname(0), sys.stdout.isatty(), os.get_terminal_size().columns); input()"
     process, controlling = pty.fork()
