@@ -159,6 +159,7 @@ def debian_packages(projects) -> tuple[DebianPackage, ...]:
     return read_lock(projects / "environments/plain/lock").document.platforms[AMD64].debian
 
 
+@pytest.mark.slow
 @both
 def test_plain_docker_builds_a_project_that_works(builder, rendered, run, docker) -> None:
     identity = builder(rendered)

@@ -300,6 +300,7 @@ def test_docker_exports_the_same_files(docker, image, expected):
     assert differences(without_engines_own(expected), without_engines_own(tree)) == {}
 
 
+@pytest.mark.slow
 def test_podman_loads_and_trains(bundle, data, folder, program, reset_podman, tmp_path):
     podman = program("podman")
     places = ["--root", folder / "podman", "--runroot", folder / "podman-run", "--tmpdir", folder / "podman-tmp"]

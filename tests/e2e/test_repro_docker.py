@@ -37,6 +37,7 @@ open("waited.txt", "w").write(open("begun.txt").read() + f", then {six.PY3}")
 """
 
 
+@pytest.mark.slow
 def test_stages_run_in_their_images_and_what_a_killed_scheduler_leaves_is_removed(
     with_docker, docker, workplace, read_until
 ):

@@ -179,6 +179,7 @@ def test_network_shared_memory_and_root_are_as_they_were_asked_for(runner):
     assert report["writable"] == ["/tmp", "/out"]
 
 
+@pytest.mark.slow
 @few
 def test_another_file_for_data_is_verified_too(runner):
     other, same = runner.project / "other.csv", runner.project / "same.csv"
