@@ -6,6 +6,8 @@ import json
 import signal
 import uuid
 
+import pytest
+
 from builder.cli.machine import host_platform
 
 HERE = 'python: "3.11"\nplatforms: [{platform}]\n'
