@@ -23,7 +23,6 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -179,19 +178,18 @@ def bench(arguments: list[str]) -> None:
 def docs(_: list[str]) -> None:
     """Write the generated reference anew."""
     install("")
-    for name, text in reference().items():
+    for name, text in reference(program("envbuild")).items():
         Path(name).write_text(text, "utf-8")
 
 
-def answer(*arguments: str) -> str:
-    """What a command line of envbuild prints."""
-    environment = {**os.environ, "COLUMNS": "100", "LC_ALL": "C.UTF-8"}
-    line = [program("envbuild"), *arguments]
-    return subprocess.run(line, check=True, capture_output=True, text=True, env=environment).stdout
+def reference(*envbuild: str) -> dict[str, str]:
+    """The generated files of the reference, by path, as the program that the line `envbuild` starts prints them."""
 
+    def output(*arguments: str) -> str:
+        environment = {**os.environ, "COLUMNS": "100", "LC_ALL": "C.UTF-8"}
+        line = [*envbuild, *arguments]
+        return subprocess.run(line, check=True, capture_output=True, text=True, env=environment, cwd=ROOT).stdout
 
-def reference(output: Callable[..., str] = answer) -> dict[str, str]:
-    """The generated files of the reference, by path, as envbuild prints them."""
     documents = ("envbuild", "environment", "module", "policy")
     files = {f"docs/reference/{document}.schema.json": output("schema", document) for document in documents}
     files["docs/reference/spec.md"] = SPEC_PAGE + output("schema", "envbuild", "--markdown")

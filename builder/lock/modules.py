@@ -14,8 +14,8 @@ from typing import Any, get_args
 
 from builder.errors import EnvbuildError, shortened
 from builder.lock.integrity import CHECK, TamperedLockError, check_merged, sealed
+from builder.lock.lock_file import check_version, read_lock_file, write_lock_file
 from builder.oci.canonical import parse_json, readable_json
-from builder.oci.layout import write_atomically
 from builder.spec.module import ParameterType
 
 MODULES_LOCK_FILE = "modules.lock.json"
@@ -76,7 +76,7 @@ class ModulesLock:
         """
         check_merged(data, MODULES_LOCK_FILE, what)
         document = parse_json(data, what)
-        _check_version(document, what)
+        check_version(document, MODULES_LOCK_VERSION, what, _AGAIN)
         try:
             raw = document["modules"]
             modules = {str(uses): PinnedModule.from_dict(entry) for uses, entry in raw.items()}
@@ -91,32 +91,13 @@ class ModulesLock:
 
 def read_modules_lock(folder: Path) -> ModulesLock:
     """The lock in a project's folder `lock`; an empty one where there is none. Raises: as `ModulesLock.from_bytes`."""
-    path = folder / MODULES_LOCK_FILE
-    try:
-        with open(path, "rb") as file:
-            data = file.read(_SIZE_LIMIT + 1)
-    except FileNotFoundError:
-        return ModulesLock()
-    except OSError as error:
-        raise EnvbuildError(f"`{path}` cannot be read", error.strerror or str(error)) from error
-    if len(data) > _SIZE_LIMIT:
-        raise EnvbuildError(f"`{path}` is larger than {_SIZE_LIMIT} bytes", hint=_AGAIN)
-    return ModulesLock.from_bytes(data, f"the lock of modules in `{folder}`")
+    data = read_lock_file(folder / MODULES_LOCK_FILE, _SIZE_LIMIT, _AGAIN)
+    return ModulesLock() if data is None else ModulesLock.from_bytes(data, f"the lock of modules in `{folder}`")
 
 
 def write_modules_lock(folder: Path, lock: ModulesLock) -> bool:
     """Make the file what `lock` says, no file where it is empty; whether anything changed."""
-    path = folder / MODULES_LOCK_FILE
-    if not lock.modules:
-        existed = path.is_file()
-        path.unlink(missing_ok=True)
-        return existed
-    data = lock.to_bytes()
-    if path.is_file() and path.read_bytes() == data:
-        return False
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, data)
-    return True
+    return write_lock_file(folder / MODULES_LOCK_FILE, lock.to_bytes() if lock.modules else None)
 
 
 def _check_parameter(name: str, value: Mapping[str, Any]) -> None:
@@ -130,14 +111,3 @@ def _check_parameter(name: str, value: Mapping[str, Any]) -> None:
 
 def _is_sealed(entry: Mapping[str, Any]) -> bool:
     return bool(entry.get(CHECK) == sealed(entry)[CHECK])
-
-
-def _check_version(document: Any, what: str) -> None:
-    version = document.get("version") if isinstance(document, dict) else None
-    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise EnvbuildError(f"{what} is not one of envbuild", "it has no valid `version`", _AGAIN)
-    if version > MODULES_LOCK_VERSION:
-        raise EnvbuildError(
-            f"{what} is of version {version}; this envbuild knows versions up to {MODULES_LOCK_VERSION}",
-            hint="Use a newer envbuild",
-        )

@@ -17,8 +17,8 @@ from builder.history.layout import RUN_ID
 from builder.history.leaves import leaves
 from builder.layers.files import check_path
 from builder.lock.integrity import TamperedLockError, check_merged
+from builder.lock.lock_file import check_version, read_lock_file, write_lock_file
 from builder.oci.canonical import parse_json, readable_json
-from builder.oci.layout import open_regular, write_atomically
 from builder.pipeline.key import Parts, key_of
 
 STAGES_LOCK_FILE = "stages.lock.json"
@@ -105,7 +105,7 @@ class StagesLock:
         """
         check_merged(data, STAGES_LOCK_FILE, what, "envbuild repro")
         document = parse_json(data, what)
-        _check_version(document, what)
+        check_version(document, STAGES_LOCK_VERSION, what, _AGAIN)
         try:
             stages = {str(name): StageEntry.from_dict(entry) for name, entry in document["stages"].items()}
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError, EnvbuildError) as error:
@@ -122,27 +122,13 @@ def read_stages_lock(folder: Path) -> StagesLock:
 
     Raises: as `StagesLock.from_bytes`.
     """
-    path = folder / STAGES_LOCK_FILE
-    try:
-        with open_regular(path) as file:
-            data = file.read(_SIZE_LIMIT + 1)
-        if len(data) > _SIZE_LIMIT:
-            raise EnvbuildError(f"`{path}` is larger than {_SIZE_LIMIT} bytes", hint=_AGAIN)
-    except FileNotFoundError:
-        return StagesLock()
-    except OSError as error:
-        raise EnvbuildError(f"`{path}` cannot be read", error.strerror or str(error)) from error
-    return StagesLock.from_bytes(data, f"the lock of stages in `{folder}`")
+    data = read_lock_file(folder / STAGES_LOCK_FILE, _SIZE_LIMIT, _AGAIN)
+    return StagesLock() if data is None else StagesLock.from_bytes(data, f"the lock of stages in `{folder}`")
 
 
 def write_stages_lock(folder: Path, lock: StagesLock) -> bool:
     """Make the file what `lock` says, atomically; whether anything changed."""
-    path, data = folder / STAGES_LOCK_FILE, lock.to_bytes()
-    if path.is_file() and path.read_bytes() == data:
-        return False
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, data)
-    return True
+    return write_lock_file(folder / STAGES_LOCK_FILE, lock.to_bytes())
 
 
 def _check_parts(parts: Any) -> None:
@@ -165,14 +151,3 @@ def _brief(content: Content) -> dict[str, Any]:
 
 def _is_whole(entry: StageEntry) -> bool:
     return key_of(entry.parts) == entry.key
-
-
-def _check_version(document: Any, what: str) -> None:
-    version = document.get("version") if isinstance(document, dict) else None
-    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise EnvbuildError(f"{what} is not one of envbuild", "it has no valid `version`", _AGAIN)
-    if version > STAGES_LOCK_VERSION:
-        raise EnvbuildError(
-            f"{what} is of version {version}; this envbuild knows versions up to {STAGES_LOCK_VERSION}",
-            hint="Use a newer envbuild",
-        )

@@ -1,9 +1,7 @@
 """The generated reference and the README say what the program says."""
 
 import importlib.util
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,12 +13,6 @@ ANCHOR = re.compile(r"\]\(([^)#:]*)#([^)]+)\)")
 NAMED = re.compile(r"`((?:builder|tests|docs|templates|benchmarks)/[\w./-]*)`")
 
 
-def printed(*arguments: str) -> str:
-    environment = {**os.environ, "COLUMNS": "100", "LC_ALL": "C.UTF-8", "PYTHONPATH": str(ROOT)}
-    line = [sys.executable, "-m", "builder", *arguments]
-    return subprocess.run(line, check=True, capture_output=True, text=True, env=environment).stdout
-
-
 @pytest.fixture(scope="module")
 def reference() -> dict[str, str]:
     specification = importlib.util.spec_from_file_location("tasks", ROOT / "tasks.py")
@@ -28,7 +20,7 @@ def reference() -> dict[str, str]:
     assert specification.loader is not None
     tasks = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(tasks)
-    return tasks.reference(printed)
+    return tasks.reference(sys.executable, "-m", "builder")
 
 
 def test_generated_reference_is_current(reference: dict[str, str]) -> None:

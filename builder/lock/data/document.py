@@ -15,8 +15,8 @@ from typing import Any
 from builder.errors import EnvbuildError, shortened
 from builder.lock.data.entry import DataEntry, manifest_digest
 from builder.lock.integrity import CHECK, TamperedLockError, check_merged, sealed
+from builder.lock.lock_file import check_version, write_lock_file
 from builder.oci.canonical import parse_json
-from builder.oci.layout import write_atomically
 
 DATA_LOCK_VERSION = 1
 DATA_LOCK_FILE = "data.lock.json"
@@ -71,7 +71,7 @@ class DataLock:
         """
         check_merged(data, DATA_LOCK_FILE, what)
         document = parse_json(data, what)
-        _check_version(document, what)
+        check_version(document, DATA_LOCK_VERSION, what, _AGAIN)
         found: dict[str, DataEntry] = {}
         edits = []
         try:
@@ -110,34 +110,13 @@ def read_bytes(folder: Path) -> bytes | None:
 
 def write_data_lock(folder: Path, lock: DataLock) -> bool:
     """Make the file what `lock` says, no file where it is empty; whether anything changed."""
-    path = folder / DATA_LOCK_FILE
-    if not lock:
-        existed = path.is_file()
-        path.unlink(missing_ok=True)
-        return existed
-    data = lock.to_bytes()
-    if path.is_file() and path.read_bytes() == data:
-        return False
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, data)
-    return True
+    return write_lock_file(folder / DATA_LOCK_FILE, lock.to_bytes() if lock else None)
 
 
 def _belongs_together(entry: DataEntry) -> bool:
     if entry.kind == "file":
         return entry.size is not None
     return manifest_digest(entry.files) == entry.digest and sum(file.size for file in entry.files) == entry.size
-
-
-def _check_version(document: Any, what: str) -> None:
-    version = document.get("version") if isinstance(document, dict) else None
-    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise EnvbuildError(f"{what} is not one of envbuild", "it has no valid `version`", _AGAIN)
-    if version > DATA_LOCK_VERSION:
-        raise EnvbuildError(
-            f"{what} is of version {version}; this envbuild knows versions up to {DATA_LOCK_VERSION}",
-            hint="Use a newer envbuild",
-        )
 
 
 def _text(value: Any, indent: str = "") -> str:
